@@ -1,0 +1,1 @@
+//! Load and criterion benchmarks of the harness.

@@ -1,0 +1,1 @@
+//! Payload bytes to model spans plus defects; no I/O.

@@ -1,0 +1,1 @@
+//! The transparent proxy before each hop: ends TLS, taps the wire, forwards.

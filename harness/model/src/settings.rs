@@ -1,0 +1,87 @@
+//! What a run expected of a permutation, handed to the rules as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ContextFormat;
+
+/// Expectations and settings of one permutation, as the suite and the axes give them. For captures, the default:
+/// nothing is known.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// Axis values in the order of the suite: `("entry", "http")`, …
+    pub axes: Vec<(String, String)>,
+    /// The Google Cloud project that the services were told.
+    pub project: Option<String>,
+    /// The sampling the suite declares.
+    pub sampling: Option<Sampling>,
+    /// The platform that was emulated.
+    pub platform: Platform,
+    /// The services of the suite.
+    pub services: Vec<ServiceFacts>,
+    /// When the run began and ended, in nanoseconds since the Unix epoch; 0 when unknown.
+    pub begun: u64,
+    /// See `begun`.
+    pub ended: u64,
+    /// Whether a deadline passed while something expected had not come.
+    pub deadline_passed: bool,
+}
+
+/// Sampling as a suite declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// The caller's decision is kept.
+    ParentBased,
+}
+
+/// The platform that a permutation emulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Platform {
+    /// Nothing but processes and proxies.
+    #[default]
+    Plain,
+    /// Google Cloud Run.
+    CloudRun,
+}
+
+/// What is declared of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceFacts {
+    /// Its name in the suite.
+    pub name: String,
+    /// What it serves.
+    pub protocol: ServiceProtocol,
+    /// The context formats it is configured to read and write.
+    pub propagation: Vec<ContextFormat>,
+    /// Whether baggage is among its propagators.
+    pub baggage: bool,
+    /// Whether it declares that SIGTERM makes it flush its spans.
+    pub flushes_on_sigterm: bool,
+    /// Paths or gRPC services whose requests make no spans by declaration, such as `/healthz`.
+    pub untraced: Vec<String>,
+    /// Whether the service declares that it sets `http.route`.
+    pub declares_route: bool,
+}
+
+/// What a service serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceProtocol {
+    /// HTTP/1.1 or HTTP/2.
+    Http,
+    /// gRPC.
+    Grpc,
+}
+
+impl Settings {
+    /// What is declared of a service, by its name.
+    pub fn service(&self, name: &str) -> Option<&ServiceFacts> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// The value of an axis.
+    pub fn axis(&self, name: &str) -> Option<&str> {
+        self.axes.iter().find(|(axis, _)| axis == name).map(|(_, value)| value.as_str())
+    }
+}

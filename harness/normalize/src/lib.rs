@@ -1,0 +1,1 @@
+//! Spans to trees: stable ids, canonical order, scrubbed values.

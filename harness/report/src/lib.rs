@@ -1,0 +1,1 @@
+//! Reporters: one file each, all fed by the same events.

@@ -1,0 +1,1 @@
+//! A tracing conformance test harness: starts services, drives requests, checks every span.

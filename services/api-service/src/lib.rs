@@ -1,0 +1,1 @@
+//! The demo's REST service, which calls the backend over gRPC.

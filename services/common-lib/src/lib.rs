@@ -1,0 +1,1 @@
+//! What both demo services share: tracing and logging set-up, propagators, layers, the typed backend client.
