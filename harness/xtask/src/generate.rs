@@ -1,0 +1,24 @@
+//! Pages that are generated from code, committed, and checked as current by `tidy`.
+
+use std::fs;
+use std::path::Path;
+
+/// A generated page: where it stands below the root, and what writes it.
+type Page = (&'static str, fn() -> String);
+
+const PAGES: [Page; 1] = [("harness/check/RULES.md", spanwise_check::render_rules)];
+
+/// Writes every page anew.
+pub(crate) fn write(root: &Path) -> Result<(), String> {
+    for (place, render) in PAGES {
+        fs::write(root.join(place), render()).map_err(|error| format!("{place}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// A complaint for each page that is not what its code writes today.
+pub(crate) fn stale(root: &Path) -> Vec<String> {
+    let current = |(place, render): &Page| fs::read_to_string(root.join(place)).is_ok_and(|text| text == render());
+    let complain = |(place, _): &Page| format!("{place}: not current; run `cargo xtask generate`");
+    PAGES.iter().filter(|page| !current(page)).map(complain).collect()
+}

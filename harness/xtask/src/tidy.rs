@@ -1,0 +1,87 @@
+//! House rules that the compiler does not hold: `cargo xtask tidy`, and the test below.
+
+use std::fs;
+use std::path::Path;
+
+use crate::{generate, tree};
+
+/// A file above this length is split by noun.
+const MOST_LINES: usize = 500;
+
+/// Text that must not stand in a source file, and why. Written in parts so that this file holds none of them.
+const FORBIDDEN: [(&str, &str, &str); 4] = [
+    ("#[ign", "ore", "a test that does not run counts as green; make it run or remove it"),
+    ("#[should_", "panic", "assert the error in place of the panic"),
+    ("todo", "!(", "unfinished code does not land"),
+    ("unimple", "mented!(", "unfinished code does not land"),
+];
+
+/// Waits for a fixed time are allowed only under a comment that begins so and says why.
+const WAIT_REASON: &str = "// waits on purpose:";
+
+/// Checks the tree; the complaints, each with file and line, when it is not tidy.
+pub(crate) fn tidy(root: &Path) -> Result<(), Vec<String>> {
+    let mut complaints = Vec::new();
+    for path in tree::files(root, &["rs"]) {
+        let text = fs::read_to_string(root.join(&path)).unwrap_or_default();
+        let name = path.display().to_string();
+        complaints.extend(source(&name, &text));
+    }
+    complaints.extend(generate::stale(root));
+    if complaints.is_empty() { Ok(()) } else { Err(complaints) }
+}
+
+/// What is wrong with one source file.
+fn source(name: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    if !text.starts_with("//!") {
+        complaints.push(format!("{name}:1: begins without `//!`: say what the file is, who calls it, what it does not do"));
+    }
+    if lines.len() > MOST_LINES {
+        complaints.push(format!("{name}: {} lines; split it by noun ({MOST_LINES} at most)", lines.len()));
+    }
+    for (at, line) in lines.iter().enumerate() {
+        for (first, rest, why) in FORBIDDEN {
+            if line.contains(&format!("{first}{rest}")) {
+                complaints.push(format!("{name}:{}: `{first}{rest}`: {why}", at + 1));
+            }
+        }
+        let waits = ["time::sle", "thread::sle"].iter().any(|wait| line.contains(&format!("{wait}ep(")));
+        let said = lines[at.saturating_sub(3)..=at].iter().any(|line| line.trim().starts_with(WAIT_REASON));
+        if waits && !said {
+            complaints.push(format!("{name}:{}: a wait for a fixed time without `{WAIT_REASON} …` above it", at + 1));
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_tidy() {
+        assert_eq!(tidy(&tree::root()), Ok(()));
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let found = source("x.rs", text);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (complaint, part) in found.iter().zip(expected) {
+            assert!(complaint.contains(part), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn each_house_rule_speaks() {
+        check("//! A file.\nfn f() {}\n", &[]);
+        check("fn f() {}\n", &["x.rs:1: begins without"]);
+        check(&format!("//! A file.\n{}", "\n".repeat(MOST_LINES)), &["501 lines"]);
+        check(&format!("//! A file.\n{}{}]\nfn f() {{}}\n", "#[ign", "ore"), &["x.rs:2"]);
+        let wait = format!("thread::sle{}", "ep(x);");
+        check(&format!("//! A file.\n{wait}\n"), &["x.rs:2: a wait"]);
+        check(&format!("//! A file.\n{WAIT_REASON} the fault is the wait\n{wait}\n"), &[]);
+    }
+}
