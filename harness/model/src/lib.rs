@@ -20,6 +20,7 @@ mod name;
 mod observation;
 mod outcome;
 mod process;
+pub mod secret;
 mod settings;
 mod source;
 mod span;
