@@ -1,0 +1,100 @@
+//! The body of an answer on its way to the caller, watched and not touched.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::exchange::Exchange;
+
+/// What a front answers with.
+pub(crate) enum AnswerBody {
+    /// The service's body.
+    Tapped(TappedBody),
+    /// The front's own.
+    Own(Full<Bytes>),
+}
+
+/// A service's body; tells the exchange of every frame and of the end.
+pub(crate) struct TappedBody {
+    inner: Incoming,
+    exchange: Exchange,
+}
+
+impl TappedBody {
+    pub(crate) fn new(inner: Incoming, exchange: Exchange) -> TappedBody {
+        TappedBody { inner, exchange }
+    }
+}
+
+impl Body for TappedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &polled {
+            Some(Ok(frame)) if frame.is_data() => self.exchange.data(),
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.exchange.trailers(trailers);
+                }
+            }
+            Some(Err(error)) => self.exchange.broken(error),
+            None => self.exchange.complete(),
+        }
+        Poll::Ready(polled)
+    }
+
+    // Both are forwarded: without the first, an answer of headers alone would gain an empty DATA frame.
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for TappedBody {
+    /// hyper does not ask for more once it was told that the stream is at its end, so that has to be seen here.
+    fn drop(&mut self) {
+        if self.inner.is_end_stream() {
+            self.exchange.complete();
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            AnswerBody::Tapped(body) => Pin::new(body).poll_frame(cx),
+            AnswerBody::Own(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Tapped(body) => body.is_end_stream(),
+            AnswerBody::Own(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Tapped(body) => body.size_hint(),
+            AnswerBody::Own(body) => body.size_hint(),
+        }
+    }
+}

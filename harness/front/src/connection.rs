@@ -1,0 +1,80 @@
+//! One connection of a caller: TLS where the front speaks it, the byte tap, hyper, and the service's side.
+
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use spanwise_model::Source;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::byte_tap::{Refused, Watch, Watched};
+use crate::forward::forward;
+use crate::front::{FrontOptions, UpstreamProtocol};
+use crate::upstream::{Address, MAX_HEADER_LIST, RESET_STREAMS, Upstream};
+use crate::{Policy, TapLog};
+
+/// What the exchanges of one connection share.
+pub(crate) struct Connection {
+    pub(crate) from: Option<Source>,
+    pub(crate) to: Source,
+    pub(crate) tls: bool,
+    pub(crate) protocol: UpstreamProtocol,
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) log: Arc<TapLog>,
+    pub(crate) upstream: Upstream,
+    pub(crate) watch: Watch,
+}
+
+/// Serves a connection until either side closes it.
+pub(crate) async fn serve(stream: TcpStream, options: Arc<FrontOptions>, address: Address) {
+    // Small frames must not wait for each other; a socket that refuses the option serves all the same.
+    let _ = stream.set_nodelay(true);
+    match &options.tls {
+        None => serve_stream(stream, &options, address).await,
+        Some(tls) => {
+            let acceptor = tokio_rustls::TlsAcceptor::from(tls.config.clone());
+            // A caller that does not trust the certificate ends here, and knows why better than we do.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                serve_stream(stream, &options, address).await;
+            }
+        }
+    }
+}
+
+async fn serve_stream<S>(stream: S, options: &FrontOptions, address: Address)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let refused = Refused {
+        log: options.log.clone(),
+        from: options.from.clone(),
+        to: options.to.clone(),
+        tls: options.tls.is_some(),
+    };
+    let watch = Watch::new(refused);
+    let connection = Arc::new(Connection {
+        from: options.from.clone(),
+        to: options.to.clone(),
+        tls: options.tls.is_some(),
+        protocol: options.protocol,
+        policy: options.policy.clone(),
+        log: options.log.clone(),
+        upstream: Upstream::new(address),
+        watch: watch.clone(),
+    });
+    let service = service_fn(move |request: Request<Incoming>| forward(connection.clone(), request));
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().preserve_header_case(true).auto_date_header(false);
+    server
+        .http2()
+        .auto_date_header(false)
+        .max_pending_accept_reset_streams(RESET_STREAMS)
+        .max_local_error_reset_streams(None)
+        .max_header_list_size(MAX_HEADER_LIST);
+    // How the connection ended is in the taps of its exchanges.
+    let _ = server.serve_connection(TokioIo::new(Watched::new(stream, watch)), service).await;
+}

@@ -1,0 +1,103 @@
+//! One request through a front: record, ask the policy, translate the version where needed, send, answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Version, request};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use spanwise_model::{End, Header, HttpVersion, Stamps, WireTap, secret};
+
+use crate::body::{AnswerBody, TappedBody};
+use crate::connection::Connection;
+use crate::exchange::{Exchange, now};
+use crate::front::UpstreamProtocol;
+use crate::headers::{authority, header, recorded, remove_connection_headers, to_http1, to_http2};
+use crate::policy::Decision;
+use crate::upstream::NoAnswer;
+
+/// The service broke the exchange off before the head of its answer.
+///
+/// It is a type of its own with hyper's error as its source, because hyper looks for the HTTP/2 error code in that
+/// chain and resets the caller's stream with the same one.
+#[derive(Debug, thiserror::Error)]
+#[error("the service broke the exchange off")]
+pub(crate) struct BrokenOff(#[source] hyper::Error);
+
+/// Answers one request of a caller.
+pub(crate) async fn forward(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, BrokenOff> {
+    let (mut head, body) = request.into_parts();
+    let caller_version = head.version;
+    let tap = begun(&connection, &head);
+    let mut exchange = Exchange::begin(connection.log.clone(), connection.policy.clone(), tap);
+
+    if let Decision::Answer(answer) = connection.policy.request(&mut head).await {
+        return Ok(own(answer, exchange));
+    }
+    match (connection.protocol, caller_version) {
+        (UpstreamProtocol::H2c, _) | (UpstreamProtocol::AsCaller, Version::HTTP_2) => to_http2(&mut head),
+        (UpstreamProtocol::Http1 | UpstreamProtocol::AsCaller, _) => to_http1(&mut head),
+    }
+    let is_sequential = caller_version != Version::HTTP_2;
+    match connection.upstream.send(Request::from_parts(head, body), is_sequential).await {
+        Ok(response) => {
+            let (mut head, body) = response.into_parts();
+            exchange.answered(head.status, &head.headers, false);
+            connection.policy.response(&mut head);
+            if head.version != caller_version {
+                remove_connection_headers(&mut head.headers);
+                head.version = caller_version;
+            }
+            Ok(Response::from_parts(head, AnswerBody::Tapped(TappedBody::new(body, exchange))))
+        }
+        Err(NoAnswer::Unreachable(error)) => {
+            let mut answer = Response::new(Bytes::from(format!("the service cannot be reached: {error}\n")));
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            Ok(own(answer, exchange))
+        }
+        Err(NoAnswer::Broken(error)) => {
+            exchange.broken(&error);
+            Err(BrokenOff(error))
+        }
+    }
+}
+
+/// An answer that the service had no part in.
+fn own(answer: Response<Bytes>, mut exchange: Exchange) -> Response<AnswerBody> {
+    exchange.answered(answer.status(), answer.headers(), true);
+    exchange.complete();
+    answer.map(|body| AnswerBody::Own(Full::new(body)))
+}
+
+/// What is known of an exchange when its request has come.
+fn begun(connection: &Connection, head: &request::Parts) -> WireTap {
+    let http = if head.version == Version::HTTP_2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let as_sent = match http {
+        HttpVersion::Http1 => connection.watch.http1_head(head.method.as_str(), &head.uri.to_string()),
+        HttpVersion::Http2 => None,
+    };
+    let request_headers = match as_sent {
+        Some(lines) => lines.into_iter().map(|(name, value)| header(name, &value)).collect::<Vec<Header>>(),
+        None => recorded(&head.headers),
+    };
+    WireTap {
+        from: connection.from.clone(),
+        to: connection.to.clone(),
+        tls: connection.tls,
+        http,
+        method: head.method.as_str().to_owned(),
+        path: secret::path_and_query(target).into_owned(),
+        authority: authority(head),
+        request_headers,
+        status: None,
+        response_headers: Vec::new(),
+        trailers: Vec::new(),
+        answered_by_front: false,
+        end: End::Open,
+        stamps: Stamps { begun: now(), ..Stamps::default() },
+    }
+}
