@@ -1,1 +1,86 @@
 //! The demo's REST service, which calls the backend over gRPC.
+//!
+//! [`run`] is the whole process: `main.rs` calls it, and so may any other program that wants to be this service. It reads the
+//! environment alone. The endpoints stand in `greet` and `greet_many`, the errors they answer in `error`, their description in
+//! `docs`.
+
+mod docs;
+mod error;
+mod greet;
+mod greet_many;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use spanwise_demo_common_lib::backend::{self, BackendClient, BackendSettings};
+use spanwise_demo_common_lib::instrument::{CatchPanicLayer, HttpServerTraceLayer, Instrumentation};
+use spanwise_demo_common_lib::settings::{Environment, Settings};
+use spanwise_demo_common_lib::start::{self, StartError};
+use spanwise_demo_common_lib::telemetry::{Identity, Telemetry};
+use spanwise_demo_common_lib::{logging, user};
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+
+const IDENTITY: Identity = Identity { name: "api-service", version: env!("CARGO_PKG_VERSION") };
+
+/// Runs the service until SIGTERM or SIGINT: requests in flight finish, spans get out.
+pub fn run() -> ExitCode {
+    start::exit_code(IDENTITY.name, run_until_stopped())
+}
+
+/// Serves HTTP/1.1 and HTTP/2 (h2c) on this listener until `stop` is ready and the requests in flight have ended.
+///
+/// # Errors
+/// The server failed.
+pub async fn serve(
+    listener: TcpListener,
+    instrumentation: Instrumentation,
+    backend: BackendClient,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Small answers must not wait for the client's acknowledgment. Without it they are merely later.
+        let _ = stream.set_nodelay(true);
+    });
+    let service = router(instrumentation, backend).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+fn router(instrumentation: Instrumentation, backend: BackendClient) -> Router {
+    let traced = ServiceBuilder::new()
+        .layer(HttpServerTraceLayer::new(instrumentation))
+        .layer(CatchPanicLayer::http(error::panicked));
+    Router::new()
+        .route("/greet", post(greet::greet))
+        .route("/greet-many/{name}", get(greet_many::greet_many))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(traced)
+        // What follows has no spans: probes come every few seconds and belong to no user's request, and the documentation is
+        // static.
+        .route("/healthz", get(async || "ok"))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
+        .with_state(backend)
+}
+
+fn run_until_stopped() -> Result<(), StartError> {
+    let environment = Environment::of_process();
+    let settings = Settings::read(&environment)?;
+    let backend = BackendSettings::read(&environment)?;
+    logging::start(&environment, settings.project.as_deref())?;
+    start::runtime()?.block_on(async {
+        let telemetry = Telemetry::start(&environment, &settings, IDENTITY)?;
+        let instrumentation = telemetry.instrumentation(user::hooks());
+        let backend = backend::client(&backend, &instrumentation)?;
+        let stop = start::stop_signal()?;
+        let listener = start::listen(settings.port).await?;
+        start::announce(&listener)?;
+        serve(listener, instrumentation, backend, stop).await?;
+        telemetry.shutdown().await;
+        Ok(())
+    })
+}

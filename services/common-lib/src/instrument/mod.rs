@@ -1,0 +1,59 @@
+//! Spans around requests: tower layers for HTTP servers, gRPC servers and gRPC clients.
+//!
+//! The services put them around their routers and channels. All three start a [`request_span::RequestSpan`] before the
+//! request goes on, and end it when the last byte of the answer is through (`body`), or when the answer is given up. Hooks
+//! run at both ends, of the same type for every protocol. Names and attributes follow the semantic conventions 1.42, the
+//! schema that the SDK's convention crate carries.
+
+mod body;
+mod catch_panic;
+mod grpc_client;
+mod grpc_server;
+mod headers;
+mod hooks;
+mod http_server;
+mod outcome;
+mod request_span;
+
+use std::sync::Arc;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_semantic_conventions::SCHEMA_URL;
+
+pub use body::TracedBody;
+pub use catch_panic::{CatchPanic, CatchPanicLayer};
+pub use grpc_client::{GrpcClientTrace, GrpcClientTraceLayer};
+pub use grpc_server::{GrpcServerTrace, GrpcServerTraceLayer};
+pub(crate) use hooks::LogLabels;
+pub use hooks::{Hooks, Protocol, RequestEnd, RequestStart};
+pub use http_server::{HttpServerTrace, HttpServerTraceLayer};
+
+/// What the layers need: a tracer, the propagators, the hooks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Instrumentation(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    tracer: SdkTracer,
+    propagator: Box<dyn TextMapPropagator + Send + Sync>,
+    hooks: Hooks,
+}
+
+impl Instrumentation {
+    /// Makes spans with this provider, and carries context with this propagator.
+    pub fn new(
+        provider: &SdkTracerProvider,
+        propagator: impl TextMapPropagator + Send + Sync + 'static,
+        hooks: Hooks,
+    ) -> Self {
+        let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .with_schema_url(SCHEMA_URL)
+            .build();
+        let tracer = provider.tracer_with_scope(scope);
+        Self(Arc::new(Parts { tracer, propagator: Box::new(propagator), hooks }))
+    }
+}

@@ -1,0 +1,275 @@
+//! What the environment asks of every service: port, project, exporter, propagators.
+//!
+//! Each service reads this first, before it opens anything, so that a misspelt value ends the process with a clear message
+//! instead of silently tracing nowhere. What only one component needs (the backend client) is read there, through the
+//! same [`Environment`]. Variables of the standard that the OpenTelemetry crates read themselves (`OTEL_SERVICE_NAME`,
+//! `OTEL_BSP_*`, `OTEL_EXPORTER_OTLP_HEADERS`, …) are not read here.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// Where settings are looked up: the process environment, or a table in tests. An empty value counts as absent, as the
+/// OpenTelemetry specification wants it ("Configuration", section "Parsing empty value").
+#[derive(Debug, Clone, Default)]
+pub struct Environment(HashMap<String, String>);
+
+/// A variable whose value cannot be used.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("{variable}={value:?}: expected {expected}")]
+pub struct SettingsError {
+    /// The name of the variable.
+    pub variable: String,
+    /// Its value as found; empty if it is required and absent.
+    pub value: String,
+    /// What would have been understood.
+    pub expected: String,
+}
+
+/// Which exporter takes the spans away (`OTEL_TRACES_EXPORTER`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Exporter {
+    /// Spans are made and propagated, and dropped.
+    None,
+    /// Cloud Trace v2 over gRPC, at this URL.
+    GcpTrace {
+        /// `http://` or `https://` URL of the API.
+        endpoint: String,
+    },
+    /// OTLP over gRPC, at this URL.
+    OtlpGrpc {
+        /// `http://` or `https://` URL of the collector.
+        endpoint: String,
+    },
+    /// OTLP over HTTP with protobuf bodies; the exporter reads the endpoint from the environment.
+    OtlpHttpProtobuf,
+    /// OTLP over HTTP with JSON bodies; the exporter reads the endpoint from the environment.
+    OtlpHttpJson,
+}
+
+/// A format in which trace context or baggage travels (`OTEL_PROPAGATORS`). The order of the variants is the order in
+/// which they are asked: the last valid trace context wins, so `traceparent` beats `x-cloud-trace-context`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Propagator {
+    /// Google's `x-cloud-trace-context`.
+    GcpTrace,
+    /// W3C `traceparent` and `tracestate`.
+    TraceContext,
+    /// W3C `baggage`.
+    Baggage,
+}
+
+/// The settings that all services share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `PORT`: where to listen; 0 lets the operating system choose.
+    pub port: u16,
+    /// `GOOGLE_CLOUD_PROJECT`.
+    pub project: Option<String>,
+    /// `OTEL_TRACES_EXPORTER` and what belongs to it.
+    pub exporter: Exporter,
+    /// `OTEL_PROPAGATORS`, sorted and without repetitions.
+    pub propagators: Vec<Propagator>,
+}
+
+const REAL_CLOUD_TRACE: &str = "https://cloudtrace.googleapis.com";
+const SAMPLERS: [&str; 6] = [
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+];
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        let known = std::env::vars_os();
+        Self(
+            known
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
+    }
+
+    /// A table, for tests.
+    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// The value of a variable, unless it is absent or blank.
+    pub fn get(&self, variable: &str) -> Option<&str> {
+        self.0.get(variable).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The parsed value of a variable, or the default if it is absent.
+    ///
+    /// # Errors
+    /// The value does not parse.
+    pub fn parsed<T: FromStr>(&self, variable: &str, default: T, expected: &str) -> Result<T, SettingsError> {
+        self.get(variable)
+            .map_or(Ok(default), |value| value.parse().map_err(|_| unusable(variable, value, expected)))
+    }
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// The first variable whose value is not understood.
+    pub fn read(environment: &Environment) -> Result<Self, SettingsError> {
+        if let Some(sampler) = environment.get("OTEL_TRACES_SAMPLER")
+            && !SAMPLERS.contains(&sampler)
+        {
+            // The SDK would warn and sample everything; a service that samples otherwise than asked had better not start.
+            return Err(unusable("OTEL_TRACES_SAMPLER", sampler, one_of(&SAMPLERS)));
+        }
+        Ok(Self {
+            port: environment.parsed("PORT", 8080, "a port number")?,
+            project: environment.get("GOOGLE_CLOUD_PROJECT").map(str::to_owned),
+            exporter: exporter(environment)?,
+            propagators: propagators(environment)?,
+        })
+    }
+}
+
+fn exporter(environment: &Environment) -> Result<Exporter, SettingsError> {
+    match environment.get("OTEL_TRACES_EXPORTER").unwrap_or("otlp") {
+        "none" => Ok(Exporter::None),
+        "gcp_trace" => {
+            if environment.get("GOOGLE_CLOUD_PROJECT").is_none() {
+                return Err(unusable(
+                    "GOOGLE_CLOUD_PROJECT",
+                    "",
+                    "a project id, which the exporter gcp_trace needs",
+                ));
+            }
+            let endpoint = environment.get("GOOGLE_CLOUD_TRACE_ENDPOINT").unwrap_or(REAL_CLOUD_TRACE);
+            Ok(Exporter::GcpTrace { endpoint: endpoint.to_owned() })
+        }
+        "otlp" => otlp(environment),
+        other => Err(unusable("OTEL_TRACES_EXPORTER", other, one_of(&["otlp", "gcp_trace", "none"]))),
+    }
+}
+
+fn otlp(environment: &Environment) -> Result<Exporter, SettingsError> {
+    let first = |specific: &'static str, general: &'static str| {
+        [specific, general]
+            .into_iter()
+            .find_map(|variable| environment.get(variable).map(|value| (variable, value)))
+    };
+    let protocol = first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL");
+    match protocol {
+        Some((_, "grpc")) => {
+            let endpoint = first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
+            let endpoint = endpoint.map_or("http://localhost:4317", |(_, value)| value);
+            Ok(Exporter::OtlpGrpc { endpoint: endpoint.to_owned() })
+        }
+        // The specification's default ("OpenTelemetry Protocol Exporter", section "Specify Protocol").
+        None | Some((_, "http/protobuf")) => Ok(Exporter::OtlpHttpProtobuf),
+        Some((_, "http/json")) => Ok(Exporter::OtlpHttpJson),
+        Some((variable, other)) => {
+            Err(unusable(variable, other, one_of(&["grpc", "http/protobuf", "http/json"])))
+        }
+    }
+}
+
+fn propagators(environment: &Environment) -> Result<Vec<Propagator>, SettingsError> {
+    const NAME: &str = "OTEL_PROPAGATORS";
+    let listed = environment.get(NAME).unwrap_or("tracecontext,baggage");
+    let mut propagators = Vec::new();
+    for name in listed.split(',').map(str::trim) {
+        match name {
+            "gcp_trace" => propagators.push(Propagator::GcpTrace),
+            "tracecontext" => propagators.push(Propagator::TraceContext),
+            "baggage" => propagators.push(Propagator::Baggage),
+            "none" => {}
+            _ => return Err(unusable(NAME, listed, "a list of tracecontext, baggage, gcp_trace, or none")),
+        }
+    }
+    propagators.sort();
+    propagators.dedup();
+    Ok(propagators)
+}
+
+/// The error for a value that cannot be used.
+pub(crate) fn unusable(variable: &str, value: &str, expected: impl Display) -> SettingsError {
+    SettingsError { variable: variable.to_owned(), value: value.to_owned(), expected: expected.to_string() }
+}
+
+fn one_of(names: &[&str]) -> String {
+    format!("one of {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn grpc(endpoint: &str) -> Exporter {
+        Exporter::OtlpGrpc { endpoint: endpoint.to_owned() }
+    }
+
+    fn gcp(endpoint: &str) -> Exporter {
+        Exporter::GcpTrace { endpoint: endpoint.to_owned() }
+    }
+
+    #[rstest]
+    #[case::default([("", ""), ("", ""), ("", "")], Exporter::OtlpHttpProtobuf)]
+    #[case::none([("OTEL_TRACES_EXPORTER", "none"), ("", ""), ("", "")], Exporter::None)]
+    #[case::json([("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"), ("", ""), ("", "")], Exporter::OtlpHttpJson)]
+    #[case::grpc_default([("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("", ""), ("", "")], grpc("http://localhost:4317"))]
+    #[case::specific_endpoint(
+        [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://specific"),
+        ],
+        grpc("http://specific")
+    )]
+    #[case::real_cloud_trace(
+        [("OTEL_TRACES_EXPORTER", "gcp_trace"), ("GOOGLE_CLOUD_PROJECT", "p"), ("", "")],
+        gcp("https://cloudtrace.googleapis.com")
+    )]
+    #[case::other_cloud_trace(
+        [
+            ("OTEL_TRACES_EXPORTER", "gcp_trace"),
+            ("GOOGLE_CLOUD_PROJECT", "p"),
+            ("GOOGLE_CLOUD_TRACE_ENDPOINT", "http://localhost:1"),
+        ],
+        gcp("http://localhost:1")
+    )]
+    fn exporters(#[case] variables: [(&str, &str); 3], #[case] expected: Exporter) {
+        assert_eq!(Settings::read(&Environment::of(variables)).unwrap().exporter, expected);
+    }
+
+    #[rstest]
+    #[case("", vec![Propagator::TraceContext, Propagator::Baggage])]
+    #[case("tracecontext, gcp_trace", vec![Propagator::GcpTrace, Propagator::TraceContext])]
+    #[case("gcp_trace,gcp_trace", vec![Propagator::GcpTrace])]
+    #[case("none", vec![])]
+    fn propagator_lists(#[case] value: &str, #[case] expected: Vec<Propagator>) {
+        let settings = Settings::read(&Environment::of([("OTEL_PROPAGATORS", value)])).unwrap();
+        assert_eq!(settings.propagators, expected);
+    }
+
+    #[rstest]
+    #[case("PORT", "http")]
+    #[case("PORT", "65536")]
+    #[case("OTEL_TRACES_EXPORTER", "zipkin")]
+    #[case("OTEL_EXPORTER_OTLP_PROTOCOL", "http")]
+    #[case("OTEL_PROPAGATORS", "b3")]
+    #[case("OTEL_TRACES_SAMPLER", "sometimes")]
+    fn refused(#[case] variable: &str, #[case] value: &str) {
+        let error = Settings::read(&Environment::of([(variable, value)])).unwrap_err();
+        assert_eq!((error.variable.as_str(), error.value.as_str()), (variable, value));
+    }
+
+    #[test]
+    fn the_cloud_trace_exporter_needs_a_project() {
+        let error = Settings::read(&Environment::of([("OTEL_TRACES_EXPORTER", "gcp_trace")])).unwrap_err();
+        assert_eq!(error.variable, "GOOGLE_CLOUD_PROJECT");
+    }
+}

@@ -1,0 +1,137 @@
+//! Tracing for one process: resource, exporter, batch processor, propagators.
+//!
+//! Each service starts it once, hands what [`Telemetry::instrumentation`] gives to its layers, and shuts it down last, so that
+//! the spans of the last requests get out. Sampler, span limits and batching are read from the environment by the SDK.
+
+use opentelemetry::{KeyValue, global};
+use opentelemetry_otlp::{
+    ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+    WithTonicConfig as _,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, SdkTracerProvider, TracerProviderBuilder,
+};
+use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION};
+
+use crate::channel::{self, ChannelError};
+use crate::cloud_trace::CloudTraceExporter;
+use crate::instrument::{Hooks, Instrumentation};
+use crate::otlp_http::OtlpHttpClient;
+use crate::propagation;
+use crate::settings::{Environment, Exporter, Settings};
+
+/// Who a service is, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` say otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// `service.name`.
+    pub name: &'static str,
+    /// `service.version`.
+    pub version: &'static str,
+}
+
+/// An exporter that could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// Its endpoint cannot be used.
+    #[error("the exporter's endpoint cannot be used")]
+    Endpoint(#[from] ChannelError),
+    /// The OTLP exporter refused its settings.
+    #[error("the otlp exporter cannot be set up")]
+    Otlp(#[from] ExporterBuildError),
+}
+
+/// The tracing of this process.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: SdkTracerProvider,
+    settings: Settings,
+}
+
+impl Telemetry {
+    /// Sets up tracing, also for code that uses OpenTelemetry's global tracer and propagator. Must be called inside a tokio
+    /// runtime, which the exporters use.
+    ///
+    /// # Errors
+    /// The exporter's settings cannot be used.
+    pub fn start(
+        environment: &Environment,
+        settings: &Settings,
+        identity: Identity,
+    ) -> Result<Self, TelemetryError> {
+        let resource = resource(environment, settings, identity);
+        let provider = with_exporter(SdkTracerProvider::builder().with_resource(resource), settings)?.build();
+        global::set_tracer_provider(provider.clone());
+        global::set_text_map_propagator(propagation::combine(&settings.propagators));
+        Ok(Self { provider, settings: settings.clone() })
+    }
+
+    /// What the layers of the service need, with its hooks.
+    pub fn instrumentation(&self, hooks: Hooks) -> Instrumentation {
+        Instrumentation::new(&self.provider, propagation::combine(&self.settings.propagators), hooks)
+    }
+
+    /// Exports what is left and stops. The runtime must still run, because the exporters send on it.
+    pub async fn shutdown(self) {
+        let provider = self.provider;
+        // Shutting down blocks until the last batch is out, so it must not sit on a thread of the runtime.
+        let done = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        if let Ok(Err(error)) = done {
+            tracing::error!(%error, "spans may be lost at shutdown");
+        }
+    }
+}
+
+fn with_exporter(
+    builder: TracerProviderBuilder,
+    settings: &Settings,
+) -> Result<TracerProviderBuilder, TelemetryError> {
+    Ok(match &settings.exporter {
+        Exporter::None => builder,
+        Exporter::GcpTrace { endpoint } => {
+            let project = settings.project.as_deref().unwrap_or_default();
+            builder.with_batch_exporter(CloudTraceExporter::lazy(endpoint, project)?)
+        }
+        Exporter::OtlpGrpc { endpoint } => {
+            let (channel, _) = channel::lazy(endpoint, None)?;
+            builder.with_batch_exporter(SpanExporter::builder().with_tonic().with_channel(channel).build()?)
+        }
+        Exporter::OtlpHttpProtobuf => builder.with_batch_exporter(otlp_http(Protocol::HttpBinary)?),
+        Exporter::OtlpHttpJson => builder.with_batch_exporter(otlp_http(Protocol::HttpJson)?),
+    })
+}
+
+fn otlp_http(protocol: Protocol) -> Result<SpanExporter, ExporterBuildError> {
+    SpanExporter::builder()
+        .with_http()
+        .with_http_client(OtlpHttpClient::new())
+        .with_protocol(protocol)
+        .build()
+}
+
+/// The environment's word counts more than the service's own.
+fn resource(environment: &Environment, settings: &Settings, identity: Identity) -> Resource {
+    let own = [
+        KeyValue::new(SERVICE_NAME, identity.name),
+        KeyValue::new(SERVICE_VERSION, identity.version),
+        KeyValue::new(SERVICE_INSTANCE_ID, instance_id()),
+    ];
+    // Google's OTLP endpoint finds the project in this attribute.
+    let project = settings.project.iter().map(|project| KeyValue::new("gcp.project_id", project.clone()));
+    let name = environment.get("OTEL_SERVICE_NAME").map(|name| KeyValue::new(SERVICE_NAME, name.to_owned()));
+    Resource::builder_empty()
+        .with_attributes(own)
+        .with_attributes(project)
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_detector(Box::new(EnvResourceDetector::new()))
+        .with_attributes(name)
+        .build()
+}
+
+/// A random UUID (version 4), as the convention recommends.
+fn instance_id() -> String {
+    let random = u128::from_be_bytes(RandomIdGenerator::default().new_trace_id().to_bytes());
+    let hex = format!("{:032x}", random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62);
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
