@@ -1,1 +1,33 @@
 //! Plans a run: reads suite files, expands the matrix, names permutations, knows the known failures.
+//!
+//! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
+//! start, what to send, what to expect. Nothing is opened, started or waited for here.
+//!
+//! In reading order: `format` is the file as it is written, `service`, `axes`, `request` and `known` give meaning to
+//! its parts, `expand` multiplies cases and axes, [`plan()`] selects. `environment` is the table of what services find in
+//! their environment.
+
+mod axes;
+mod axis;
+mod environment;
+mod error;
+mod expand;
+mod format;
+mod known;
+mod name;
+mod plan;
+mod request;
+mod service;
+mod suite;
+mod template;
+mod yaml;
+
+pub use axis::{Channel, ContextKind, Entry, Export, Propagation, Ready};
+pub use environment::Environment;
+pub use error::SuiteError;
+pub use known::KnownEntry;
+pub use plan::{Group, Plan, PlanError, plan};
+pub use request::{EntryRequest, RequestForm, http_status};
+pub use service::{Launch, ServiceStart};
+pub use suite::{DriverContext, Known, Permutation, Setting, Suite};
+pub use template::{Listener, Piece, Reference, Template};

@@ -1,0 +1,228 @@
+//! The axes of a suite, and the combinations of their values that a case runs under. Read from the keys `axes` and
+//! `agree`, and from a case's own `axes`.
+
+use serde_saphyr::Spanned;
+
+use crate::axis::Choice;
+use crate::error::{File, SuiteError};
+use crate::format::{CaseFile, SuiteFile};
+use crate::name::component;
+use crate::yaml::{AsText, AxisNode, Entries, Scalar};
+use crate::{Channel, Entry, Export, Propagation};
+
+/// One axis with its values in the order of the file.
+pub(crate) struct Axis {
+    pub(crate) name: String,
+    pub(crate) values: Vec<Value>,
+    /// Whether permutations that differ in it alone must agree.
+    pub(crate) agrees: bool,
+}
+
+/// A value of an axis: its word and what it does.
+#[derive(Clone)]
+pub(crate) struct Value {
+    pub(crate) word: String,
+    effect: Effect,
+}
+
+#[derive(Clone)]
+enum Effect {
+    Entry(Entry),
+    ChannelIn(Channel),
+    ChannelOut(Channel),
+    Export(Export),
+    Propagation(Propagation),
+    /// Sets the variable that the axis is called.
+    Variable,
+}
+
+pub(crate) const CHANNEL_OUT: &str = "channel-out";
+const BUILT_IN: [&str; 5] = ["entry", "channel-in", CHANNEL_OUT, "export", "propagation"];
+
+/// Axis and word of every axis, in the order of the suite.
+pub(crate) type Shown = Vec<(String, String)>;
+
+/// Reads the axes in the order of the file; those of `env` stand where `env` stands.
+pub(crate) fn axes(file: File<'_>, suite: &SuiteFile) -> Result<Vec<Axis>, SuiteError> {
+    let mut axes: Vec<Axis> = Vec::new();
+    for (name, node) in suite.axes.iter() {
+        match (name.value.as_str(), node) {
+            ("env", AxisNode::Variables(variables)) => {
+                for (variable, values) in variables.iter() {
+                    component(file, variable, "variable of an axis")?;
+                    if BUILT_IN.contains(&variable.value.as_str()) {
+                        let message = format!("`{}` is a built-in axis", variable.value);
+                        return Err(file.error(variable.referenced, message));
+                    }
+                    axes.push(axis(file, variable, values, |_| Some(Effect::Variable), &[])?);
+                }
+            }
+            ("env", AxisNode::Values(_)) => {
+                return Err(file.error(name.referenced, "`env` is a mapping of variables to lists of values"));
+            }
+            (_, AxisNode::Variables(_)) if BUILT_IN.contains(&name.value.as_str()) => {
+                return Err(file.error(name.referenced, format!("`{}` is a list of values", name.value)));
+            }
+            (_, AxisNode::Values(values)) => axes.push(built_in(file, name, values)?),
+            (_, AxisNode::Variables(_)) => return Err(unknown_axis(file, name)),
+        }
+    }
+    for name in &suite.agree {
+        match axes.iter_mut().find(|axis| axis.name == name.value) {
+            Some(axis) => axis.agrees = true,
+            None => {
+                let error = file.error(name.referenced, format!("the suite has no axis `{}`", name.value));
+                return Err(error.with_names(&name.value, axes.iter().map(|axis| axis.name.as_str())));
+            }
+        }
+    }
+    Ok(axes)
+}
+
+fn unknown_axis(file: File<'_>, name: &Spanned<String>) -> SuiteError {
+    let error = file.error(name.referenced, format!("unknown axis `{}`", name.value));
+    error.with_names(&name.value, BUILT_IN.into_iter().chain(["env"]))
+}
+
+fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) -> Result<Axis, SuiteError> {
+    fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+        all.iter().map(|value| word(*value)).collect()
+    }
+    match name.value.as_str() {
+        "entry" => axis(
+            file,
+            name,
+            values,
+            |word| Entry::of_word(word).map(Effect::Entry),
+            &words(Entry::ALL, Entry::as_str),
+        ),
+        "channel-in" => axis(
+            file,
+            name,
+            values,
+            |word| Channel::of_word(word).map(Effect::ChannelIn),
+            &words(Channel::ALL, Channel::as_str),
+        ),
+        CHANNEL_OUT => axis(
+            file,
+            name,
+            values,
+            |word| Channel::of_word(word).map(Effect::ChannelOut),
+            &words(Channel::ALL, Channel::as_str),
+        ),
+        "export" => axis(
+            file,
+            name,
+            values,
+            |word| Export::of_word(word).map(Effect::Export),
+            &words(Export::ALL, Export::as_str),
+        ),
+        "propagation" => axis(
+            file,
+            name,
+            values,
+            |word| Propagation::of_word(word).map(Effect::Propagation),
+            &words(Propagation::ALL, Propagation::as_str),
+        ),
+        _ => Err(unknown_axis(file, name)),
+    }
+}
+
+fn axis(
+    file: File<'_>,
+    name: &Spanned<String>,
+    written: &[Spanned<Scalar>],
+    effect: impl Fn(&str) -> Option<Effect>,
+    known: &[&str],
+) -> Result<Axis, SuiteError> {
+    let mut values: Vec<Value> = Vec::new();
+    for value in written {
+        let word = value.text();
+        let Some(effect) = effect(&word.value) else {
+            let message = format!("unknown value `{}` of axis `{}`", word.value, name.value);
+            let error = file.error(value.referenced, message);
+            return Err(error.with_names(&word.value, known.iter().copied()));
+        };
+        component(file, &word, "value of an axis")?;
+        if values.iter().any(|value| value.word == word.value) {
+            let message = format!("axis `{}` has the value `{}` twice", name.value, word.value);
+            return Err(file.error(value.referenced, message));
+        }
+        values.push(Value { word: word.value, effect });
+    }
+    if values.is_empty() {
+        return Err(file.error(name.referenced, format!("axis `{}` has no values", name.value)));
+    }
+    Ok(Axis { name: name.value.clone(), values, agrees: false })
+}
+
+/// The axes as one case has them: its own `axes` take values away, never add any.
+pub(crate) fn of_case(file: File<'_>, axes: &[Axis], case: &CaseFile) -> Result<Vec<Axis>, SuiteError> {
+    check_restrictions(file, axes, &case.axes)?;
+    let restricted = |axis: &Axis| {
+        let kept = match case.axes.get(&axis.name) {
+            None => axis.values.clone(),
+            Some(kept) => {
+                let words: Vec<String> = kept.iter().map(|value| value.value.to_string()).collect();
+                axis.values.iter().filter(|value| words.contains(&value.word)).cloned().collect()
+            }
+        };
+        Axis { name: axis.name.clone(), values: kept, agrees: axis.agrees }
+    };
+    Ok(axes.iter().map(restricted).collect())
+}
+
+fn check_restrictions(
+    file: File<'_>,
+    axes: &[Axis],
+    restrictions: &Entries<Vec<Spanned<Scalar>>>,
+) -> Result<(), SuiteError> {
+    for (name, values) in restrictions.iter() {
+        let Some(axis) = axes.iter().find(|axis| axis.name == name.value) else {
+            let error = file.error(name.referenced, format!("the suite has no axis `{}`", name.value));
+            return Err(error.with_names(&name.value, axes.iter().map(|axis| axis.name.as_str())));
+        };
+        if values.is_empty() {
+            return Err(file.error(name.referenced, format!("no value of axis `{}` is left", name.value)));
+        }
+        for value in values {
+            let word = value.value.to_string();
+            if !axis.values.iter().any(|value| value.word == word) {
+                let message = format!("the suite's axis `{}` has no value `{word}`", name.value);
+                let error = file.error(value.referenced, message);
+                return Err(error.with_names(&word, axis.values.iter().map(|value| value.word.as_str())));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every combination of the axes' values, the first axis changing slowest.
+pub(crate) fn combinations(axes: &[Axis], entry: Entry) -> Vec<(Shown, Choice)> {
+    let mut combinations = vec![(Shown::new(), Choice::default_for(entry))];
+    for axis in axes {
+        let longer = combinations.iter().flat_map(|(shown, choice)| {
+            axis.values.iter().map(move |value| {
+                let (mut shown, mut choice) = (shown.clone(), choice.clone());
+                shown.push((axis.name.clone(), value.word.clone()));
+                choice.apply(&axis.name, value);
+                (shown, choice)
+            })
+        });
+        combinations = longer.collect();
+    }
+    combinations
+}
+
+impl Choice {
+    pub(crate) fn apply(&mut self, axis: &str, value: &Value) {
+        match value.effect {
+            Effect::Entry(entry) => self.entry = entry,
+            Effect::ChannelIn(channel) => self.channel_in = channel,
+            Effect::ChannelOut(channel) => self.channel_out = channel,
+            Effect::Export(export) => self.export = export,
+            Effect::Propagation(propagation) => self.propagation = propagation,
+            Effect::Variable => self.env.push((axis.to_owned(), value.word.clone())),
+        }
+    }
+}

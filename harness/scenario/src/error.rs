@@ -1,0 +1,152 @@
+//! What is wrong with a suite file, and where: every error points at a line and column of it.
+//!
+//! Made by every module of this crate that reads a part of the file; shown by the command line through `miette`.
+
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
+
+/// A mistake in a suite file. Printed alone it is the message; as a [`Diagnostic`] it shows the line of the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SuiteError {
+    message: String,
+    help: Option<String>,
+    text: Box<NamedSource<String>>,
+    span: SourceSpan,
+    line: usize,
+    column: usize,
+}
+
+impl SuiteError {
+    /// The file's name, as it was given to the parser.
+    pub fn file(&self) -> &str {
+        self.text.name()
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column in characters, from 1.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Byte offset and length of what the error is about.
+    pub fn span(&self) -> SourceSpan {
+        self.span
+    }
+
+    /// What is wrong: a lower-case fragment.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it, where something can be said.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> SuiteError {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds "did you mean" if one of the known names is close to what was written, else lists them.
+    pub(crate) fn with_names<'a>(
+        self,
+        written: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> SuiteError {
+        let known: Vec<&str> = known.into_iter().collect();
+        let closest = known
+            .iter()
+            .map(|name| (strsim::damerau_levenshtein(written, name), name))
+            .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)
+            .min();
+        match closest {
+            Some((_, name)) => self.with_help(format!("did you mean `{name}`?")),
+            None if known.is_empty() => self,
+            // A list of dozens (the rules) helps nobody.
+            None if known.len() > 20 => self,
+            None => self.with_help(format!("known here: {}", known.join(", "))),
+        }
+    }
+}
+
+impl Diagnostic for SuiteError {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&*self.text)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(LabeledSpan::underline(self.span))))
+    }
+}
+
+/// The suite file under the reader's eyes.
+#[derive(Clone, Copy)]
+pub(crate) struct File<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl File<'_> {
+    /// An error about the node that begins at a location.
+    pub(crate) fn error(&self, at: Location, message: impl Into<String>) -> SuiteError {
+        let (offset, length) = self.bytes(at);
+        self.error_at(offset, length, message)
+    }
+
+    /// An error about one piece of text inside the node that begins at a location, such as a reference.
+    pub(crate) fn error_within(&self, at: Location, piece: &str, message: impl Into<String>) -> SuiteError {
+        let (offset, length) = self.bytes(at);
+        match self.text[offset..].find(piece) {
+            Some(found) => self.error_at(offset + found, piece.len(), message),
+            None => self.error_at(offset, length, message),
+        }
+    }
+
+    /// An error of the YAML reader.
+    pub(crate) fn unreadable(&self, error: &serde_saphyr::Error) -> SuiteError {
+        let error = error.without_snippet();
+        let message = UserMessageFormatter.format_message(error).into_owned();
+        match error.location() {
+            Some(at) => self.error(at, message),
+            None => self.error_at(0, 0, message),
+        }
+    }
+
+    fn error_at(&self, offset: usize, length: usize, message: impl Into<String>) -> SuiteError {
+        let before = &self.text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        SuiteError {
+            message: message.into(),
+            help: None,
+            text: Box::new(NamedSource::new(self.name, self.text.to_owned())),
+            span: (offset, length).into(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    /// Where a node stands in the text, no further than to the end of its first line.
+    fn bytes(&self, at: Location) -> (usize, usize) {
+        let line_start: usize =
+            self.text.split_inclusive('\n').take((at.line() as usize).saturating_sub(1)).map(str::len).sum();
+        let line = self.text[line_start..].lines().next().unwrap_or_default();
+        let column = (at.column() as usize).saturating_sub(1);
+        let from = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+        let rest = &line[from..];
+        let length = rest.chars().take(at.span().len().max(1) as usize).map(char::len_utf8).sum();
+        (line_start + from, length)
+    }
+}

@@ -1,0 +1,346 @@
+//! Expands the cases of a suite: every value of `each` times every combination of the axes.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use serde_saphyr::Spanned;
+use spanwise_model::{ContextFormat, PermutationName, Platform, Settings};
+
+use crate::axes::{Axis, CHANNEL_OUT, Shown, combinations, of_case};
+use crate::axis::Choice;
+use crate::environment::environment;
+use crate::error::{File, SuiteError};
+use crate::format::{CaseFile, SuiteFile};
+use crate::name::component;
+use crate::request::{EntryRequest, check_targets, request};
+use crate::service::{Overrides, Service, needed, start_order, variables};
+use crate::suite::{DriverContext, Permutation, Setting};
+use crate::template::{Names, Reference};
+use crate::yaml::{AsText, Scalar};
+use crate::{ContextKind, Entry};
+
+/// More requests at once than this say nothing more.
+const MOST_CONCURRENT: u32 = 1_000;
+/// More permutations than this are a mistake in the file: a list that multiplies with another.
+const MOST_PERMUTATIONS: usize = 100_000;
+
+/// Settings and permutations of a suite.
+pub(crate) fn expand(
+    file: File<'_>,
+    suite: &SuiteFile,
+    services: &[Service<'_>],
+    axes: &[Axis],
+) -> Result<(Vec<Setting>, Vec<Permutation>), SuiteError> {
+    let mut expansion =
+        Expansion { file, suite, services, axes, settings: IndexMap::new(), permutations: Vec::new() };
+    for (name, case) in suite.cases.iter() {
+        component(file, name, "case name")?;
+        expansion.case(name, case)?;
+    }
+    if suite.cases.0.is_empty() {
+        return Err(file.error(suite.suite.referenced, "the suite has no cases"));
+    }
+    let settings = expansion.settings.iter().map(|(key, used)| expansion.setting(key, used)).collect();
+    Ok((settings, expansion.permutations))
+}
+
+struct Expansion<'a> {
+    file: File<'a>,
+    suite: &'a SuiteFile,
+    services: &'a [Service<'a>],
+    axes: &'a [Axis],
+    /// Settings by what makes them different, each with the services that its permutations need.
+    settings: IndexMap<SettingKey, BTreeSet<usize>>,
+    permutations: Vec<Permutation>,
+}
+
+#[derive(PartialEq, Eq)]
+struct SettingKey {
+    choice: Choice,
+    overrides: Overrides,
+    /// What names it: the axes that matter to services, and the case where it has overrides.
+    name: String,
+}
+
+impl std::hash::Hash for SettingKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+/// One value of every `each` list.
+type Each = Vec<(String, Scalar)>;
+
+impl Expansion<'_> {
+    fn case(&mut self, name: &Spanned<String>, case: &CaseFile) -> Result<(), SuiteError> {
+        let file = self.file;
+        check_targets(file, case, self.services)?;
+        let axes = of_case(file, self.axes, case)?;
+        let users = users(file, case)?;
+        let before = self.permutations.len();
+        for each in each(file, case)? {
+            for entry in self.entries(name, case, &axes)? {
+                let requests = self.requests(case, entry, &each, &users)?;
+                let overrides = self.overrides(case, &each)?;
+                for (shown, choice) in combinations(&with_entry(&axes, entry), entry) {
+                    self.permutation(name, case, (&each, &requests, &overrides), shown, choice);
+                }
+            }
+            if self.permutations.len() > MOST_PERMUTATIONS {
+                let message = format!("the suite has more than {MOST_PERMUTATIONS} permutations");
+                return Err(file.error(name.referenced, message));
+            }
+        }
+        if self.permutations.len() == before {
+            let message = format!("case `{}` has no form for any value of axis `entry`", name.value);
+            return Err(file.error(name.referenced, message));
+        }
+        Ok(())
+    }
+
+    /// The entries under which the case runs: those of the axis for which it has a form.
+    fn entries(
+        &self,
+        name: &Spanned<String>,
+        case: &CaseFile,
+        axes: &[Axis],
+    ) -> Result<Vec<Entry>, SuiteError> {
+        let has_form = |entry: &Entry| match entry {
+            Entry::Http => case.http.is_some(),
+            Entry::Grpc => case.grpc.is_some(),
+        };
+        let forms: Vec<Entry> = Entry::ALL.iter().copied().filter(has_form).collect();
+        match axes.iter().find(|axis| axis.name == "entry") {
+            Some(axis) => {
+                let listed = axis.values.iter().filter_map(|value| Entry::of_word(&value.word));
+                Ok(listed.filter(has_form).collect())
+            }
+            None if forms.len() == 1 => Ok(forms),
+            None => {
+                let message = format!(
+                    "case `{}` must have exactly one of the forms `http` and `grpc`, because the suite has no \
+                     axis `entry`",
+                    name.value
+                );
+                Err(self.file.error(name.referenced, message))
+            }
+        }
+    }
+
+    fn names<'n>(&'n self, services: &'n [&'n str], each: &'n Each, user: Option<&'n str>) -> Names<'n> {
+        Names { file: self.file, services, each, user }
+    }
+
+    fn requests(
+        &self,
+        case: &CaseFile,
+        entry: Entry,
+        each: &Each,
+        users: &[Option<String>],
+    ) -> Result<Vec<EntryRequest>, SuiteError> {
+        let one =
+            |user: &Option<String>| request(case, entry, &self.names(&[], each, user.as_deref())).transpose();
+        users.iter().filter_map(one).collect()
+    }
+
+    fn overrides(&self, case: &CaseFile, each: &Each) -> Result<Overrides, SuiteError> {
+        let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+        let names = self.names(&services, each, None);
+        let mut overrides = Overrides::new();
+        for (service, changed) in case.services.iter() {
+            if !services.contains(&service.value.as_str()) {
+                let error =
+                    self.file.error(service.referenced, format!("unknown service `{}`", service.value));
+                return Err(error.with_names(&service.value, services));
+            }
+            overrides.push((service.value.clone(), variables(&changed.env, &names)?));
+        }
+        Ok(overrides)
+    }
+
+    fn permutation(
+        &mut self,
+        name: &Spanned<String>,
+        case: &CaseFile,
+        (each, requests, overrides): (&Each, &[EntryRequest], &Overrides),
+        mut shown: Shown,
+        mut choice: Choice,
+    ) {
+        let Some(entry_service) = requests.first().map(|request| request.to.clone()) else { return };
+        let needed = needed(self.services, &entry_service, overrides);
+        // Changes to a service that this form never reaches make no setting of their own.
+        let mut overrides = overrides.clone();
+        overrides.retain(|(service, _)| needed.iter().any(|at| self.services[*at].name == service));
+        if !self.uses_channel_out(&needed, &overrides)
+            && !self.without_channel_out(case, &mut shown, &mut choice)
+        {
+            return;
+        }
+        let settings = self.model_settings(each, &shown, &choice, &overrides);
+        let key = self.key(name, each, &shown, choice.clone(), overrides);
+        let entry = self.settings.entry(key);
+        let setting = entry.index();
+        entry.or_default().extend(needed.iter().copied());
+
+        let each_shown = each.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        let full: Shown = each_shown.clone().chain(shown.iter().cloned()).collect();
+        let agrees = |axis: &str| self.axes.iter().any(|known| known.name == axis && known.agrees);
+        let apart = shown.iter().filter(|(axis, _)| !agrees(axis)).cloned();
+        let group: Shown = each_shown.chain(apart).collect();
+        self.permutations.push(Permutation {
+            name: PermutationName::new(&self.suite.suite.value, &name.value, &full),
+            group: PermutationName::new(&self.suite.suite.value, &name.value, &group).to_string(),
+            suite: self.suite.suite.value.clone(),
+            case: name.value.clone(),
+            setting,
+            services: needed.iter().map(|at| self.services[*at].name.to_owned()).collect(),
+            exclusive: case.context == ContextKind::None,
+            channel_in: choice.channel_in,
+            context: driver_context(case.context, &choice),
+            requests: requests.to_vec(),
+            settings,
+            known: Vec::new(),
+        });
+    }
+
+    fn uses_channel_out(&self, needed: &BTreeSet<usize>, overrides: &Overrides) -> bool {
+        let mut references = needed.iter().flat_map(|at| self.services[*at].references(overrides));
+        references.any(|reference| matches!(reference, Reference::ServiceUrl(_) | Reference::RefusedUrl))
+    }
+
+    /// Takes channel-out out of a permutation that does not depend on it; false for all but one of its values.
+    fn without_channel_out(&self, case: &CaseFile, shown: &mut Shown, choice: &mut Choice) -> bool {
+        let Some(at) = shown.iter().position(|(axis, _)| axis == CHANNEL_OUT) else { return true };
+        let Some(axis) = self.axes.iter().find(|axis| axis.name == CHANNEL_OUT) else { return true };
+        let allowed = case.axes.get(CHANNEL_OUT);
+        let first = axis.values.iter().find(|value| {
+            allowed.is_none_or(|allowed| allowed.iter().any(|one| one.value.to_string() == value.word))
+        });
+        let (_, word) = shown.remove(at);
+        choice.apply(CHANNEL_OUT, &axis.values[0]);
+        first.is_some_and(|first| first.word == word)
+    }
+
+    fn key(
+        &self,
+        name: &Spanned<String>,
+        each: &Each,
+        shown: &Shown,
+        choice: Choice,
+        overrides: Overrides,
+    ) -> SettingKey {
+        let mut parts = vec![self.suite.suite.value.clone()];
+        for axis in self.axes {
+            let word = shown.iter().find(|(known, _)| *known == axis.name).map(|(_, word)| word.as_str());
+            match (axis.name.as_str(), word) {
+                ("entry" | "channel-in", _) => {}
+                (axis, Some(word)) => parts.push(format!("{axis}={word}")),
+                // An axis that the permutation does not have runs under its first value.
+                (name, None) => parts.push(format!("{name}={}", axis.values[0].word)),
+            }
+        }
+        if !overrides.is_empty() {
+            parts.push(format!("case={}", name.value));
+            parts.extend(each.iter().map(|(name, value)| format!("{name}={value}")));
+        }
+        let choice = Choice { entry: Entry::Http, channel_in: crate::Channel::Insecure, ..choice };
+        SettingKey { choice, overrides, name: parts.join("/") }
+    }
+
+    fn setting(&self, key: &SettingKey, used: &BTreeSet<usize>) -> Setting {
+        let order = start_order(self.services, used, &key.overrides);
+        Setting {
+            name: key.name.clone(),
+            suite: self.suite.suite.value.clone(),
+            channel_out: key.choice.channel_out,
+            services: order
+                .into_iter()
+                .map(|at| self.start(&self.services[at], &key.choice, &key.overrides))
+                .collect(),
+        }
+    }
+
+    fn start(&self, service: &Service<'_>, choice: &Choice, overrides: &Overrides) -> crate::ServiceStart {
+        let axes = environment(choice.export, choice.propagation, self.suite.project.as_deref());
+        service.start(axes, &choice.env, overrides)
+    }
+
+    fn model_settings(&self, each: &Each, shown: &Shown, choice: &Choice, overrides: &Overrides) -> Settings {
+        let each = each.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        Settings {
+            axes: each.chain(shown.iter().cloned()).collect(),
+            project: self.suite.project.clone(),
+            sampling: self.suite.sampling,
+            platform: Platform::Plain,
+            services: self
+                .services
+                .iter()
+                .map(|service| self.start(service, choice, overrides).facts)
+                .collect(),
+            ..Settings::default()
+        }
+    }
+}
+
+/// The axes with the axis `entry`, if there is one, held to one value.
+fn with_entry(axes: &[Axis], entry: Entry) -> Vec<Axis> {
+    let held = |axis: &Axis| {
+        let keep = |word: &str| axis.name != "entry" || word == entry.as_str();
+        Axis {
+            name: axis.name.clone(),
+            values: axis.values.iter().filter(|value| keep(&value.word)).cloned().collect(),
+            agrees: axis.agrees,
+        }
+    };
+    axes.iter().map(held).collect()
+}
+
+fn driver_context(kind: ContextKind, choice: &Choice) -> DriverContext {
+    let formats = match kind {
+        ContextKind::Sampled | ContextKind::Unsampled => choice.propagation.formats().to_vec(),
+        ContextKind::None => Vec::new(),
+        ContextKind::Conflicting => vec![ContextFormat::Tracecontext, ContextFormat::GcpTrace],
+    };
+    DriverContext { kind, formats }
+}
+
+/// Every combination of the case's `each` lists; one empty combination without any.
+fn each(file: File<'_>, case: &CaseFile) -> Result<Vec<Each>, SuiteError> {
+    let mut combinations = vec![Each::new()];
+    for (name, values) in case.each.iter() {
+        component(file, name, "list of `each`")?;
+        if values.is_empty() {
+            return Err(file.error(name.referenced, format!("`each` has no values for `{}`", name.value)));
+        }
+        for (at, value) in values.iter().enumerate() {
+            component(file, &value.text(), "value of `each`")?;
+            if values[..at].iter().any(|earlier| earlier.value.to_string() == value.value.to_string()) {
+                let message = format!("`each` has the value `{}` twice", value.value);
+                return Err(file.error(value.referenced, message));
+            }
+        }
+        let longer = combinations.iter().flat_map(|before| {
+            values.iter().map(|value| {
+                let mut each = before.clone();
+                each.push((name.value.clone(), value.value.clone()));
+                each
+            })
+        });
+        combinations = longer.collect();
+    }
+    Ok(combinations)
+}
+
+/// The users of a case's concurrent requests; one nameless user without `concurrent`.
+fn users(file: File<'_>, case: &CaseFile) -> Result<Vec<Option<String>>, SuiteError> {
+    match &case.concurrent {
+        None => Ok(vec![None]),
+        Some(count) if (2..=MOST_CONCURRENT).contains(&count.value) => {
+            Ok((1..=count.value).map(|number| Some(format!("user-{number}"))).collect())
+        }
+        Some(count) => {
+            let message = format!("`concurrent` is a number from 2 to {MOST_CONCURRENT}");
+            Err(file.error(count.referenced, message))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The suite file as it is written: one struct a mapping, one field a key.
+//!
+//! Only shapes and types are checked here; what the names mean is checked where they are used (`service`, `axis`,
+//! `case`, `known`). Every mapping refuses keys it does not know.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_saphyr::Spanned;
+use spanwise_model::{Sampling, ServiceProtocol};
+
+use crate::error::{File, SuiteError};
+use crate::yaml::{AxisNode, Entries, Scalar};
+use crate::{ContextKind, Ready};
+
+/// No hand writes a longer suite file; a program that does should make several.
+const MOST_BYTES: usize = 1024 * 1024;
+/// Enough for a thousand cases, little enough to stop aliases that multiply.
+const MOST_NODES: usize = 50_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SuiteFile {
+    pub(crate) suite: Spanned<String>,
+    pub(crate) project: Option<String>,
+    pub(crate) profile: Option<Spanned<String>>,
+    pub(crate) sampling: Option<Sampling>,
+    pub(crate) services: Entries<ServiceFile>,
+    #[serde(default)]
+    pub(crate) axes: Entries<AxisNode>,
+    #[serde(default)]
+    pub(crate) agree: Vec<Spanned<String>>,
+    pub(crate) cases: Entries<CaseFile>,
+    #[serde(default)]
+    pub(crate) known_failing: Vec<KnownFile>,
+    #[serde(default)]
+    pub(crate) known_flaky: Vec<KnownFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ServiceFile {
+    pub(crate) demo: Option<Spanned<String>>,
+    pub(crate) command: Option<Spanned<Vec<Spanned<String>>>>,
+    // Named here so that the error can say that they come later.
+    pub(crate) image: Option<Spanned<IgnoredAny>>,
+    pub(crate) dockerfile: Option<Spanned<IgnoredAny>>,
+    pub(crate) url: Option<Spanned<IgnoredAny>>,
+    pub(crate) protocol: ServiceProtocol,
+    pub(crate) ready: Option<Ready>,
+    #[serde(default)]
+    pub(crate) env: Entries<Spanned<Scalar>>,
+    #[serde(default)]
+    pub(crate) flushes_on_sigterm: bool,
+    #[serde(default)]
+    pub(crate) sets_http_route: bool,
+    #[serde(default)]
+    pub(crate) untraced: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CaseFile {
+    #[serde(default)]
+    pub(crate) each: Entries<Vec<Spanned<Scalar>>>,
+    pub(crate) http: Option<HttpFile>,
+    pub(crate) grpc: Option<GrpcFile>,
+    #[serde(default)]
+    pub(crate) expect: ExpectFile,
+    #[serde(default)]
+    pub(crate) axes: Entries<Vec<Spanned<Scalar>>>,
+    #[serde(default)]
+    pub(crate) context: ContextKind,
+    pub(crate) concurrent: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(crate) services: Entries<OverrideFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct HttpFile {
+    pub(crate) to: Spanned<String>,
+    pub(crate) get: Option<Spanned<String>>,
+    pub(crate) post: Option<Spanned<String>>,
+    pub(crate) put: Option<Spanned<String>>,
+    pub(crate) patch: Option<Spanned<String>>,
+    pub(crate) delete: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) headers: Entries<Spanned<Scalar>>,
+    pub(crate) json: Option<Spanned<serde_json::Value>>,
+    pub(crate) body: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct GrpcFile {
+    pub(crate) to: Spanned<String>,
+    pub(crate) call: Spanned<String>,
+    pub(crate) message: Option<Spanned<serde_json::Value>>,
+    #[serde(default)]
+    pub(crate) metadata: Entries<Spanned<Scalar>>,
+    pub(crate) deadline_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ExpectFile {
+    pub(crate) http: Option<Spanned<Scalar>>,
+    pub(crate) grpc: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct OverrideFile {
+    pub(crate) env: Entries<Spanned<Scalar>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct KnownFile {
+    pub(crate) pattern: Spanned<String>,
+    pub(crate) rules: Spanned<Vec<Spanned<String>>>,
+    pub(crate) reason: Spanned<String>,
+    pub(crate) link: Option<String>,
+}
+
+/// Reads the shapes; stops at the first mistake.
+pub(crate) fn read(file: File<'_>) -> Result<SuiteFile, SuiteError> {
+    if file.text.len() > MOST_BYTES {
+        let none = File { text: "", ..file };
+        let message = format!("the file has {} bytes, more than the {MOST_BYTES} allowed", file.text.len());
+        return Err(none.error(serde_saphyr::Location::UNKNOWN, message));
+    }
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_nodes: MOST_NODES },
+    };
+    serde_saphyr::from_str_with_options(file.text, options).map_err(|error| file.unreadable(&error))
+}

@@ -1,0 +1,253 @@
+//! The services of a suite: how each is started and which others it refers to. Read from the key `services`.
+
+use std::collections::BTreeSet;
+
+use spanwise_model::{ServiceFacts, Source};
+
+use crate::environment::{Environment, configured};
+use crate::error::{File, SuiteError};
+use crate::format::{ServiceFile, SuiteFile};
+use crate::template::{Names, RESERVED, Reference, Template};
+use crate::yaml::{AsText, Entries, Scalar};
+use crate::{Known, Ready};
+
+/// How a service is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// A demo service, by the name under which the program starts it as a child of itself.
+    Demo(String),
+    /// A program and its arguments.
+    Command(Vec<Template>),
+}
+
+/// A service to start in a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceStart {
+    /// Its name in the suite.
+    pub name: String,
+    /// How it is started.
+    pub launch: Launch,
+    /// How it says that it serves.
+    pub ready: Ready,
+    /// What is added to its environment.
+    pub env: Environment,
+    /// What is declared of it, for the rules.
+    pub facts: ServiceFacts,
+}
+
+/// A service as the suite has it, before any axis.
+pub(crate) struct Service<'f> {
+    pub(crate) name: &'f str,
+    pub(crate) file: &'f ServiceFile,
+    launch: Launch,
+    ready: Ready,
+    env: Environment,
+}
+
+/// What a case changes of its services' environments: service and variables.
+pub(crate) type Overrides = Vec<(String, Environment)>;
+
+impl Service<'_> {
+    /// The services that it refers to in a case.
+    pub(crate) fn references(&self, overrides: &Overrides) -> Vec<Reference> {
+        let changed = overrides.iter().find(|(service, _)| service == self.name).map(|(_, env)| env);
+        let kept = self.env.iter().filter(|(name, _)| !changed.is_some_and(|env| env.contains_key(*name)));
+        let command = match &self.launch {
+            Launch::Command(words) => words.as_slice(),
+            Launch::Demo(_) => &[],
+        };
+        let env = kept.chain(changed.into_iter().flatten()).map(|(_, template)| template);
+        env.chain(command).flat_map(Template::references).cloned().collect()
+    }
+
+    /// How it is started on top of what the axes give.
+    pub(crate) fn start(
+        &self,
+        axes: Environment,
+        variables: &[(String, String)],
+        overrides: &Overrides,
+    ) -> ServiceStart {
+        let mut env = axes;
+        env.extend(self.env.clone());
+        env.extend(variables.iter().map(|(name, value)| (name.clone(), Template::text(value))));
+        for (_, changed) in overrides.iter().filter(|(service, _)| service == self.name) {
+            env.extend(changed.clone());
+        }
+        let (propagation, baggage) = configured(&env);
+        let facts = ServiceFacts {
+            name: self.name.to_owned(),
+            protocol: self.file.protocol,
+            propagation,
+            baggage,
+            flushes_on_sigterm: self.file.flushes_on_sigterm,
+            untraced: self.file.untraced.clone(),
+            declares_route: self.file.sets_http_route,
+        };
+        ServiceStart {
+            name: self.name.to_owned(),
+            launch: self.launch.clone(),
+            ready: self.ready,
+            env,
+            facts,
+        }
+    }
+}
+
+/// Reads the services, in the order of the file.
+pub(crate) fn services<'f>(
+    file: File<'_>,
+    suite: &'f SuiteFile,
+    known: &Known<'_>,
+) -> Result<Vec<Service<'f>>, SuiteError> {
+    let names: Vec<&str> = suite.services.keys().collect();
+    let mut services = Vec::new();
+    for (name, service) in suite.services.iter() {
+        crate::name::component(file, name, "service name")?;
+        if name.value == Source::DRIVER || RESERVED.contains(&name.value.as_str()) {
+            let message =
+                format!("a service cannot be called `{}`: the word has a meaning of its own", name.value);
+            return Err(file.error(name.referenced, message));
+        }
+        let names = Names { file, services: &names, each: &[], user: None };
+        let launch = launch(file, name.referenced, service, known, &names)?;
+        let ready = service.ready.unwrap_or(match launch {
+            Launch::Demo(_) => Ready::Line,
+            Launch::Command(_) => Ready::Port,
+        });
+        services.push(Service {
+            name: &name.value,
+            file: service,
+            launch,
+            ready,
+            env: variables(&service.env, &names)?,
+        });
+    }
+    if services.is_empty() {
+        return Err(file.error(suite.suite.referenced, "the suite has no services"));
+    }
+    no_cycle(file, suite, &services)?;
+    Ok(services)
+}
+
+/// Reads a mapping of environment variables.
+pub(crate) fn variables(
+    entries: &Entries<serde_saphyr::Spanned<Scalar>>,
+    names: &Names<'_>,
+) -> Result<Environment, SuiteError> {
+    let read = |(name, value): (&serde_saphyr::Spanned<String>, &serde_saphyr::Spanned<Scalar>)| {
+        variable_name(names.file, name)?;
+        Ok((name.value.clone(), names.template(&value.text())?))
+    };
+    entries.iter().map(read).collect()
+}
+
+/// Refuses what no environment can hold.
+pub(crate) fn variable_name(file: File<'_>, name: &serde_saphyr::Spanned<String>) -> Result<(), SuiteError> {
+    if name.value.is_empty() || name.value.contains(['=', '\0']) {
+        let message = format!("{:?} cannot be the name of an environment variable", name.value);
+        return Err(file.error(name.referenced, message));
+    }
+    Ok(())
+}
+
+fn launch(
+    file: File<'_>,
+    at: serde_saphyr::Location,
+    service: &ServiceFile,
+    known: &Known<'_>,
+    names: &Names<'_>,
+) -> Result<Launch, SuiteError> {
+    let later = [("image", &service.image), ("dockerfile", &service.dockerfile), ("url", &service.url)];
+    for (key, node) in later {
+        if let Some(node) = node {
+            let message = format!("starting a service by `{key}` is not supported yet");
+            return Err(file
+                .error(node.referenced, message)
+                .with_help("use `demo: NAME` or `command: [PROGRAM, …]`"));
+        }
+    }
+    match (&service.demo, &service.command) {
+        (Some(demo), None) if known.demos.contains(&demo.value.as_str()) => {
+            Ok(Launch::Demo(demo.value.clone()))
+        }
+        (Some(demo), None) => {
+            let error = file.error(demo.referenced, format!("unknown demo service `{}`", demo.value));
+            Err(error.with_names(&demo.value, known.demos.iter().copied()))
+        }
+        (None, Some(command)) if command.value.is_empty() => {
+            Err(file.error(command.referenced, "the command is empty"))
+        }
+        (None, Some(command)) => Ok(Launch::Command(
+            command.value.iter().map(|word| names.template(word)).collect::<Result<_, _>>()?,
+        )),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(file.error(at, "a service has exactly one of `demo` and `command`"))
+        }
+    }
+}
+
+/// The services that must run for an entry service to serve, callees first.
+pub(crate) fn needed(services: &[Service<'_>], entry: &str, overrides: &Overrides) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<String> = vec![entry.to_owned()];
+    while let Some(name) = open.pop() {
+        let Some(at) = services.iter().position(|service| service.name == name) else { continue };
+        if found.insert(at) {
+            open.extend(services[at].references(overrides).into_iter().filter_map(called));
+        }
+    }
+    found
+}
+
+/// Orders services so that each comes after those it refers to; the file's order otherwise.
+pub(crate) fn start_order(
+    services: &[Service<'_>],
+    needed: &BTreeSet<usize>,
+    overrides: &Overrides,
+) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::new();
+    while order.len() < needed.len() {
+        let next = needed.iter().copied().find(|at| {
+            let calls = services[*at].references(overrides).into_iter().filter_map(called);
+            let mut indices = calls.filter_map(|name| services.iter().position(|s| s.name == name));
+            !order.contains(at) && indices.all(|callee| order.contains(&callee) || !needed.contains(&callee))
+        });
+        // A case's overrides may close a circle; addresses are known before any start, so it can be started all the same.
+        let next = next.or_else(|| needed.iter().copied().find(|at| !order.contains(at)));
+        order.extend(next);
+    }
+    order
+}
+
+fn called(reference: Reference) -> Option<String> {
+    match reference {
+        Reference::ServiceUrl(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Refuses services that refer to each other in a circle: there would be no order to start them in.
+fn no_cycle(file: File<'_>, suite: &SuiteFile, services: &[Service<'_>]) -> Result<(), SuiteError> {
+    for (name, _) in suite.services.iter() {
+        let mut path = vec![name.value.clone()];
+        if way_back(services, &mut path, &mut BTreeSet::new()) {
+            let message = format!("the services refer to each other in a circle: {}", path.join(" -> "));
+            return Err(file.error(name.referenced, message));
+        }
+    }
+    Ok(())
+}
+
+/// Extends `path` to a way back to its first service, if there is one.
+fn way_back(services: &[Service<'_>], path: &mut Vec<String>, seen: &mut BTreeSet<String>) -> bool {
+    let last = path.last().cloned().unwrap_or_default();
+    let Some(service) = services.iter().find(|service| service.name == last) else { return false };
+    for callee in service.references(&Overrides::new()).into_iter().filter_map(called) {
+        path.push(callee.clone());
+        if callee == path[0] || (seen.insert(callee) && way_back(services, path, seen)) {
+            return true;
+        }
+        path.pop();
+    }
+    false
+}

@@ -1,0 +1,117 @@
+//! A suite: one file, read, checked and expanded to its permutations and the settings they run in.
+
+use spanwise_model::{ContextFormat, PermutationName, Sampling, Settings};
+
+use crate::error::{File, SuiteError};
+use crate::known::KnownEntry;
+use crate::request::EntryRequest;
+use crate::service::ServiceStart;
+use crate::{Channel, ContextKind, axes, expand, format, known, name, service};
+
+/// A suite file, read and checked.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its name, the first component of every permutation's.
+    pub name: String,
+    /// The Google Cloud project that services are told.
+    pub project: Option<String>,
+    /// The profile of rules; `None` leaves it to the command.
+    pub profile: Option<String>,
+    /// The sampling the suite declares.
+    pub sampling: Option<Sampling>,
+    /// Its settings, in the order of their first permutation.
+    pub settings: Vec<Setting>,
+    /// Its permutations: cases in the order of the file, then `each`, then axes.
+    pub permutations: Vec<Permutation>,
+}
+
+/// Names that only other stages know, against which a suite is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// Every rule.
+    pub rules: &'a [&'a str],
+    /// Every profile.
+    pub profiles: &'a [&'a str],
+    /// Every demo service that the program can start.
+    pub demos: &'a [&'a str],
+}
+
+/// What services must be started with together: they start once for all permutations of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Says which it is: suite, axes that matter to the services, and the case if it changes their environment.
+    pub name: String,
+    /// The suite.
+    pub suite: String,
+    /// What `{{NAME.url}}` says to the services.
+    pub channel_out: Channel,
+    /// The services to start, callees before their callers.
+    pub services: Vec<ServiceStart>,
+}
+
+/// A case under one value of every axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Permutation {
+    /// Its full name: `suite/case`, the values of `each`, the values of the axes.
+    pub name: PermutationName,
+    /// The name of the group that must agree: the full name without the axes listed in `agree`.
+    pub group: String,
+    /// The suite.
+    pub suite: String,
+    /// The case.
+    pub case: String,
+    /// The setting it runs in, as an index into the settings of the plan (or suite) it is part of.
+    pub setting: usize,
+    /// The services that it needs, by name; another one that does not start leaves it able to run.
+    pub services: Vec<String>,
+    /// Whether it must run alone in its setting.
+    pub exclusive: bool,
+    /// What the driver speaks to the front before the entry service.
+    pub channel_in: Channel,
+    /// What the driver says of the trace.
+    pub context: DriverContext,
+    /// What the driver sends, all at once.
+    pub requests: Vec<EntryRequest>,
+    /// What the rules are told; the run loop fills in times and whether a deadline passed.
+    pub settings: Settings,
+    /// The known failures that speak of it.
+    pub known: Vec<KnownEntry>,
+}
+
+/// The trace context that the driver sends with every request of a permutation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriverContext {
+    /// Sampled or not, none, or two that differ.
+    pub kind: ContextKind,
+    /// The headers that carry it; empty for [`ContextKind::None`].
+    pub formats: Vec<ContextFormat>,
+}
+
+impl Suite {
+    /// Reads a suite file. `file_name` is only shown; nothing is opened.
+    ///
+    /// The first mistake ends it: YAML that cannot be read, a key that does not exist, a name that nothing has.
+    pub fn parse(file_name: &str, text: &str, known: &Known<'_>) -> Result<Suite, SuiteError> {
+        let file = File { name: file_name, text };
+        let written = format::read(file)?;
+        name::component(file, &written.suite, "suite name")?;
+        if let Some(profile) = &written.profile
+            && !known.profiles.contains(&profile.value.as_str())
+        {
+            let error = file.error(profile.referenced, format!("unknown profile `{}`", profile.value));
+            return Err(error.with_names(&profile.value, known.profiles.iter().copied()));
+        }
+        let services = service::services(file, &written, known)?;
+        let axes = axes::axes(file, &written)?;
+        let (settings, mut permutations) = expand::expand(file, &written, &services, &axes)?;
+        known::assign(file, &written, known, &mut permutations)?;
+        Ok(Suite {
+            name: written.suite.value,
+            project: written.project,
+            profile: written.profile.map(|profile| profile.value),
+            sampling: written.sampling,
+            settings,
+            permutations,
+        })
+    }
+}

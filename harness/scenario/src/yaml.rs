@@ -1,0 +1,172 @@
+//! The shapes that the suite format needs beyond what serde derives: mappings whose order and keys' places are kept,
+//! and plain values of any scalar type. Used by `format` alone.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+/// A mapping in the order of the file, each key with its place. Duplicate keys are the YAML reader's to refuse.
+pub(crate) struct Entries<V>(pub(crate) Vec<(Spanned<String>, V)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Entries<V> {
+        Entries(Vec::new())
+    }
+}
+
+impl<V> Entries<V> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Spanned<String>, &V)> {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.value.as_str())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        self.0.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor<V>(PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+            type Value = Entries<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping of names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+/// A value of an axis or of `env`: text, a whole number or a boolean. Printed as the file writes it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
+    Text(String),
+    Number(i64),
+    Truth(bool),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Text(text) => f.write_str(text),
+            Scalar::Number(number) => write!(f, "{number}"),
+            Scalar::Truth(truth) => write!(f, "{truth}"),
+        }
+    }
+}
+
+/// A scalar as text, at its place.
+pub(crate) trait AsText {
+    fn text(&self) -> Spanned<String>;
+}
+
+impl AsText for Spanned<Scalar> {
+    fn text(&self) -> Spanned<String> {
+        Spanned::new(self.value.to_string(), self.referenced, self.defined)
+    }
+}
+
+impl From<&Scalar> for serde_json::Value {
+    fn from(scalar: &Scalar) -> serde_json::Value {
+        match scalar {
+            Scalar::Text(text) => text.as_str().into(),
+            Scalar::Number(number) => (*number).into(),
+            Scalar::Truth(truth) => (*truth).into(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ScalarVisitor;
+
+        impl Visitor<'_> for ScalarVisitor {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a whole number, or true or false")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
+                i64::try_from(number)
+                    .map(Scalar::Number)
+                    .map_err(|_| E::custom("the number is too large; write it in quotes"))
+            }
+
+            fn visit_bool<E: Error>(self, truth: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Truth(truth))
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Scalar, E> {
+                Err(E::custom(
+                    "a number with a fraction or an exponent has no one way to be written; put it in quotes",
+                ))
+            }
+        }
+
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+/// The value of an entry of `axes`: a list of values, or, under `env`, a mapping of variables to lists.
+pub(crate) enum AxisNode {
+    Values(Vec<Spanned<Scalar>>),
+    Variables(Entries<Vec<Spanned<Scalar>>>),
+}
+
+impl<'de> Deserialize<'de> for AxisNode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NodeVisitor;
+
+        impl<'de> Visitor<'de> for NodeVisitor {
+            type Value = AxisNode;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of values")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<AxisNode, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(AxisNode::Values(values))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AxisNode, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(AxisNode::Variables(Entries(entries)))
+            }
+        }
+
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
