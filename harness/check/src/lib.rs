@@ -1,1 +1,29 @@
 //! The rules and the engine that runs them over observations.
+//!
+//! The run loop calls [`Engine::check`] for each permutation and [`Engine::compare`] for each group of permutations
+//! that must agree; the command line calls [`explain`] and reads [`registry::rules`]. Nothing here does I/O, knows the
+//! time, or judges anything but what an [`spanwise_model::Observation`] holds.
+//!
+//! A rule is one file below `rules/<family>/` and one line in its family's `mod.rs`; see the README of this crate.
+
+mod anchor;
+pub mod conventions;
+mod engine;
+mod findings;
+mod fold;
+mod group;
+pub mod index;
+mod profile;
+pub mod registry;
+mod render;
+mod rule;
+mod rules;
+pub mod semconv;
+
+pub use engine::{Checked, Engine, Member};
+pub use findings::{Findings, Report};
+pub use group::{Group, GroupFindings, GroupMember};
+pub use index::{Hop, Index, Node};
+pub use profile::{Levels, Profile};
+pub use render::{explain, rules_page};
+pub use rule::{Check, Family, Rule};

@@ -1,0 +1,27 @@
+//! Where a finding stands: on which spans and which exchanges, for the engine to tell causes from consequences.
+
+use crate::{Hop, Node};
+
+/// The place of a finding; positions are those of the observation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    /// Spans it is about; what lies below one is reached too.
+    pub(crate) spans: Vec<usize>,
+    /// Exchanges it is about; the spans to which they led are reached too.
+    pub(crate) hops: Vec<usize>,
+}
+
+impl Anchor {
+    pub(crate) fn span(&mut self, node: Node<'_>) {
+        self.spans.push(node.at());
+    }
+
+    pub(crate) fn hop(&mut self, hop: Hop<'_>) {
+        self.hops.push(hop.at());
+    }
+
+    /// Whether it stands nowhere in particular.
+    pub(crate) fn is_nowhere(&self) -> bool {
+        self.spans.is_empty() && self.hops.is_empty()
+    }
+}

@@ -1,0 +1,153 @@
+//! Runs the rules of a profile over an observation, and the differential ones over a group.
+//!
+//! The run loop calls [`Engine::check`] for each permutation, then [`Engine::compare`] for each group. The engine decides
+//! what is not observed, which level counts, which finding explains which, and the order; it knows no rule by name.
+
+use std::collections::BTreeMap;
+
+use spanwise_model::{Finding, Observation, Verdict};
+
+use crate::anchor::Anchor;
+use crate::findings::Found;
+use crate::fold::Causes;
+use crate::{
+    Check, Findings, Group, GroupFindings, GroupMember, Index, Levels, Profile, Rule, fold, registry,
+};
+
+/// The rules of a profile, ready to run.
+pub struct Engine {
+    levels: Levels,
+    rules: Vec<&'static Rule>,
+    causes: Causes,
+}
+
+/// What the rules say of one observation.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Every finding in canonical order; [`Finding::consequence_of`] is an index into this list.
+    pub findings: Vec<Finding>,
+    /// What each rule of the profile says.
+    pub verdicts: BTreeMap<&'static str, Verdict>,
+    anchors: Vec<Anchor>,
+}
+
+/// A permutation of a group whose members must agree.
+pub struct Member<'m> {
+    /// Its full name.
+    pub name: &'m str,
+    /// Its axis values.
+    pub axes: &'m [(String, String)],
+    /// What was observed, as it was checked.
+    pub observation: &'m Observation,
+    /// Its trees in normal form, a line a span: what members must have in common. Declared differences are left out.
+    pub trees: &'m str,
+    /// What [`Engine::check`] said of it; findings are added here.
+    pub checked: &'m mut Checked,
+}
+
+impl Engine {
+    /// The rules of a profile with the levels of the catalogue.
+    pub fn new(profile: Profile) -> Engine {
+        let rules: Vec<_> = registry::rules().filter(|rule| profile.has(rule)).collect();
+        Engine { levels: Levels::default(), causes: Causes::of(&rules), rules }
+    }
+
+    /// Other levels than the catalogue's.
+    pub fn with_levels(self, levels: Levels) -> Engine {
+        Engine { levels, ..self }
+    }
+
+    /// The rules it runs, in the order of the catalogue.
+    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        self.rules.iter().copied()
+    }
+
+    /// Runs every rule over one observation. Differential rules say `not-observed` until [`Engine::compare`] is called.
+    pub fn check(&self, observation: &Observation) -> Checked {
+        let index = Index::new(observation);
+        let mut verdicts = BTreeMap::new();
+        let mut found = Vec::new();
+        for rule in &self.rules {
+            let recorded = rule.evidence.iter().all(|evidence| index.has(*evidence));
+            let verdict = match rule.check {
+                Check::One(check) if recorded => {
+                    let mut findings = Findings::new(rule);
+                    check(&index, &mut findings);
+                    let verdict = findings.verdict();
+                    found.append(&mut findings.found);
+                    verdict
+                }
+                _ => Verdict::NotObserved,
+            };
+            verdicts.insert(rule.name, verdict);
+        }
+        self.finish(&index, found, verdicts)
+    }
+
+    /// Runs the differential rules over permutations that must agree. A group of one is not observed.
+    pub fn compare(&self, members: &mut [Member<'_>]) {
+        if members.len() < 2 {
+            return;
+        }
+        let indexes: Vec<Index<'_>> = members.iter().map(|member| Index::new(member.observation)).collect();
+        let sides = members.iter().zip(&indexes).map(|(member, index)| GroupMember {
+            name: member.name,
+            axes: member.axes,
+            trees: member.trees,
+            index,
+        });
+        let group = Group { members: sides.collect() };
+        let mut all: Vec<_> = members.iter_mut().map(|member| member.checked.take()).collect();
+        for rule in &self.rules {
+            let Check::Group(check) = rule.check else { continue };
+            let recorded = |index: &Index<'_>| rule.evidence.iter().all(|evidence| index.has(*evidence));
+            if !indexes.iter().all(recorded) {
+                continue;
+            }
+            let mut findings = GroupFindings::new(rule, indexes.len());
+            check(&group, &mut findings);
+            for (side, (found, verdicts)) in findings.members.iter_mut().zip(&mut all) {
+                verdicts.insert(rule.name, side.verdict());
+                found.append(&mut side.found);
+            }
+        }
+        drop(group);
+        for ((member, index), (found, verdicts)) in members.iter_mut().zip(&indexes).zip(all) {
+            *member.checked = self.finish(index, found, verdicts);
+        }
+    }
+
+    fn finish(
+        &self,
+        index: &Index<'_>,
+        mut found: Vec<Found>,
+        verdicts: BTreeMap<&'static str, Verdict>,
+    ) -> Checked {
+        for Found { finding, .. } in &mut found {
+            finding.level = self.levels.level(&finding.rule, finding.service.as_deref(), finding.level);
+        }
+        fold::sort(&mut found);
+        self.causes.fold(index, &mut found);
+        let (findings, anchors) = found.into_iter().map(|found| (found.finding, found.anchor)).unzip();
+        Checked { findings, verdicts, anchors }
+    }
+}
+
+impl Checked {
+    /// Findings that no other finding explains, in canonical order.
+    pub fn root_causes(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.consequence_of.is_none())
+    }
+
+    /// Whether a root cause fails the permutation under a profile.
+    pub fn fails(&self, profile: Profile) -> bool {
+        self.root_causes().any(|finding| profile.fails_at(finding.level))
+    }
+
+    fn take(&mut self) -> (Vec<Found>, BTreeMap<&'static str, Verdict>) {
+        let Checked { findings, verdicts, anchors } = std::mem::take(self);
+        let anchors = anchors.into_iter().chain(std::iter::repeat(Anchor::default()));
+        let found = findings.into_iter().zip(anchors).map(|(finding, anchor)| Found { finding, anchor });
+        (found.collect(), verdicts)
+    }
+}

@@ -1,0 +1,206 @@
+//! One exchange between a caller and a service, as rules see it.
+//!
+//! A [`Hop`] is a wire tap that knows its sender, the SERVER span it led to, and its request.
+
+use spanwise_model::{
+    ContextError, ContextFormat, End, Header, HttpVersion, ServiceFacts, TraceContext, WireTap,
+};
+
+use super::{Index, Node};
+
+/// An exchange with its place in the observation. Cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Hop<'i> {
+    pub(super) index: &'i Index<'i>,
+    pub(super) at: usize,
+}
+
+/// A header that carries trace context, whether it can be read or not.
+#[derive(Clone, Debug)]
+pub struct ContextHeader<'i> {
+    /// Its format.
+    pub format: ContextFormat,
+    /// Its value as sent.
+    pub value: &'i str,
+    /// What a right receiver reads from it.
+    pub read: Result<TraceContext, ContextError>,
+}
+
+/// Both formats, the one that wins first.
+const FORMATS: [ContextFormat; 2] = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
+
+/// Request headers that matter to tracing, which findings show.
+const SHOWN: [&str; 9] = [
+    "traceparent",
+    "tracestate",
+    "x-cloud-trace-context",
+    "grpc-trace-bin",
+    "baggage",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-sampled",
+];
+
+/// Headers that carry trace context in a format that neither W3C nor Google Cloud reads.
+const OTHER_FORMATS: [&str; 3] = ["grpc-trace-bin", "b3", "x-b3-traceid"];
+
+impl<'i> Hop<'i> {
+    /// Its position in [`spanwise_model::Observation::wire`].
+    pub fn at(self) -> usize {
+        self.at
+    }
+
+    /// What the front saw.
+    pub fn tap(self) -> &'i WireTap {
+        &self.index.observation.wire[self.at]
+    }
+
+    /// The called service.
+    pub fn to(self) -> &'i str {
+        &self.tap().to.service
+    }
+
+    /// The calling service; `None` where it is not known.
+    pub fn from(self) -> Option<&'i str> {
+        self.tap().from.as_ref().map(|source| &*source.service)
+    }
+
+    /// Whether the driver called: its headers are never judged.
+    pub fn is_from_driver(self) -> bool {
+        self.tap().from.as_ref().is_some_and(|source| source.is_driver())
+    }
+
+    /// What the suite declares of the called service.
+    pub fn callee(self) -> Option<&'i ServiceFacts> {
+        self.index.observation.settings.service(self.to())
+    }
+
+    /// What the suite declares of the calling service.
+    pub fn caller(self) -> Option<&'i ServiceFacts> {
+        self.from().and_then(|from| self.index.observation.settings.service(from))
+    }
+
+    /// The context headers in the order in which they win; the first value of each counts.
+    pub fn context_headers(self) -> Vec<ContextHeader<'i>> {
+        let header = |format: ContextFormat| {
+            let value = self.tap().request_header(format.header())?;
+            Some(ContextHeader { format, value, read: format.parse(value) })
+        };
+        FORMATS.into_iter().filter_map(header).collect()
+    }
+
+    /// The names of headers with context in formats that neither W3C nor Google Cloud reads.
+    pub fn other_context_headers(self) -> Vec<&'static str> {
+        OTHER_FORMATS.into_iter().filter(|name| self.tap().request_header(name).is_some()).collect()
+    }
+
+    /// Whether a service reads a format: as the suite declares it, else both are taken for read.
+    pub fn callee_reads(self, format: ContextFormat) -> bool {
+        reads(self.callee(), format)
+    }
+
+    /// The context that the called service must follow, of the formats it is configured to read: a valid
+    /// `traceparent` wins (Cloud Trace, page "Trace context").
+    pub fn context(self) -> Option<TraceContext> {
+        received(self.tap(), self.callee())
+    }
+
+    /// The span whose id was in the headers, where it arrived.
+    pub fn sender(self) -> Option<Node<'i>> {
+        self.index.matching.sender(self.at).map(|at| self.index.node(at))
+    }
+
+    /// The SERVER span of the called service that continues this call: a child of the span in the header, or below
+    /// the sender by other spans.
+    pub fn server(self) -> Option<Node<'i>> {
+        self.index.matching.server(self.at).map(|at| self.index.node(at))
+    }
+
+    /// The SERVER span that this call most likely led to although it does not hang below it.
+    pub fn unlinked(self) -> Option<Node<'i>> {
+        self.index.matching.unlinked(self.at).map(|at| self.index.node(at))
+    }
+
+    /// Further SERVER spans of the called service with the same parent, beyond one an exchange.
+    pub fn surplus(self) -> impl Iterator<Item = Node<'i>> {
+        self.index.matching.surplus(self.at).map(move |at| self.index.node(at))
+    }
+
+    /// The request of the driver it belongs to.
+    pub fn request(self) -> Option<usize> {
+        self.index.requests.of_hop(self.at)
+    }
+
+    /// The exchange that the caller was serving when it made this call.
+    pub fn inbound(self) -> Option<Hop<'i>> {
+        self.index.requests.inbound(self.at).map(|at| self.index.hop(at))
+    }
+
+    /// Whether it belongs to a request whose spans must come.
+    pub fn is_traced(self) -> bool {
+        match self.request() {
+            Some(request) => self.index.is_traced(request),
+            None => self.sender().is_some_and(|sender| !sender.is_driver()),
+        }
+    }
+
+    /// Whether the suite declares that such calls make no spans: health checks, reflection.
+    pub fn is_untraced(self) -> bool {
+        is_untraced(self.tap(), self.callee())
+    }
+
+    /// Whether the called service itself began to answer, so that a span of it is due.
+    pub fn is_answered_by_service(self) -> bool {
+        self.tap().status.is_some() && !self.tap().answered_by_front
+    }
+
+    /// Whether the caller went away before the end.
+    pub fn is_canceled(self) -> bool {
+        self.tap().end == End::Canceled
+    }
+
+    /// The hop as findings show it.
+    pub fn shown(self) -> spanwise_model::Hop {
+        let tap = self.tap();
+        let shown = |header: &&Header| SHOWN.iter().any(|name| header.name.eq_ignore_ascii_case(name));
+        spanwise_model::Hop {
+            from: tap.from.as_ref().map_or("?".to_owned(), ToString::to_string),
+            to: tap.to.to_string(),
+            transport: match (tap.tls, tap.http) {
+                (false, HttpVersion::Http1) => "http/1.1",
+                (false, HttpVersion::Http2) => "h2c",
+                (true, HttpVersion::Http1) => "https/1.1",
+                (true, HttpVersion::Http2) => "h2",
+            }
+            .to_owned(),
+            headers: tap.request_headers.iter().filter(shown).cloned().collect(),
+        }
+    }
+}
+
+impl PartialEq for Hop<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
+    facts.is_none_or(|facts| facts.propagation.is_empty() || facts.propagation.contains(&format))
+}
+
+/// The context that a service with these facts must follow.
+pub(super) fn received(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
+    FORMATS.into_iter().filter(|&format| reads(facts, format)).find_map(|format| tap.context_in(format))
+}
+
+/// Whether the suite declares that the path makes no spans.
+pub(super) fn is_untraced(tap: &WireTap, facts: Option<&ServiceFacts>) -> bool {
+    let path = tap.path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
+    facts.is_some_and(|facts| {
+        facts.untraced.iter().any(|declared| {
+            let declared = declared.trim_matches('/');
+            path.strip_prefix(declared).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    })
+}

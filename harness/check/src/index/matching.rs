@@ -1,0 +1,242 @@
+//! Which SERVER span each exchange led to, and which span sent it.
+//!
+//! Built once by [`super::Index::new`]. A SERVER span belongs to the exchange whose header named its parent; attempts
+//! that share a header are told apart by their order. What is left over is paired by trace, time and path, and counts as
+//! not linked.
+
+use std::collections::HashMap;
+
+use spanwise_model::{Observation, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap};
+
+use super::forest::Forest;
+use super::{hop, node};
+use crate::semconv;
+
+/// The spans of every exchange; positions are those of `Observation::wire` and `Observation::spans`.
+pub(super) struct Matching {
+    sender: Vec<Option<usize>>,
+    server: Vec<Option<usize>>,
+    unlinked: Vec<Option<usize>>,
+    surplus: HashMap<usize, Vec<usize>>,
+    hop_of_server: HashMap<usize, usize>,
+    hops_of_sender: HashMap<usize, Vec<usize>>,
+    hops_by_context: HashMap<(TraceId, SpanId), Vec<usize>>,
+}
+
+/// How far apart the clocks of a front and a service on one machine may be, in nanoseconds.
+const SLACK: u64 = 5_000_000;
+
+/// How many exchanges are tried for one span that no header led to.
+const TRIES: usize = 64;
+
+impl Matching {
+    pub(super) fn new(observation: &Observation, forest: &Forest) -> Matching {
+        let hops = observation.wire.len();
+        let mut matching = Matching {
+            sender: vec![None; hops],
+            server: vec![None; hops],
+            unlinked: vec![None; hops],
+            surplus: HashMap::new(),
+            hop_of_server: HashMap::new(),
+            hops_of_sender: HashMap::new(),
+            hops_by_context: HashMap::new(),
+        };
+        let contexts: Vec<Option<TraceContext>> = observation
+            .wire
+            .iter()
+            .map(|tap| hop::received(tap, observation.settings.service(&tap.to.service)))
+            .collect();
+        for (at, tap) in observation.wire.iter().enumerate() {
+            // Where the callee does not read what was sent, the sender is still known from it.
+            let Some(context) = contexts[at].or_else(|| tap.context()) else { continue };
+            matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
+            matching.sender[at] = forest.find(context.trace_id, context.span_id);
+            if let Some(sender) = matching.sender[at] {
+                matching.hops_of_sender.entry(sender).or_default().push(at);
+            }
+        }
+        let mut open = matching.pair_children(observation, &contexts);
+        matching.pair_descendants(observation, forest, &contexts, &mut open);
+        matching.pair_the_rest(observation, forest, &contexts, open);
+        matching
+    }
+
+    pub(super) fn sender(&self, hop: usize) -> Option<usize> {
+        self.sender[hop]
+    }
+
+    pub(super) fn server(&self, hop: usize) -> Option<usize> {
+        self.server[hop]
+    }
+
+    pub(super) fn unlinked(&self, hop: usize) -> Option<usize> {
+        self.unlinked[hop]
+    }
+
+    pub(super) fn surplus(&self, hop: usize) -> impl Iterator<Item = usize> {
+        self.surplus.get(&hop).into_iter().flatten().copied()
+    }
+
+    pub(super) fn hop_of_server(&self, span: usize) -> Option<usize> {
+        self.hop_of_server.get(&span).copied()
+    }
+
+    pub(super) fn hops_of_sender(&self, span: usize) -> impl Iterator<Item = usize> {
+        self.hops_of_sender.get(&span).into_iter().flatten().copied()
+    }
+
+    pub(super) fn hops_by_context(&self, trace: TraceId, span: SpanId) -> impl Iterator<Item = usize> {
+        self.hops_by_context.get(&(trace, span)).into_iter().flatten().copied()
+    }
+
+    /// Pairs SERVER spans with the exchanges whose header named their parent; returns those left over, with the
+    /// exchange whose parent they share where there is one.
+    fn pair_children(
+        &mut self,
+        observation: &Observation,
+        contexts: &[Option<TraceContext>],
+    ) -> Vec<(usize, Option<usize>)> {
+        type Key<'k> = (&'k str, TraceId, SpanId);
+        let mut exchanges: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
+        for (at, tap) in observation.wire.iter().enumerate() {
+            if let Some(context) = contexts[at] {
+                let key = (&*tap.to.service, context.trace_id, context.span_id);
+                exchanges.entry(key).or_default().push(at);
+            }
+        }
+        let mut taken: HashMap<Key<'_>, usize> = HashMap::new();
+        let mut open = Vec::new();
+        for at in servers(observation) {
+            let span = &observation.spans[at];
+            let key = node::service_of(span)
+                .zip(span.parent_span_id)
+                .map(|(service, parent)| (service, span.trace_id, parent));
+            let Some((key, hops)) = key.and_then(|key| Some((key, exchanges.get(&key)?))) else {
+                open.push((at, None));
+                continue;
+            };
+            let taken = taken.entry(key).or_default();
+            // A call that the service did not answer may have no span; prefer those that it did.
+            match hops.get(*taken) {
+                Some(&hop) => {
+                    *taken += 1;
+                    self.link(hop, at);
+                }
+                None => open.push((at, hops.last().copied())),
+            }
+        }
+        open
+    }
+
+    /// Pairs SERVER spans that hang below a sender by other spans.
+    fn pair_descendants(
+        &mut self,
+        observation: &Observation,
+        forest: &Forest,
+        contexts: &[Option<TraceContext>],
+        open: &mut Vec<(usize, Option<usize>)>,
+    ) {
+        let spans = &observation.spans;
+        let mut nearest: Vec<Option<usize>> = vec![None; spans.len()];
+        for &at in &forest.order {
+            let above = forest.parent[at]
+                .and_then(|parent| if spans[parent].kind == SpanKind::Server { None } else { nearest[parent] });
+            nearest[at] = if self.hops_of_sender.contains_key(&at) { Some(at) } else { above };
+        }
+        open.retain(|&(at, beside)| {
+            let sender = forest.parent[at].and_then(|parent| nearest[parent]);
+            let hop = sender.filter(|_| beside.is_none()).and_then(|sender| {
+                self.hops_of_sender(sender).find(|&hop| {
+                    let to = &*observation.wire[hop].to.service;
+                    let is_read = contexts[hop].is_some();
+                    self.server[hop].is_none() && is_read && node::service_of(&spans[at]) == Some(to)
+                })
+            });
+            if let Some(hop) = hop {
+                self.link(hop, at);
+            }
+            hop.is_none()
+        });
+    }
+
+    /// Pairs SERVER spans that no header led to with exchanges that led to no span: first within a trace, then by time.
+    fn pair_the_rest(
+        &mut self,
+        observation: &Observation,
+        forest: &Forest,
+        contexts: &[Option<TraceContext>],
+        open: Vec<(usize, Option<usize>)>,
+    ) {
+        let spans = &observation.spans;
+        let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, tap) in observation.wire.iter().enumerate() {
+            let untraced = hop::is_untraced(tap, observation.settings.service(&tap.to.service));
+            if self.server[at].is_none() && !tap.answered_by_front && !untraced {
+                waiting.entry(&tap.to.service).or_default().push(at);
+            }
+        }
+        let arrives = |at: usize| {
+            // Below another span of its own process it was not made by a call.
+            forest.parent[at].is_none_or(|parent| {
+                spans[parent].is_driver() || node::service_of(&spans[parent]) != node::service_of(&spans[at])
+            })
+        };
+        let mut rest = open;
+        // Clocks of other machines may be wrong: what time forbids is tried last.
+        for (same_trace, timed) in [(true, true), (false, true), (true, false), (false, false)] {
+            rest.retain(|&(at, _)| {
+                let Some(hops) = node::service_of(&spans[at]).and_then(|service| waiting.get_mut(service)) else {
+                    return true;
+                };
+                let fits = |&hop: &usize| {
+                    let in_trace = contexts[hop].is_some_and(|c| c.trace_id == spans[at].trace_id);
+                    let (tap, span) = (&observation.wire[hop], &spans[at]);
+                    in_trace == same_trace && same_path(tap, span) && !(timed && !same_time(tap, span))
+                };
+                let place = if arrives(at) { hops.iter().take(TRIES).position(fits) } else { None };
+                if let Some(place) = place {
+                    let hop = hops.remove(place);
+                    self.unlinked[hop] = Some(at);
+                    self.hop_of_server.insert(at, hop);
+                }
+                place.is_none()
+            });
+        }
+        for (at, beside) in rest {
+            if let Some(hop) = beside {
+                self.surplus.entry(hop).or_default().push(at);
+            }
+        }
+    }
+
+    fn link(&mut self, hop: usize, server: usize) {
+        self.server[hop] = Some(server);
+        self.hop_of_server.insert(server, hop);
+    }
+}
+
+/// The SERVER spans of services, in the order in which they began.
+fn servers(observation: &Observation) -> Vec<usize> {
+    let spans = &observation.spans;
+    let is_server = |&at: &usize| spans[at].kind == SpanKind::Server && !spans[at].is_driver();
+    let mut servers: Vec<usize> = (0..spans.len()).filter(is_server).collect();
+    servers.sort_by_key(|&at| spans[at].start);
+    servers
+}
+
+/// Whether an exchange can have led to a span, by what is known of their times.
+fn same_time(tap: &WireTap, span: &Span) -> bool {
+    let (begun, ended) = (tap.stamps.begun, tap.stamps.ended);
+    let after = begun == 0 || span.start == 0 || span.start.saturating_add(SLACK) >= begun;
+    let before = ended == 0 || span.start == 0 || span.start <= ended.saturating_add(SLACK);
+    after && before
+}
+
+/// Whether an exchange can have led to a span, by what is known of the called method or path.
+fn same_path(tap: &WireTap, span: &Span) -> bool {
+    let path = tap.path.split('?').next().unwrap_or_default();
+    match semconv::rpc_method(span) {
+        Some(method) => path.trim_start_matches('/') == method,
+        None => semconv::url_path(span).is_none_or(|known| known == path),
+    }
+}

@@ -1,0 +1,156 @@
+//! What all rules ask of an observation, computed once: trees, hops, and which request everything belongs to.
+//!
+//! The engine builds one [`Index`] per observation; rules walk [`Index::nodes`] and [`Index::hops`]. It judges nothing.
+//! Building it is near linear in spans and exchanges; nothing recurses.
+
+mod forest;
+mod hop;
+mod matching;
+mod node;
+mod requests;
+
+use std::collections::HashMap;
+
+use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceId};
+
+pub use hop::{ContextHeader, Hop};
+pub use node::Node;
+
+use forest::Forest;
+use matching::Matching;
+
+/// An observation with its trees, hops and requests.
+pub struct Index<'a> {
+    /// What was observed.
+    pub observation: &'a Observation,
+    forest: Forest,
+    matching: Matching,
+    requests: requests::Requests,
+    /// The nearest SERVER or CONSUMER span at or above each span in the same process.
+    serving: Vec<Option<usize>>,
+    /// Whether a service sets span kinds at all.
+    sets_kinds: HashMap<&'a str, bool>,
+}
+
+impl<'a> Index<'a> {
+    /// Looks through an observation once.
+    pub fn new(observation: &'a Observation) -> Index<'a> {
+        let spans = &observation.spans;
+        let forest = Forest::new(spans);
+        let serving = node::serving(spans, &forest);
+        let matching = Matching::new(observation, &forest);
+        let requests = requests::Requests::new(observation, &forest, &matching, &serving);
+        let mut sets_kinds = HashMap::new();
+        for span in spans.iter().filter(|span| !span.is_driver()) {
+            if let Some(service) = node::service_of(span) {
+                *sets_kinds.entry(service).or_insert(false) |= span.kind != SpanKind::Unspecified;
+            }
+        }
+        Index { observation, forest, matching, requests, serving, sets_kinds }
+    }
+
+    /// Whether this kind of evidence was recorded.
+    pub fn has(&self, evidence: Evidence) -> bool {
+        self.observation.recorded.contains(&evidence)
+    }
+
+    /// Every span of a service, in the order of the observation; the driver's own are left out, as they are never
+    /// judged.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.nodes_with_driver().filter(|node| !node.is_driver())
+    }
+
+    /// Every span, the driver's among them.
+    pub fn nodes_with_driver(&self) -> impl Iterator<Item = Node<'_>> {
+        (0..self.observation.spans.len()).map(|at| self.node(at))
+    }
+
+    /// Every exchange the fronts saw, the driver's among them ([`Hop::is_from_driver`]).
+    pub fn hops(&self) -> impl Iterator<Item = Hop<'_>> {
+        (0..self.observation.wire.len()).map(|at| self.hop(at))
+    }
+
+    /// Exchanges between services: what callers sent here is theirs to answer for.
+    pub fn inner_hops(&self) -> impl Iterator<Item = Hop<'_>> {
+        self.hops().filter(|hop| !hop.is_from_driver())
+    }
+
+    /// What the driver sent.
+    pub fn requests(&self) -> impl Iterator<Item = (usize, &Request)> {
+        self.observation.requests.iter().enumerate()
+    }
+
+    /// A span by its ids.
+    pub fn find(&self, trace: TraceId, span: SpanId) -> Option<Node<'_>> {
+        self.forest.find(trace, span).map(|at| self.node(at))
+    }
+
+    /// A span by its span id alone, in whatever trace it is.
+    pub fn find_in_any_trace(&self, span: SpanId) -> Option<Node<'_>> {
+        self.forest.find_in_any_trace(span).map(|at| self.node(at))
+    }
+
+    /// Pairs of spans that share trace and span id.
+    pub fn duplicates(&self) -> impl Iterator<Item = (Node<'_>, Node<'_>)> {
+        self.forest.duplicates.iter().map(|&(first, second)| (self.node(first), self.node(second)))
+    }
+
+    /// Spans that are their own ancestors, one list a cycle.
+    pub fn cycles(&self) -> impl Iterator<Item = Vec<Node<'_>>> {
+        self.forest.cycles.iter().map(|cycle| cycle.iter().map(|&at| self.node(at)).collect())
+    }
+
+    /// Spans by trace in the order in which the traces first occur, spans without a valid trace id left out.
+    pub fn traces(&self) -> Vec<(TraceId, Vec<Node<'_>>)> {
+        let mut places = HashMap::new();
+        let mut traces: Vec<(TraceId, Vec<Node<'_>>)> = Vec::new();
+        for node in self.nodes_with_driver().filter(|node| node.trace_id.is_valid()) {
+            let place = *places.entry(node.trace_id).or_insert_with(|| {
+                traces.push((node.trace_id, Vec::new()));
+                traces.len() - 1
+            });
+            traces[place].1.push(node);
+        }
+        traces
+    }
+
+    /// The exchanges to a service whose headers name this span as the parent.
+    pub fn hops_that_sent(&self, service: &str, trace: TraceId, span: SpanId) -> impl Iterator<Item = Hop<'_>> {
+        self.matching.hops_by_context(trace, span).filter_map(move |at| {
+            let hop = self.hop(at);
+            (&*hop.tap().to.service == service).then_some(hop)
+        })
+    }
+
+    /// Whether any span of this request came, and was recorded by this service where one is named.
+    pub fn has_spans(&self, request: usize, service: Option<&str>) -> bool {
+        self.requests.has_spans(request, service)
+    }
+
+    /// Whether a request's spans must come: it was sent with a sampled context, or without any and spans came.
+    pub fn is_traced(&self, request: usize) -> bool {
+        match self.observation.requests.get(request).map(|request| request.context) {
+            Some(Some(context)) => context.sampled == Some(true),
+            Some(None) => self.requests.has_spans(request, None),
+            None => false,
+        }
+    }
+
+    /// Whether an exporter sets kinds at all; where it never does, rules about kinds are not observed.
+    pub fn sets_kinds(&self, service: &str) -> bool {
+        self.sets_kinds.get(service).copied().unwrap_or(true)
+    }
+
+    /// Whether any span of a service came at all.
+    pub fn has_any_span(&self) -> bool {
+        self.nodes().next().is_some()
+    }
+
+    pub(crate) fn node(&self, at: usize) -> Node<'_> {
+        Node { index: self, at }
+    }
+
+    pub(crate) fn hop(&self, at: usize) -> Hop<'_> {
+        Hop { index: self, at }
+    }
+}

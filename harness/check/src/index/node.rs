@@ -1,0 +1,159 @@
+//! One span in its tree, as rules see it.
+//!
+//! A [`Node`] is a span (it dereferences to one) that knows its parent, children, hop and request.
+
+use std::ops::Deref;
+
+use spanwise_model::{Span, SpanKind};
+
+use super::forest::Forest;
+use super::{Hop, Index};
+
+/// A span with its place in the observation. Cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Node<'i> {
+    pub(super) index: &'i Index<'i>,
+    pub(super) at: usize,
+}
+
+/// Paths longer than this are elided in the middle.
+const LONGEST_PATH: usize = 32;
+
+impl<'i> Node<'i> {
+    /// Its position in [`spanwise_model::Observation::spans`].
+    pub fn at(self) -> usize {
+        self.at
+    }
+
+    /// The span itself, for as long as the index lives.
+    pub fn span(self) -> &'i Span {
+        &self.index.observation.spans[self.at]
+    }
+
+    /// The parent in the same trace, where it arrived; the driver's span for the first span of a request.
+    pub fn parent(self) -> Option<Node<'i>> {
+        self.index.forest.parent[self.at].map(|at| self.index.node(at))
+    }
+
+    /// Its children, in the order of the observation.
+    pub fn children(self) -> impl Iterator<Item = Node<'i>> {
+        self.index.forest.children(self.at).iter().map(move |&at| self.index.node(at))
+    }
+
+    /// Its ancestors, the parent first.
+    pub fn ancestors(self) -> impl Iterator<Item = Node<'i>> {
+        std::iter::successors(self.parent(), |node| node.parent())
+    }
+
+    /// The topmost ancestor that arrived, itself included.
+    pub fn top(self) -> Node<'i> {
+        self.index.node(self.index.forest.root[self.at])
+    }
+
+    /// Whether it is this span or below it.
+    pub fn is_at_or_below(self, other: Node<'_>) -> bool {
+        self.index.forest.is_at_or_below(self.at, other.at)
+    }
+
+    /// Whether it is a root of the services' spans: without a parent, or a child of the driver.
+    pub fn is_root(self) -> bool {
+        let says_none = self.parent_span_id.is_none_or(|id| !id.is_valid());
+        says_none || self.parent().is_some_and(|parent| parent.is_driver())
+    }
+
+    /// Whether it names a parent that is not in its trace.
+    pub fn misses_parent(self) -> bool {
+        let named = self.parent_span_id.is_some_and(|id| id.is_valid());
+        named && self.trace_id.is_valid() && self.parent().is_none() && !self.is_cut_from_cycle()
+    }
+
+    fn is_cut_from_cycle(self) -> bool {
+        self.parent_span_id.and_then(|id| self.index.find(self.trace_id, id)).is_some()
+    }
+
+    /// The service: who sent it, else its `service.name`.
+    pub fn service(self) -> Option<&'i str> {
+        service_of(self.span())
+    }
+
+    /// Whether both spans come from one process; `None` where that cannot be known.
+    pub fn same_process(self, other: Node<'_>) -> Option<bool> {
+        same_process(self.span(), other.span())
+    }
+
+    /// The nearest SERVER or CONSUMER span at or above it in the same process: what was being served.
+    pub fn serving(self) -> Option<Node<'i>> {
+        self.index.serving[self.at].map(|at| self.index.node(at))
+    }
+
+    /// The exchange that led to this SERVER span, linked or not.
+    pub fn came_by(self) -> Option<Hop<'i>> {
+        self.index.matching.hop_of_server(self.at).map(|at| self.index.hop(at))
+    }
+
+    /// The exchanges whose headers carry this span's id.
+    pub fn sent(self) -> impl Iterator<Item = Hop<'i>> {
+        self.index.matching.hops_of_sender(self.at).map(move |at| self.index.hop(at))
+    }
+
+    /// The request of the driver it belongs to, as an index into [`spanwise_model::Observation::requests`].
+    pub fn request(self) -> Option<usize> {
+        self.index.requests.of_span(self.index.forest.root[self.at])
+    }
+
+    /// The way from the root: `service name` of each, outermost first, the driver left out; long paths are elided.
+    pub fn path(self) -> Vec<String> {
+        let step = |node: Node<'_>| format!("{} {}", node.shown_service(), node.name);
+        let own = std::iter::once(self).chain(self.ancestors().take_while(|node| !node.is_driver()));
+        let mut nodes: Vec<Node<'_>> = own.collect();
+        nodes.reverse();
+        if nodes.len() <= LONGEST_PATH {
+            return nodes.into_iter().map(step).collect();
+        }
+        let (first, last) = (&nodes[..LONGEST_PATH / 2], &nodes[nodes.len() - LONGEST_PATH / 2..]);
+        let elided = format!("… {} more …", nodes.len() - LONGEST_PATH);
+        let shown = |nodes: &[Node<'_>]| nodes.iter().copied().map(step).collect::<Vec<_>>();
+        [shown(first), vec![elided], shown(last)].concat()
+    }
+}
+
+impl Deref for Node<'_> {
+    type Target = Span;
+    fn deref(&self) -> &Span {
+        self.span()
+    }
+}
+
+impl PartialEq for Node<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+/// The service of a span: who sent it, else its `service.name`.
+pub(super) fn service_of(span: &Span) -> Option<&str> {
+    span.source.as_ref().map(|source| &*source.service).or_else(|| span.service_name())
+}
+
+/// Sources decide; captures without any fall back to the resource, and where that is empty nothing is known.
+fn same_process(one: &Span, other: &Span) -> Option<bool> {
+    if let (Some(one), Some(other)) = (&one.source, &other.source) {
+        return Some(one == other);
+    }
+    let known = !one.resource.attributes.is_empty() && !other.resource.attributes.is_empty();
+    known.then(|| std::sync::Arc::ptr_eq(&one.resource, &other.resource) || one.resource == other.resource)
+}
+
+/// For each span the nearest SERVER or CONSUMER span at or above it in the same process.
+pub(super) fn serving(spans: &[Span], forest: &Forest) -> Vec<Option<usize>> {
+    let mut serving = vec![None; spans.len()];
+    for &at in &forest.order {
+        serving[at] = match spans[at].kind {
+            SpanKind::Server | SpanKind::Consumer => Some(at),
+            _ => forest.parent[at]
+                .filter(|&parent| same_process(&spans[at], &spans[parent]) != Some(false))
+                .and_then(|parent| serving[parent]),
+        };
+    }
+    serving
+}

@@ -1,0 +1,178 @@
+//! Which request of the driver each exchange and each trace of spans belongs to.
+//!
+//! Built once by [`super::Index::new`], in the order in which exchanges began, so that a call is placed after the call
+//! during which it was made.
+
+use std::collections::{HashMap, HashSet};
+
+use spanwise_model::{ContextFormat, Observation, SpanId, TraceId, WireTap};
+
+use super::forest::Forest;
+use super::matching::Matching;
+use super::{hop, node};
+
+/// Requests by exchange and by root span.
+pub(super) struct Requests {
+    of_hop: Vec<Option<usize>>,
+    inbound: Vec<Option<usize>>,
+    /// By the topmost span of a tree.
+    of_root: HashMap<usize, usize>,
+    with_spans: HashSet<usize>,
+    with_spans_of: HashSet<(usize, String)>,
+}
+
+impl Requests {
+    pub(super) fn new(
+        observation: &Observation,
+        forest: &Forest,
+        matching: &Matching,
+        serving: &[Option<usize>],
+    ) -> Requests {
+        let hops = observation.wire.len();
+        let mut requests = Requests {
+            of_hop: vec![None; hops],
+            inbound: vec![None; hops],
+            of_root: HashMap::new(),
+            with_spans: HashSet::new(),
+            with_spans_of: HashSet::new(),
+        };
+        for (at, request) in observation.requests.iter().enumerate() {
+            if let Some(span) = forest.find(request.trace_id, request.span_id) {
+                requests.of_root.entry(forest.root[span]).or_insert(at);
+            }
+        }
+        let inbound = Inbound::new(observation);
+        let mut entries = Entries::new(observation);
+        for (at, tap) in observation.wire.iter().enumerate() {
+            if tap.from.as_ref().is_some_and(|from| from.is_driver()) {
+                requests.of_hop[at] = entries.request(tap);
+            } else {
+                let sender = matching.sender(at).filter(|&sender| !observation.spans[sender].is_driver());
+                let by_span = sender.and_then(|s| serving[s]).and_then(|s| matching.hop_of_server(s));
+                requests.inbound[at] = by_span.or_else(|| inbound.of(observation, at)).filter(|&hop| hop != at);
+                let by_root = sender.and_then(|sender| requests.of_root.get(&forest.root[sender])).copied();
+                requests.of_hop[at] = by_root
+                    .or_else(|| requests.inbound[at].and_then(|hop| requests.of_hop[hop]))
+                    .or_else(|| (observation.requests.len() == 1).then_some(0));
+            }
+            if let (Some(request), Some(server)) =
+                (requests.of_hop[at], matching.server(at).or(matching.unlinked(at)))
+            {
+                requests.of_root.entry(forest.root[server]).or_insert(request);
+            }
+        }
+        requests.count_spans(observation, forest);
+        requests
+    }
+
+    pub(super) fn of_hop(&self, hop: usize) -> Option<usize> {
+        self.of_hop[hop]
+    }
+
+    pub(super) fn inbound(&self, hop: usize) -> Option<usize> {
+        self.inbound[hop]
+    }
+
+    /// By the topmost span of the tree.
+    pub(super) fn of_span(&self, root: usize) -> Option<usize> {
+        self.of_root.get(&root).copied()
+    }
+
+    pub(super) fn has_spans(&self, request: usize, service: Option<&str>) -> bool {
+        match service {
+            None => self.with_spans.contains(&request),
+            Some(service) => self.with_spans_of.contains(&(request, service.to_owned())),
+        }
+    }
+
+    /// A span counts for the request of its tree, else for the one that was sent with its trace.
+    fn count_spans(&mut self, observation: &Observation, forest: &Forest) {
+        let by_trace: HashMap<TraceId, usize> = observation
+            .requests
+            .iter()
+            .enumerate()
+            .filter_map(|(at, request)| Some((request.context?.trace_id, at)))
+            .collect();
+        for (at, span) in observation.spans.iter().enumerate().filter(|(_, span)| !span.is_driver()) {
+            let by_root = self.of_root.get(&forest.root[at]);
+            let Some(&request) = by_root.or_else(|| by_trace.get(&span.trace_id)) else { continue };
+            self.with_spans.insert(request);
+            if let Some(service) = node::service_of(span) {
+                self.with_spans_of.insert((request, service.to_owned()));
+            }
+        }
+    }
+}
+
+/// Which request an exchange of the driver was.
+struct Entries<'a> {
+    by_context: HashMap<(TraceId, SpanId), usize>,
+    /// Requests not yet met in an exchange, by the called service.
+    rest: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Entries<'a> {
+    fn new(observation: &'a Observation) -> Entries<'a> {
+        let mut entries = Entries { by_context: HashMap::new(), rest: HashMap::new() };
+        for (at, request) in observation.requests.iter().enumerate() {
+            entries.by_context.insert((request.trace_id, request.span_id), at);
+            if let Some(context) = request.context {
+                entries.by_context.insert((context.trace_id, context.span_id), at);
+            } else {
+                entries.rest.entry(&request.to.service).or_default().push(at);
+            }
+        }
+        entries.rest.values_mut().for_each(|rest| rest.reverse());
+        entries
+    }
+
+    fn request(&mut self, tap: &WireTap) -> Option<usize> {
+        let contexts = [ContextFormat::Tracecontext, ContextFormat::GcpTrace].map(|f| tap.context_in(f));
+        let known = contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
+        known.copied().or_else(|| self.rest.get_mut(&*tap.to.service)?.pop())
+    }
+}
+
+/// Exchanges by the service they came to, to find the one during which another was made.
+struct Inbound<'a> {
+    by_service: HashMap<(&'a str, u32), Vec<usize>>,
+    by_trace: HashMap<(&'a str, TraceId), Vec<usize>>,
+}
+
+impl<'a> Inbound<'a> {
+    fn new(observation: &'a Observation) -> Inbound<'a> {
+        let mut inbound = Inbound { by_service: HashMap::new(), by_trace: HashMap::new() };
+        for (at, tap) in observation.wire.iter().enumerate() {
+            inbound.by_service.entry((&tap.to.service, tap.to.instance)).or_default().push(at);
+            let facts = observation.settings.service(&tap.to.service);
+            if let Some(context) = hop::received(tap, facts).or_else(|| tap.context()) {
+                inbound.by_trace.entry((&tap.to.service, context.trace_id)).or_default().push(at);
+            }
+        }
+        inbound
+    }
+
+    /// The only exchange of the caller in the same trace, else the only one that was open at the time.
+    fn of(&self, observation: &Observation, at: usize) -> Option<usize> {
+        let tap = &observation.wire[at];
+        let from = tap.from.as_ref()?;
+        let trace = tap.context().map(|context| context.trace_id);
+        let in_trace = trace.and_then(|trace| self.by_trace.get(&(&*from.service, trace)));
+        if let Some([only]) = in_trace.map(|hops| hops.as_slice()) {
+            return Some(*only);
+        }
+        let of_caller = self.by_service.get(&(&*from.service, from.instance))?;
+        let mut open = of_caller.iter().copied().filter(|&hop| {
+            let stamps = &observation.wire[hop].stamps;
+            let begun = stamps.begun <= tap.stamps.begun;
+            let ended = stamps.ended != 0 && stamps.ended < tap.stamps.begun;
+            hop != at && begun && !ended
+        });
+        match (open.next(), open.next(), of_caller.as_slice()) {
+            (Some(only), None, _) => Some(only),
+            // Work that a request started may call after the answer.
+            (None, _, [only]) => Some(*only),
+            _ => None,
+        }
+    }
+}

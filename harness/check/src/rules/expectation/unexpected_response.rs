@@ -1,0 +1,64 @@
+//! A request was answered otherwise than the suite expects.
+
+use spanwise_model::Level;
+
+use crate::{Check, Family, Findings, Index, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "unexpected-response",
+    family: Family::Expectation,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[],
+    explains: &[],
+    explanation: r#"
+## What it checks
+
+The answer to each request is the one that its case expects: the HTTP status or the gRPC code, the body complete.
+
+## Why it matters
+
+A trace says little about a request that went wrong before the services did what the case is about. An answer that is
+not the expected one is the first thing to look at.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 500 expected=200
+  api-service SERVER "POST /greet" 500 status=ERROR error.type="500"
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200 expected=200
+  api-service SERVER "POST /greet" 200
+```
+
+## How to fix
+
+- Rust, Python, Go, Node, Java: read the service's log of the request, or correct `expect` in the suite file.
+
+## References
+
+- The suite file, key `expect` of the case.
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    for (at, request) in index.requests() {
+        let Some(expected) = &request.expected else { continue };
+        findings.looked();
+        if request.result == *expected {
+            continue;
+        }
+        let service = &request.to.service;
+        let message = format!("{service} answered {} where the suite expects {expected}.", request.result);
+        let report = findings.on_service(service, message).expected(expected).actual(&request.result);
+        if let Some(hop) = index.hops().find(|hop| hop.is_from_driver() && hop.request() == Some(at)) {
+            report.hop(hop);
+        }
+    }
+}

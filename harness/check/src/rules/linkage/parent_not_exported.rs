@@ -1,0 +1,162 @@
+//! A span names a parent that never arrived.
+
+use std::collections::{HashMap, HashSet};
+
+use spanwise_model::{Evidence, Level, Platform, SpanId, SpanKind, TraceId};
+
+use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "parent-not-exported",
+    family: Family::Linkage,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans],
+    explains: &[],
+    explanation: r#"
+## What it checks
+
+The parent that a span names arrived too, in the same trace. A parent that the driver sent is there; in a capture, the
+caller of the first service may stay outside.
+
+## Why it matters
+
+A trace viewer shows such a span without its place ("missing span id"): it cannot be said which call led to it, and how
+long that call took. The parent was made but not exported, or was never a span at all.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T1 parent=?P1
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-P1-01
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+```
+
+## How to fix
+
+- Rust: keep the span that injects alive until its call ends, and flush the provider before the process exits.
+- Python: create channels after `GrpcInstrumentorClient().instrument()`; call `provider.shutdown()` at exit.
+- Go: end the client span on every path, errors too; defer `tp.Shutdown(ctx)`.
+- Node: await `sdk.shutdown()` on SIGTERM.
+- Java: leave `ParentBased` sampling on, so that a parent which is not sampled does not get sampled children.
+
+## References
+
+- OpenTelemetry, trace data model, field `parent_span_id`:
+  <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>
+- Cloud Run, "Using distributed tracing": <https://cloud.google.com/run/docs/trace>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let driver_sent = sent_by_driver(index);
+    let callers = if index.observation.requests.is_empty() { entry_spans(index) } else { HashSet::new() };
+    // One parent that is missing is one finding, however many children it had.
+    let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::new();
+    let mut first: Vec<(Node<'_>, SpanId)> = Vec::new();
+    for node in index.nodes() {
+        let Some(parent) = node.parent_span_id.filter(|parent| parent.is_valid()) else { continue };
+        findings.looked();
+        let outside = driver_sent.contains(&parent) || callers.contains(&node.at());
+        // A parent of another trace is a finding of its own.
+        if !node.misses_parent() || outside || index.find_in_any_trace(parent).is_some() {
+            continue;
+        }
+        let children = missing.entry((node.trace_id, parent)).or_insert(0);
+        *children += 1;
+        if *children == 1 {
+            first.push((node, parent));
+        }
+    }
+    for (node, parent) in first {
+        let hop = node.service().and_then(|service| index.hops_that_sent(service, node.trace_id, parent).next());
+        let sender = hop.and_then(|hop| hop.from()).or(node.service()).unwrap_or("its caller");
+        let cause = likeliest_cause(index, hop);
+        let message = format!(
+            "The parent {parent} of this span never arrived. {sender} should have exported it; {}.",
+            explain(cause)
+        );
+        let mut report = findings
+            .on_span(node, message)
+            .expected(format!("a span {parent} from {sender}"))
+            .actual("none")
+            .fact("parent_id", parent.to_string())
+            .fact("sender", sender)
+            .fact("children", missing[&(node.trace_id, parent)] as i64)
+            .fact("likeliest_cause", cause);
+        if let Some(hop) = hop {
+            report = report.hop(hop);
+            let named = |header: &crate::index::ContextHeader<'_>| {
+                header.read.is_ok_and(|context| context.span_id == parent)
+            };
+            if let Some(header) = hop.context_headers().into_iter().find(named) {
+                report.fact("header", header.format.header());
+            }
+        }
+    }
+}
+
+/// Why the parent most likely did not arrive, as a fact for programs.
+fn likeliest_cause(index: &Index<'_>, hop: Option<Hop<'_>>) -> &'static str {
+    let settings = &index.observation.settings;
+    let sampled = hop.and_then(|hop| hop.context()).map(|context| context.sampled == Some(true));
+    match (sampled, hop) {
+        (Some(false), _) => "unsampled",
+        _ if settings.deadline_passed => "deadline-passed",
+        (_, None) if settings.platform == Platform::CloudRun => "kept-by-platform",
+        _ => "never-arrived",
+    }
+}
+
+fn explain(cause: &str) -> &'static str {
+    match cause {
+        "unsampled" => "its headers say that it was not sampled (flag 00), so its sender dropped it",
+        "deadline-passed" => "it had not come when the deadline passed",
+        "kept-by-platform" => "the platform most likely made it and kept it to itself",
+        _ => "nothing of it came, so it was not ended, not exported, or lost",
+    }
+}
+
+/// Span ids that the driver put into any header: its own spans, whatever trace they were recorded in.
+fn sent_by_driver(index: &Index<'_>) -> HashSet<SpanId> {
+    let headers = index.hops().filter(|hop| hop.is_from_driver()).flat_map(|hop| hop.context_headers());
+    let sent = headers.filter_map(|header| header.read.ok()).map(|context| context.span_id);
+    let contexts = index.requests().filter_map(|(_, request)| request.context.map(|c| c.span_id));
+    sent.chain(contexts).collect()
+}
+
+/// In a capture, the spans whose parent may be a caller outside of it: of each trace those of the service that began
+/// first, if they came from outside and nothing in the capture is their root.
+fn entry_spans(index: &Index<'_>) -> HashSet<usize> {
+    let mut entries = HashSet::new();
+    for (_, nodes) in index.traces() {
+        let tops = || nodes.iter().copied().filter(|node| node.parent().is_none());
+        let Some(first) = tops().min_by_key(|node| node.start) else { continue };
+        let from_outside = |node: &Node<'_>| {
+            let serves = matches!(node.kind, SpanKind::Server | SpanKind::Consumer);
+            node.parent_is_remote.unwrap_or(serves || node.kind == SpanKind::Unspecified)
+        };
+        if first.misses_parent() {
+            let entry = tops().filter(|node| node.service() == first.service() && from_outside(node));
+            entries.extend(entry.map(Node::at));
+        }
+    }
+    entries
+}

@@ -1,0 +1,176 @@
+//! The trace is linked over an insecure channel and broken over a secure one.
+
+use spanwise_model::{Evidence, Level};
+
+use crate::{Check, Family, Group, GroupFindings, GroupMember, Hop, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "secure-channel-unlinked",
+    family: Family::Linkage,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans, Evidence::Wire],
+    explains: &[
+        "parent-not-exported",
+        "trace-split",
+        "remote-context-ignored",
+        "unsupported-context-format",
+        "entry-without-server-span",
+        "hop-without-client-span",
+        "hop-without-server-span",
+        "wrong-remote-parent",
+        "several-roots",
+        "client-span-as-root",
+        "context-mixed-between-requests",
+        "permutations-differ",
+        "context-not-sent",
+        "sampled-flag-flipped",
+    ],
+    explanation: r#"
+## What it checks
+
+Two permutations that differ in their channels alone are linked alike: what hangs together over plaintext hangs together
+over TLS. It compares the permutations of a group, call by call.
+
+## Why it matters
+
+On a laptop services talk plaintext; on Cloud Run they talk TLS to port 443. An instrumentation that covers only one of
+the two works until the day of the deployment, and then every trace ends at the first call.
+
+## Bad
+
+```trace
+--- permutation demo/greet/channel-out=insecure
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+--- permutation demo/greet/channel-out=secure
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2
+```
+
+## Good
+
+```trace
+--- permutation demo/greet/channel-out=insecure
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+--- permutation demo/greet/channel-out=secure
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2 traceparent: T1-S3-01
+```
+
+## How to fix
+
+- Rust: put the injecting layer around the channel, whatever its `Endpoint` and TLS settings.
+- Python: instrument both channel types: `GrpcInstrumentorClient().instrument()` without a `channel_type`.
+- Go: pass the stats handler next to the transport credentials, not instead of them.
+- Node: instrument the client class, not one way to create its credentials.
+- Java: add the client interceptor to the channel builder, not to one of its profiles.
+
+## References
+
+- OpenTelemetry, Propagators API: <https://opentelemetry.io/docs/specs/otel/context/api-propagators/>
+- Cloud Run, "Container runtime contract" (TLS ends at the front end):
+  <https://cloud.google.com/run/docs/container-contract>
+"#,
+    check: Check::Group(check),
+};
+
+/// Whether a member's calls from one service to another are linked over one kind of channel.
+struct Edge<'g> {
+    from: &'g str,
+    to: &'g str,
+    secure: bool,
+    linked: usize,
+    unlinked: Vec<Hop<'g>>,
+}
+
+fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
+    let edges: Vec<Vec<Edge<'_>>> = group.members.iter().map(edges).collect();
+    for (at, member) in group.members.iter().enumerate() {
+        for edge in edges[at].iter().filter(|edge| edge.secure) {
+            let insecure = edges.iter().zip(&group.members).find(|(others, other)| {
+                let same = |other: &&Edge<'_>| other.from == edge.from && other.to == edge.to && !other.secure;
+                let links = |other: &Edge<'_>| other.unlinked.is_empty() && other.linked > 0;
+                others.iter().find(same).is_some_and(links) && differ_in_channels_alone(member, other)
+            });
+            let Some((_, partner)) = insecure else { continue };
+            findings.looked(at);
+            let Some(first) = edge.unlinked.first() else { continue };
+            let (from, to) = (edge.from, edge.to);
+            let headers = first.context_headers();
+            let why = if headers.is_empty() {
+                "its calls carry no trace context".to_owned()
+            } else {
+                format!("{to} does not continue the context that is sent")
+            };
+            let mut report = findings
+                .on_member(
+                    at,
+                    format!(
+                        "The trace breaks between {from} and {to} over the secure channel, and holds over the insecure one: {why}."
+                    ),
+                )
+                .service(from)
+                .hop(*first)
+                .expected(format!("{to} linked below {from}, as in {}", partner.name))
+                .actual(format!("{} of {} calls not linked", edge.unlinked.len(), edge.unlinked.len() + edge.linked))
+                .fact("from", from)
+                .fact("to", to)
+                .fact("partner", partner.name);
+            for hop in &edge.unlinked[1..] {
+                report = report.reaches_hop(*hop);
+            }
+        }
+    }
+}
+
+/// The calls of a member between each two services and over each kind of channel.
+fn edges<'g>(member: &'g GroupMember<'_>) -> Vec<Edge<'g>> {
+    let mut edges: Vec<Edge<'g>> = Vec::new();
+    let judged = member.index.hops().filter(|hop| {
+        hop.is_traced() && !hop.is_untraced() && hop.is_answered_by_service()
+    });
+    for hop in judged {
+        let (Some(from), to, secure) = (hop.from(), hop.to(), hop.tap().tls) else { continue };
+        let same = |edge: &Edge<'_>| edge.from == from && edge.to == to && edge.secure == secure;
+        let place = edges.iter().position(same).unwrap_or_else(|| {
+            edges.push(Edge { from, to, secure, linked: 0, unlinked: Vec::new() });
+            edges.len() - 1
+        });
+        match hop.server() {
+            Some(_) => edges[place].linked += 1,
+            None => edges[place].unlinked.push(hop),
+        }
+    }
+    edges
+}
+
+/// Whether all axes but those of channels have the same values.
+fn differ_in_channels_alone(one: &GroupMember<'_>, other: &GroupMember<'_>) -> bool {
+    let rest = |member: &GroupMember<'_>| -> Vec<(String, String)> {
+        member.axes.iter().filter(|(axis, _)| !axis.starts_with("channel")).cloned().collect()
+    };
+    rest(one) == rest(other)
+}

@@ -1,0 +1,146 @@
+//! One request became two traces.
+
+use spanwise_model::{Evidence, Level, SpanKind};
+
+use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule, semconv};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "trace-split",
+    family: Family::Linkage,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans],
+    explains: &["client-span-as-root"],
+    explanation: r#"
+## What it checks
+
+All spans of one request are in one trace. Where the wire was recorded, the call at which the trace broke is named. In a
+capture without it, a root SERVER span is suspected (warning) that lies in time inside the one childless CLIENT span of
+another service with the same method; inside a SERVER span that made no CLIENT span it is information.
+
+## Why it matters
+
+Two halves of a request under two trace ids cannot be found from one another: the slow call, or the failed one, is in
+the half that nobody looks at.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK trace=T2 id=S9
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T2-S9-01
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+```
+
+## How to fix
+
+- Rust: instrument the future that makes the call (`.instrument(span)`, `.with_context(cx)`); a spawned task starts without one.
+- Python: run work with `contextvars.copy_context()` in threads and executors.
+- Go: pass the request's `ctx` on; never `context.Background()` in a handler.
+- Node: keep callbacks inside `context.with(...)`, and load the context manager first.
+- Java: wrap executors with `Context.taskWrapping(...)`.
+
+## References
+
+- OpenTelemetry, Context: <https://opentelemetry.io/docs/specs/otel/context/>
+- W3C Trace Context, section 4 (processing model): <https://www.w3.org/TR/trace-context/#processing-model>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    if index.has(Evidence::Wire) {
+        split_on_the_wire(index, findings);
+    } else {
+        split_in_a_capture(index, findings);
+    }
+}
+
+/// A call whose caller works in one trace and whose spans are in another.
+fn split_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>) {
+    for hop in index.inner_hops().filter(|hop| !hop.is_untraced()) {
+        let Some(caller) = caller_span(hop) else { continue };
+        findings.looked();
+        let called = hop.server().or(hop.unlinked());
+        let other = [hop.sender(), called].into_iter().flatten().find(|node| node.trace_id != caller.trace_id);
+        let Some(other) = other else { continue };
+        let (from, to) = (hop.from().unwrap_or("?"), hop.to());
+        let headers: Vec<String> =
+            hop.context_headers().iter().map(|header| header.format.header().to_owned()).collect();
+        let why = match (headers.is_empty(), hop.sender() == Some(other)) {
+            (true, _) => "the call carried no trace context".to_owned(),
+            (false, true) => format!("{from} itself began the second one before it called"),
+            (false, false) => format!("{to} did not continue what {} said", headers.join(" and ")),
+        };
+        findings
+            .on_hop(hop, format!("The request became two traces at the call from {from} to {to}: {why}."))
+            .span(other)
+            .expected(format!("trace {}", caller.trace_id))
+            .actual(format!("trace {}", other.trace_id))
+            .fact("header", headers.join(", "))
+            .fact("from", from)
+            .fact("to", to);
+    }
+}
+
+/// What the caller was serving when it called, where that is known to be in the trace of the request.
+fn caller_span(hop: Hop<'_>) -> Option<Node<'_>> {
+    let inbound = hop.inbound()?;
+    inbound.server().or(inbound.unlinked())
+}
+
+/// Root SERVER spans that most likely belong to a call of another service's trace.
+fn split_in_a_capture(index: &Index<'_>, findings: &mut Findings<'_>) {
+    for root in index.nodes().filter(|node| node.kind == SpanKind::Server && node.is_root()) {
+        let inside = |node: &Node<'_>| {
+            node.trace_id != root.trace_id
+                && node.service() != root.service()
+                && node.service().is_some()
+                && node.start <= root.start
+                && root.start <= node.end
+                && node.start != 0
+        };
+        let around: Vec<Node<'_>> = index.nodes().filter(inside).collect();
+        let method = |node: &Node<'_>| semconv::rpc_method(node).or(semconv::http_method(node).map(str::to_owned));
+        let calls = around.iter().filter(|node| {
+            let childless = node.children().next().is_none();
+            node.kind == SpanKind::Client && childless && method(node).is_some() && method(node) == method(&root)
+        });
+        let calls: Vec<_> = calls.collect();
+        let waits = around.iter().filter(|node| {
+            let calls_none = node.children().all(|child| child.kind != SpanKind::Client);
+            node.kind == SpanKind::Server && calls_none
+        });
+        let waits: Vec<_> = waits.collect();
+        let (other, level) = match (calls.as_slice(), waits.as_slice()) {
+            ([call], _) => (**call, Level::Warning),
+            ([], [server]) => (**server, Level::Information),
+            _ => continue,
+        };
+        findings.looked();
+        let (from, to) = (other.service().unwrap_or("?"), root.service().unwrap_or("?"));
+        findings
+            .on_span(root, format!("This trace most likely belongs to a call from {from} to {to} in another trace."))
+            .level(level)
+            .expected(format!("trace {}", other.trace_id))
+            .actual(format!("trace {}", root.trace_id))
+            .fact("from", from)
+            .fact("to", to);
+    }
+}

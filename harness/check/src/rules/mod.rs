@@ -1,0 +1,12 @@
+//! The rules, a folder a family and a file a rule.
+//!
+//! A family's `mod.rs` names its files and lists its rules in the order of the catalogue.
+
+mod expectation;
+mod linkage;
+mod propagation;
+
+use crate::Rule;
+
+/// The families in the order of the catalogue.
+pub(crate) static FAMILIES: &[&[&Rule]] = &[linkage::ALL, propagation::ALL, expectation::ALL];
