@@ -1,1 +1,28 @@
-//! Payload bytes to model spans plus defects; no I/O.
+//! Payload bytes to model spans plus defects.
+//!
+//! `collect` finds the spans of a payload with [`walk`] when it arrives and decodes them when they are read;
+//! `spanwise check` reads captures with [`read_lines`]. Nothing here fails: what cannot be read becomes a
+//! [`Defect`], and what can be read of the same span or payload is kept. There is no I/O, and no wire type leaves.
+//!
+//! Protobuf is read field by field (`wire`) instead of through generated messages: the order in which labels were
+//! exported survives, a damaged field costs that field alone, and nothing is built that the model does not hold.
+//! The tests compare with the generated messages.
+
+mod cloud_trace;
+mod ids;
+mod json;
+mod lines;
+mod map;
+mod notes;
+mod otlp;
+mod span;
+pub mod walk;
+mod wire;
+
+pub use lines::{Line, LineError, detect, read_lines};
+pub use span::{Carrier, Decoded, Head, decode_carrier, decode_payload, decode_span, head};
+#[doc(inline)]
+pub use walk::{Message, Walk};
+
+#[allow(unused_imports)] // For the links above.
+use spanwise_model::Defect;

@@ -1,0 +1,72 @@
+//! What was found wrong while a message was read, with its place: the making of [`Defect`]s.
+//!
+//! Places are written from the inside out, so that reading whole messages costs nothing for them.
+
+use std::fmt::Display;
+
+use spanwise_model::{Defect, DefectKind, Span};
+
+/// What was found wrong in the message being read.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    list: Vec<Note>,
+    /// Whether the walk of some message ended early: fields behind that place are unknown.
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Note {
+    place: String,
+    detail: String,
+}
+
+impl Notes {
+    /// Notes a field that could not be read.
+    pub(crate) fn add(&mut self, place: &str, detail: impl Into<String>) {
+        self.list.push(Note { place: place.to_owned(), detail: detail.into() });
+    }
+
+    /// Notes a place behind which the rest of a message could not be read.
+    pub(crate) fn broken(&mut self, place: &str, detail: impl Display) {
+        self.broken = true;
+        self.add(place, detail.to_string());
+    }
+
+    /// Reads something within a field, whose name then stands before the places noted there.
+    pub(crate) fn within<T>(
+        &mut self,
+        name: impl FnOnce() -> String,
+        read: impl FnOnce(&mut Notes) -> T,
+    ) -> T {
+        let before = self.list.len();
+        let value = read(self);
+        if self.list.len() > before {
+            let name = name();
+            for note in &mut self.list[before..] {
+                let dot = if note.place.is_empty() { "" } else { "." };
+                note.place = format!("{name}{dot}{}", note.place);
+            }
+        }
+        value
+    }
+
+    /// The defects of a span. One whose ids went with the damage counts as unread.
+    pub(crate) fn into_span_defects(self, span: &Span) -> Vec<Defect> {
+        let trace_id = Some(span.trace_id).filter(|id| id.is_valid());
+        let span_id = Some(span.span_id).filter(|id| id.is_valid());
+        let unread = self.broken && (trace_id.is_none() || span_id.is_none());
+        let kind = if unread { DefectKind::Span } else { DefectKind::Field };
+        let defect = |note: Note| Defect { trace_id, span_id, ..defect(kind, note.place, note.detail) };
+        self.list.into_iter().map(defect).collect()
+    }
+
+    /// The defects of something that is shared by spans.
+    pub(crate) fn into_defects(self) -> Vec<Defect> {
+        self.list.into_iter().map(|note| defect(DefectKind::Field, note.place, note.detail)).collect()
+    }
+}
+
+/// A defect of which only kind, place and detail are known yet.
+pub(crate) fn defect(kind: DefectKind, place: String, detail: String) -> Defect {
+    Defect { kind, source: None, export: None, place, detail, trace_id: None, span_id: None }
+}

@@ -1,0 +1,154 @@
+//! The spans of any protocol, decoded: one at a time with what encloses it, or a whole payload at once.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use spanwise_model::{Defect, Protocol, Resource, Scope, Span, SpanId, SpanKind, TraceId};
+
+use crate::json::{Json, Object};
+use crate::notes::Notes;
+use crate::walk::{Message, ScopePlace, Walk, bytes, walk};
+use crate::{cloud_trace, json, otlp};
+
+/// What spans of one `ScopeSpans` share, decoded once for all of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Carrier {
+    /// The resource; empty in Cloud Trace v2.
+    pub resource: Arc<Resource>,
+    /// The scope; empty in Cloud Trace v2.
+    pub scope: Arc<Scope>,
+}
+
+/// Decodes what encloses spans. Places of defects begin with `resource` or `scope`.
+pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) -> (Carrier, Vec<Defect>) {
+    let mut notes = Notes::default();
+    let mut part = |name: &str, place: &Range<u32>, read: &mut dyn FnMut(&[u8], &mut Notes)| {
+        let bytes = bytes(payload, place);
+        if !bytes.is_empty() {
+            notes.within(|| name.to_owned(), |notes| read(bytes, notes));
+        }
+    };
+    let (mut resource, mut scope, mut schema_url) = (Resource::default(), Scope::default(), String::new());
+    match protocol {
+        Protocol::OtlpGrpc | Protocol::OtlpHttp => {
+            part("resource", &place.resource, &mut |bytes, notes| resource = otlp::resource(bytes, notes));
+            part("scope", &place.scope, &mut |bytes, notes| scope = otlp::scope(bytes, notes));
+            part("schema_url", &place.schema_url, &mut |bytes, _| {
+                schema_url = String::from_utf8_lossy(bytes).into_owned();
+            });
+        }
+        Protocol::OtlpHttpJson => {
+            part("resource", &place.resource, &mut |bytes, notes| {
+                resource = json::otlp::resource(&object(bytes, notes), notes);
+            });
+            part("scope", &place.scope, &mut |bytes, notes| {
+                scope = json::otlp::scope(&object(bytes, notes), notes);
+            });
+            part("schema_url", &place.schema_url, &mut |bytes, _| {
+                schema_url = serde_json::from_slice(bytes).unwrap_or_default();
+            });
+        }
+        Protocol::CloudTraceGrpc | Protocol::CloudTraceRest => {}
+    }
+    scope.schema_url = schema_url;
+    (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, notes.into_defects())
+}
+
+/// Decodes one span. Places of defects are relative to the span; source and export are for the caller to add.
+pub fn decode_span(protocol: Protocol, bytes: &[u8], carrier: &Carrier) -> (Span, Vec<Defect>) {
+    let mut notes = Notes::default();
+    let span = read(protocol, bytes, &mut notes);
+    let defects = notes.into_span_defects(&span);
+    let Carrier { resource, scope } = carrier.clone();
+    (Span { resource, scope, protocol: Some(protocol), ..span }, defects)
+}
+
+fn read(protocol: Protocol, bytes: &[u8], notes: &mut Notes) -> Span {
+    match protocol {
+        Protocol::OtlpGrpc | Protocol::OtlpHttp => otlp::span(bytes, notes),
+        Protocol::CloudTraceGrpc => cloud_trace::span(bytes, notes),
+        Protocol::OtlpHttpJson => json::otlp::span(&object(bytes, notes), notes),
+        Protocol::CloudTraceRest => json::cloud_trace::span(&object(bytes, notes), notes),
+    }
+}
+
+/// The JSON object that bytes hold; an empty one, noted, where they hold none. `null` is none, and no damage.
+fn object<'a>(bytes: &'a [u8], notes: &mut Notes) -> Object<'a> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    match text.and_then(|text| Json::read(text).map_err(|error| error.to_string())) {
+        Ok(Json::Object(object)) => object,
+        Ok(other) => {
+            if notes_type(&other, notes).is_none() {
+                notes.broken("", "the fields are unknown");
+            }
+            Object::default()
+        }
+        Err(error) => {
+            notes.broken("", error);
+            Object::default()
+        }
+    }
+}
+
+fn notes_type(json: &Json<'_>, notes: &mut Notes) -> Option<()> {
+    json.object(notes).map(drop)
+}
+
+/// The few fields of a span that tell whether a trace is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// As [`Span::trace_id`].
+    pub trace_id: TraceId,
+    /// As [`Span::span_id`].
+    pub span_id: SpanId,
+    /// As [`Span::parent_span_id`].
+    pub parent_span_id: Option<SpanId>,
+    /// As [`Span::kind`].
+    pub kind: SpanKind,
+}
+
+/// Decodes only the head of a span.
+pub fn head(protocol: Protocol, bytes: &[u8]) -> Head {
+    let span = read(protocol, bytes, &mut Notes::default());
+    let Span { trace_id, span_id, parent_span_id, kind, .. } = span;
+    Head { trace_id, span_id, parent_span_id, kind }
+}
+
+/// A whole payload, decoded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// Its spans in the order they stand there.
+    pub spans: Vec<Span>,
+    /// What could not be read, with places in the payload.
+    pub defects: Vec<Defect>,
+    /// The project that the payload names, in Cloud Trace v2 alone.
+    pub project: Option<String>,
+}
+
+/// Decodes a whole payload.
+pub fn decode_payload(protocol: Protocol, message: Message, payload: &[u8]) -> Decoded {
+    let walk = walk(protocol, message, payload);
+    let mut decoded = Decoded::default();
+    let mut carriers = Vec::new();
+    for scope in &walk.scopes {
+        let (carrier, defects) = decode_carrier(protocol, payload, scope);
+        decoded.defects.extend(defects.into_iter().map(|defect| placed(defect, scope.path())));
+        carriers.push(carrier);
+    }
+    for (at, place) in walk.spans.iter().enumerate() {
+        let carrier = carriers.get(place.scope as usize).cloned().unwrap_or_default();
+        let (span, defects) = decode_span(protocol, place.bytes(payload), &carrier);
+        decoded.spans.push(span);
+        decoded.defects.extend(defects.into_iter().map(|defect| placed(defect, walk.path(protocol, at))));
+    }
+    let Walk { defects, project, .. } = walk;
+    decoded.defects.extend(defects);
+    decoded.project = project;
+    decoded
+}
+
+/// A defect with the place of the thing it was found in before its own.
+fn placed(defect: Defect, path: String) -> Defect {
+    let dot = if defect.place.is_empty() || path.is_empty() { "" } else { "." };
+    Defect { place: format!("{path}{dot}{}", defect.place), ..defect }
+}

@@ -1,0 +1,323 @@
+//! Finds the spans in a payload without decoding them: place, trace id, span id.
+//!
+//! `collect` calls it once for every export request, so it does the least that an index needs. A damaged span does not
+//! hide the others; where the payload itself cannot be walked on, what came before is kept and a defect says where.
+
+use std::ops::Range;
+
+use spanwise_model::{Defect, DefectKind, Protocol, SpanId, TraceId};
+
+use crate::ids::{Id, ResourceName, project};
+use crate::notes::defect;
+use crate::wire::{Damage, Fields, Payload};
+
+/// Which message a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// `ExportTraceServiceRequest`, or in Cloud Trace v2 `BatchWriteSpansRequest`.
+    Batch,
+    /// One Cloud Trace v2 `Span`, as `CreateSpan` has it.
+    Span,
+}
+
+/// What a payload holds, as places in its bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Walk {
+    /// Its spans in the order they stand there.
+    pub spans: Vec<SpanPlace>,
+    /// What encloses them: at least one where there is a span.
+    pub scopes: Vec<ScopePlace>,
+    /// The project that the payload names, in Cloud Trace v2 alone: `P` of `projects/P`.
+    pub project: Option<String>,
+    /// Places from which on the payload could not be walked.
+    pub defects: Vec<Defect>,
+    /// Spans whose own fields cannot all be walked; they are among `spans` all the same.
+    pub damaged_spans: u32,
+}
+
+/// Where one span stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanPlace {
+    /// The first byte.
+    pub at: u32,
+    /// How many bytes.
+    pub len: u32,
+    /// What encloses it, as an index into [`Walk::scopes`].
+    pub scope: u32,
+    /// Its trace; all zero when unreadable.
+    pub trace_id: TraceId,
+    /// Its id; all zero when unreadable.
+    pub span_id: SpanId,
+}
+
+/// Where the things stand that a list of spans shares: the bytes of a `ScopeSpans` around its spans.
+/// All of it is empty in Cloud Trace v2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopePlace {
+    /// The resource.
+    pub resource: Range<u32>,
+    /// The instrumentation scope.
+    pub scope: Range<u32>,
+    /// The schema URL of the scope or, where it has none, of the resource.
+    pub schema_url: Range<u32>,
+    /// Index in `resource_spans`.
+    pub resource_index: u32,
+    /// Index in `scope_spans`.
+    pub scope_index: u32,
+    /// The first of its spans, as an index into [`Walk::spans`].
+    pub first_span: u32,
+}
+
+impl SpanPlace {
+    /// The span's bytes in the payload it was found in.
+    pub fn bytes<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        bytes(payload, &(self.at..self.at + self.len))
+    }
+}
+
+/// The bytes of a place; none where the place is not in the payload.
+pub fn bytes<'a>(payload: &'a [u8], place: &Range<u32>) -> &'a [u8] {
+    payload.get(place.start as usize..place.end as usize).unwrap_or_default()
+}
+
+impl ScopePlace {
+    /// What holds the resource and the scope, in words: `resource_spans[0].scope_spans[1]`.
+    pub fn path(&self) -> String {
+        format!("resource_spans[{}].scope_spans[{}]", self.resource_index, self.scope_index)
+    }
+}
+
+impl Walk {
+    /// Where a span stands, in words: `resource_spans[0].scope_spans[1].spans[3]`, or `spans[3]` in Cloud Trace v2.
+    pub fn path(&self, protocol: Protocol, span: usize) -> String {
+        let scope = self.spans.get(span).and_then(|place| self.scopes.get(place.scope as usize));
+        match scope {
+            Some(scope) if !protocol.is_cloud_trace() => format!(
+                "resource_spans[{}].scope_spans[{}].spans[{}]",
+                scope.resource_index,
+                scope.scope_index,
+                span - scope.first_span as usize
+            ),
+            _ => format!("spans[{span}]"),
+        }
+    }
+}
+
+/// Walks a payload. It never fails: see [`Walk::defects`].
+///
+/// Payloads of 4 GiB or more cannot be indexed and are not walked.
+pub fn walk(protocol: Protocol, message: Message, payload: &[u8]) -> Walk {
+    if u32::try_from(payload.len()).is_err() {
+        let defect = defect(DefectKind::Payload, String::new(), "is larger than 4 GiB".to_owned());
+        return Walk { defects: vec![defect], ..Walk::default() };
+    }
+    match protocol {
+        Protocol::OtlpHttpJson | Protocol::CloudTraceRest => crate::json::walk(protocol, message, payload),
+        Protocol::OtlpGrpc | Protocol::OtlpHttp => {
+            let mut walker = Walker::new(payload);
+            walker.export_request();
+            walker.walk
+        }
+        Protocol::CloudTraceGrpc => {
+            let mut walker = Walker::new(payload);
+            match message {
+                Message::Batch => walker.batch_write_spans(),
+                Message::Span => walker.single_span(),
+            }
+            walker.walk
+        }
+    }
+}
+
+/// What is known of a span before it is decoded, at the cost of walking its own fields once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    /// Whether all fields of the span could be walked.
+    pub(crate) whole: bool,
+}
+
+/// The ids of an OTLP span (`trace_id` is field 1, `span_id` 2).
+#[inline]
+fn otlp_ids(span: &[u8]) -> Ids {
+    let mut ids = Ids { whole: true, ..Ids::default() };
+    for field in Fields::new(span) {
+        match field {
+            Ok(field) => match (field.number, field.payload) {
+                (1, Payload::Bytes(id)) => ids.trace_id = Id::from_bytes(id).unwrap_or(TraceId::ZERO),
+                (2, Payload::Bytes(id)) => ids.span_id = Id::from_bytes(id).unwrap_or(SpanId::ZERO),
+                _ => {}
+            },
+            Err(_) => ids.whole = false,
+        }
+    }
+    ids
+}
+
+/// The ids of a Cloud Trace v2 span (`name` is field 1, `span_id` 2), and its name.
+#[inline]
+fn cloud_trace_ids(span: &[u8]) -> (Ids, &[u8]) {
+    let (mut ids, mut name, mut id) = (Ids { whole: true, ..Ids::default() }, &[][..], &[][..]);
+    for field in Fields::new(span) {
+        match field {
+            Ok(field) => match (field.number, field.payload) {
+                (1, Payload::Bytes(bytes)) => name = bytes,
+                (2, Payload::Bytes(bytes)) => id = bytes,
+                _ => {}
+            },
+            Err(_) => ids.whole = false,
+        }
+    }
+    (ids.trace_id, ids.span_id) = crate::ids::cloud_trace_index(&ResourceName::read(name), id);
+    (ids, name)
+}
+
+struct Walker<'a> {
+    payload: &'a [u8],
+    walk: Walk,
+}
+
+impl<'a> Walker<'a> {
+    fn new(payload: &'a [u8]) -> Walker<'a> {
+        Walker { payload, walk: Walk::default() }
+    }
+
+    /// Where a part of the payload stands.
+    fn place(&self, part: &[u8]) -> Range<u32> {
+        let at = (part.as_ptr() as usize - self.payload.as_ptr() as usize) as u32;
+        at..at + part.len() as u32
+    }
+
+    /// The fields of a message that carry messages or text. What is cut short is given as far as it goes: the spans in
+    /// front of the damage are whole.
+    fn parts(&mut self, message: &'a [u8], path: &dyn Fn() -> String) -> Vec<(u32, &'a [u8])> {
+        let mut parts = Vec::new();
+        for field in Fields::new(message) {
+            match field {
+                Ok(field) => {
+                    if let Payload::Bytes(bytes) = field.payload {
+                        parts.push((field.number, bytes));
+                    }
+                }
+                Err(damage) => {
+                    self.walk.defects.push(defect(DefectKind::Payload, path(), damage.to_string()));
+                    if let Damage::Cut { number, left, .. } = damage {
+                        parts.push((number, left));
+                    }
+                }
+            }
+        }
+        parts
+    }
+
+    /// `ExportTraceServiceRequest { resource_spans = 1 }`.
+    fn export_request(&mut self) {
+        let parts = self.parts(self.payload, &String::new);
+        let resources = parts.iter().filter(|(number, _)| *number == 1);
+        for (index, (_, resource_spans)) in resources.enumerate() {
+            self.resource_spans(index as u32, resource_spans);
+        }
+    }
+
+    /// `ResourceSpans { resource = 1, scope_spans = 2, schema_url = 3 }`, in any order.
+    fn resource_spans(&mut self, resource_index: u32, message: &'a [u8]) {
+        let parts = self.parts(message, &|| format!("resource_spans[{resource_index}]"));
+        let resource = self.last(&parts, 1);
+        let schema_url = self.last(&parts, 3);
+        let scopes = parts.iter().filter(|(number, _)| *number == 2);
+        for (index, (_, scope_spans)) in scopes.enumerate() {
+            let place = ScopePlace {
+                resource: resource.clone(),
+                schema_url: schema_url.clone(),
+                resource_index,
+                scope_index: index as u32,
+                first_span: self.walk.spans.len() as u32,
+                scope: 0..0,
+            };
+            self.scope_spans(place, scope_spans);
+        }
+    }
+
+    /// `ScopeSpans { scope = 1, spans = 2, schema_url = 3 }`, in any order.
+    fn scope_spans(&mut self, mut place: ScopePlace, message: &'a [u8]) {
+        let scope = self.walk.scopes.len() as u32;
+        for field in Fields::new(message) {
+            let (number, bytes) = match field {
+                Ok(field) => match field.payload {
+                    Payload::Bytes(bytes) => (field.number, bytes),
+                    _ => continue,
+                },
+                Err(damage) => {
+                    let path = format!(
+                        "resource_spans[{}].scope_spans[{}]",
+                        place.resource_index, place.scope_index
+                    );
+                    match self.cut(path, damage) {
+                        Some(part) => part,
+                        None => break,
+                    }
+                }
+            };
+            match number {
+                1 => place.scope = self.place(bytes),
+                2 => self.span(scope, otlp_ids(bytes), bytes),
+                3 if !bytes.is_empty() => place.schema_url = self.place(bytes),
+                _ => {}
+            }
+        }
+        self.walk.scopes.push(place);
+    }
+
+    /// `BatchWriteSpansRequest { name = 1, spans = 2 }`.
+    fn batch_write_spans(&mut self) {
+        self.walk.scopes.push(ScopePlace::default());
+        for field in Fields::new(self.payload) {
+            let (number, bytes) = match field {
+                Ok(field) => match field.payload {
+                    Payload::Bytes(bytes) => (field.number, bytes),
+                    _ => continue,
+                },
+                Err(damage) => match self.cut(String::new(), damage) {
+                    Some(part) => part,
+                    None => break,
+                },
+            };
+            match number {
+                1 => self.walk.project = project(bytes),
+                2 => self.span(0, cloud_trace_ids(bytes).0, bytes),
+                _ => {}
+            }
+        }
+    }
+
+    /// One `Span`, which is the whole payload.
+    fn single_span(&mut self) {
+        self.walk.scopes.push(ScopePlace::default());
+        let (ids, name) = cloud_trace_ids(self.payload);
+        self.walk.project = project(name);
+        self.span(0, ids, self.payload);
+    }
+
+    fn span(&mut self, scope: u32, ids: Ids, bytes: &[u8]) {
+        let at = self.place(bytes).start;
+        self.walk.damaged_spans += u32::from(!ids.whole);
+        let Ids { trace_id, span_id, .. } = ids;
+        self.walk.spans.push(SpanPlace { at, len: bytes.len() as u32, scope, trace_id, span_id });
+    }
+
+    /// Notes damage; gives what is left of a part that was cut short.
+    fn cut(&mut self, path: String, damage: Damage<'a>) -> Option<(u32, &'a [u8])> {
+        self.walk.defects.push(defect(DefectKind::Payload, path, damage.to_string()));
+        match damage {
+            Damage::Cut { number, left, .. } if !left.is_empty() => Some((number, left)),
+            _ => None,
+        }
+    }
+
+    /// The last part of a number, as protobuf has it for fields that are not repeated.
+    fn last(&self, parts: &[(u32, &'a [u8])], number: u32) -> Range<u32> {
+        let part = parts.iter().rev().find(|part| part.0 == number);
+        part.map(|(_, bytes)| self.place(bytes)).unwrap_or_default()
+    }
+}
