@@ -1,0 +1,77 @@
+//! What can go wrong when services are started and requests are made. A request that gets no answer, or a bad one, is
+//! no error but a result.
+
+use std::io;
+use std::time::Duration;
+
+/// Why a service could not be started, or a request not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The watcher process, which reaps the services if the harness dies, could not be started.
+    #[error("could not start the watcher (`sh`), without which services could outlive the harness")]
+    Watcher(#[source] io::Error),
+    /// The program could not be started at all.
+    #[error("could not start {program:?}: {source}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// No port below the ephemeral range is free.
+    #[error("no free port between 20000 and 31999")]
+    NoPort,
+    /// The service ended before it was ready.
+    #[error("{service} {how} before it was ready{output}")]
+    Exited {
+        /// The service.
+        service: String,
+        /// `exited with code 1`, `was ended by signal 9`.
+        how: String,
+        /// The last lines it wrote, each on a line of its own; empty when it wrote none.
+        output: String,
+    },
+    /// The service was not ready in time, and was ended.
+    #[error("{service} was not ready after {} ms: {waited_for}{output}", .within.as_millis())]
+    NotReady {
+        /// The service.
+        service: String,
+        /// How long it was given.
+        within: Duration,
+        /// What was waited for, and what was seen of it.
+        waited_for: String,
+        /// The last lines it wrote, each on a line of its own; empty when it wrote none.
+        output: String,
+    },
+    /// The certificate authority that the client shall trust cannot be read.
+    #[error("the certificate authority cannot be read: {0}")]
+    Authority(String),
+    /// A URL that the client cannot send to.
+    #[error("{0:?} is no URL of the form http://HOST:PORT or https://HOST:PORT")]
+    Url(String),
+    /// A request that HTTP cannot carry.
+    #[error("the request cannot be sent: {0}")]
+    Request(#[from] http::Error),
+    /// The service's descriptors could not be had by server reflection.
+    #[error("server reflection at {url} failed: {reason}")]
+    Reflection {
+        /// The service's URL.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// Descriptors that do not fit together.
+    #[error("the descriptors cannot be used: {0}")]
+    Descriptors(#[from] prost_reflect::DescriptorError),
+    /// A method that the descriptors do not have.
+    #[error("the service has no method {0:?}")]
+    UnknownMethod(String),
+    /// A message that does not have the method's input type.
+    #[error("the message does not fit {call}: {reason}")]
+    Message {
+        /// The method.
+        call: String,
+        /// Why.
+        reason: String,
+    },
+}

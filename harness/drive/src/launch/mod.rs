@@ -1,0 +1,95 @@
+//! Starting services as child processes: how, until when, and that none of them stays behind.
+
+mod environment;
+mod output;
+mod port;
+mod process;
+mod ready;
+mod watcher;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spanwise_model::Source;
+
+use crate::DriveError;
+use crate::clock::random;
+use watcher::Watcher;
+
+pub use process::Service;
+pub use ready::Ready;
+
+/// How often another port is tried when the service finds the given one taken.
+const PORT_ATTEMPTS: usize = 5;
+
+/// Starts the services of one run. When it is dropped, whatever is left of them is killed.
+pub struct Launcher {
+    watcher: Arc<Watcher>,
+}
+
+/// How a service is to be started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Which instance of which service it is.
+    pub source: Source,
+    /// The program: a path, or a name that is looked up in `PATH`.
+    pub program: OsString,
+    /// Its arguments. [`Launch::PORT`] in them stands for the port.
+    pub args: Vec<String>,
+    /// What is added to the base environment, which has `PATH`, `HOME` and the like and neither `OTEL_*` nor proxies.
+    /// [`Launch::PORT`] in the values stands for the port.
+    pub env: Vec<(String, String)>,
+    /// The folder it is started in; the harness's own when `None`.
+    pub folder: Option<PathBuf>,
+    /// How it says that it serves.
+    pub ready: Ready,
+    /// How long it may take until then.
+    pub ready_within: Duration,
+}
+
+impl Launch {
+    /// Stands for the port in arguments and environment: 0 where the service says its address itself
+    /// ([`Ready::Line`]), else a free port below the ephemeral range.
+    pub const PORT: &str = "{{port}}";
+
+    /// A launch without arguments and environment of its own, ready by its line within 10 seconds.
+    pub fn new(source: Source, program: impl Into<OsString>) -> Launch {
+        Launch {
+            source,
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            folder: None,
+            ready: Ready::Line,
+            ready_within: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Launcher {
+    /// Starts the run's watcher, which outlives the harness just long enough to kill what it left behind.
+    pub fn new() -> Result<Launcher, DriveError> {
+        let run = format!("{:016x}{:016x}", random(), random());
+        Ok(Launcher { watcher: Arc::new(Watcher::start(&run)?) })
+    }
+
+    /// Starts a service and waits until it is ready. If it does not get ready it is killed, and the error holds the
+    /// last lines it wrote.
+    pub async fn start(&self, launch: Launch) -> Result<Service, DriveError> {
+        let mut attempt = 1;
+        loop {
+            let port = match launch.ready {
+                Ready::Line => 0,
+                _ => port::free()?,
+            };
+            let service = Service::spawn(&launch, port, self.watcher.clone())?;
+            match service.until_ready(&launch, port).await {
+                Ok(service) => return Ok(service),
+                Err(error) if port != 0 && attempt < PORT_ATTEMPTS && port::was_taken(&error) => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! When a service is ready: it says so, or a question to it is answered. Never because time has passed.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use spanwise_model::{HttpVersion, RequestResult};
+use tokio::net::TcpStream;
+
+use super::output::{News, Output};
+use crate::client::{Client, HttpRequest, health};
+use crate::clock::unsampled;
+
+/// How a service says that it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// By a JSON line on standard output: `{"message":"listening","address":"127.0.0.1:40123"}`. The service chooses
+    /// its port.
+    Line,
+    /// Its port accepts connections.
+    Port,
+    /// `grpc.health.v1` on its port answers SERVING.
+    GrpcHealth,
+    /// A GET of this path on its port is answered with a status below 400.
+    HttpPath(String),
+}
+
+impl Ready {
+    /// Resolves, with the service's address, when it is ready; keeps in `seen` what it saw until then.
+    pub(super) async fn reached(&self, output: &Output, port: u16, seen: &mut String) -> SocketAddr {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let client = Client::plaintext();
+        let url = format!("http://{address}");
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let answer = match self {
+                Ready::Line => return address_of_line(output).await,
+                Ready::Port => match TcpStream::connect(address).await {
+                    Ok(_) => return address,
+                    Err(error) => format!("{address}: {error}"),
+                },
+                Ready::GrpcHealth => match health(&client, &url).await {
+                    Ok(()) => return address,
+                    Err(reason) => reason,
+                },
+                Ready::HttpPath(path) => match get(&client, &url, path).await {
+                    RequestResult::Http(status) if status < 400 => return address,
+                    other => other.to_string(),
+                },
+            };
+            *seen = format!("; last seen: {answer}");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ready::Line => f.write_str("no JSON line with \"message\":\"listening\" and its \"address\""),
+            Ready::Port => f.write_str("no connection to its port"),
+            Ready::GrpcHealth => f.write_str("grpc.health.v1 did not answer SERVING"),
+            Ready::HttpPath(path) => write!(f, "GET {path} was not answered with a status below 400"),
+        }
+    }
+}
+
+async fn address_of_line(output: &Output) -> SocketAddr {
+    let mut news = output.subscribe();
+    loop {
+        if let Ok(News { address: Some(address), .. }) =
+            news.wait_for(|news| news.address.is_some()).await.as_deref()
+        {
+            return *address;
+        }
+        // Only without an output there is no news any more, and then nobody waits.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn get(client: &Client, url: &str, path: &str) -> RequestResult {
+    let request = HttpRequest {
+        url: url.to_owned(),
+        version: HttpVersion::Http1,
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        headers: vec![unsampled()],
+        body: None,
+        deadline: Some(Duration::from_secs(2)),
+        own_connection: true,
+    };
+    match client.http(request).await {
+        Ok(answer) => answer.result,
+        Err(error) => RequestResult::None(error.to_string()),
+    }
+}

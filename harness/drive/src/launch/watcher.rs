@@ -1,0 +1,86 @@
+//! The watcher: one small shell process a run that kills what the harness leaves behind.
+//!
+//! It reads from a pipe which process groups live. However the harness ends - a panic, Ctrl-C, SIGKILL - the pipe
+//! comes to its end, and the watcher kills the groups still listed, then every process that carries the run's marker
+//! in its environment, where `/proc` shows it (Linux): that finds processes that left their group, too.
+
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use nix::unistd::Pid;
+
+use crate::DriveError;
+
+/// The environment variable that marks every process of a run.
+pub(super) const MARKER: &str = "SPANWISE_RUN";
+
+/// POSIX shell. `kill -s KILL -- -GROUP` is the form that every shell understands; `$1` is `MARKER=RUN`. The sweep is
+/// repeated, because a process may start another while it runs.
+const SCRIPT: &str = r#"
+trap "" INT TERM HUP
+groups=
+while read -r what group; do
+  case $what in
+  +) groups="$groups $group" ;;
+  -) left=; for g in $groups; do [ "$g" = "$group" ] || left="$left $g"; done; groups=$left ;;
+  esac
+done
+for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
+[ -e /proc/self/environ ] || exit 0
+for round in 1 2 3 4 5; do
+  files=$(grep -l -F -- "$1" /proc/[0-9]*/environ 2>/dev/null) || exit 0
+  for file in $files; do pid=${file#/proc/}; kill -s KILL "${pid%/environ}" 2>/dev/null; done
+done
+"#;
+
+/// The running watcher. Dropping it makes it do its work and waits for it.
+pub(super) struct Watcher {
+    run: String,
+    shell: Mutex<Child>,
+    pipe: Mutex<Option<ChildStdin>>,
+}
+
+impl Watcher {
+    /// Starts the watcher of a run, in a process group of its own so that Ctrl-C does not reach it.
+    pub(super) fn start(run: &str) -> Result<Watcher, DriveError> {
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "spanwise-watcher"]).arg(format!("{MARKER}={run}"));
+        command.env_clear().envs(super::environment::base()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut shell = command.spawn().map_err(DriveError::Watcher)?;
+        let pipe = shell.stdin.take();
+        Ok(Watcher { run: run.to_owned(), shell: Mutex::new(shell), pipe: Mutex::new(pipe) })
+    }
+
+    /// The value of [`MARKER`].
+    pub(super) fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// A group lives.
+    pub(super) fn watch(&self, group: Pid) {
+        self.say('+', group);
+    }
+
+    /// A group is gone; said before its leader is reaped, because its number may be given anew after that.
+    pub(super) fn forget(&self, group: Pid) {
+        self.say('-', group);
+    }
+
+    fn say(&self, what: char, group: Pid) {
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipe) = pipe.as_mut() {
+            // A watcher that somebody killed leaves the run without its net, not without its results.
+            let _ = pipe.write_all(format!("{what} {group}\n").as_bytes());
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        drop(self.pipe.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let _ = self.shell.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
+    }
+}
