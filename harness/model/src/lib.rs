@@ -20,6 +20,7 @@ mod name;
 mod observation;
 mod outcome;
 mod process;
+pub mod notation;
 pub mod secret;
 mod settings;
 mod source;

@@ -1,0 +1,134 @@
+//! Span lines to spans: parents by indentation, traces, resources, implied labels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::notation::error::NotationError;
+use crate::notation::implied::{implied_labels, implied_remote, implied_resource};
+use crate::notation::times::Relation;
+use crate::{Observation, Protocol, Request, Resource, Scope, Source, Span, SpanId, Value};
+
+use super::names::Names;
+use super::resource::Resources;
+use super::span::{Draft, Labels};
+
+/// Turns drafts into the observation's spans and requests; returns the relations of their times.
+pub(super) fn build(
+    drafts: Vec<Draft>,
+    resources: &mut Resources,
+    names: &mut Names,
+    observation: &mut Observation,
+    capture: bool,
+) -> Result<Vec<Relation>, NotationError> {
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut relations = Vec::with_capacity(drafts.len());
+    let mut requests = Vec::new();
+    let mut interned: HashMap<String, Arc<Resource>> = HashMap::new();
+    for (at, draft) in drafts.into_iter().enumerate() {
+        while open.last().is_some_and(|(depth, _)| *depth >= draft.depth) {
+            open.pop();
+        }
+        let parent = open.last().map(|(_, parent)| &observation.spans[*parent]);
+        open.push((draft.depth, at));
+        let place = draft.place;
+        let Draft { mut span, labels, service, code, mut request, .. } = draft;
+        if !draft.named {
+            span.span_id = names.anonymous();
+        }
+        match parent {
+            Some(parent) => {
+                if draft.trace.is_some() || draft.parent.is_some() {
+                    let expected = "`trace=` and `parent=` on lines without indentation only";
+                    return Err(place.expected(expected, &span.name));
+                }
+                span.trace_id = parent.trace_id;
+                span.parent_span_id = Some(parent.span_id);
+            }
+            None => {
+                span.trace_id = match draft.trace {
+                    Some(trace) => trace,
+                    None => names.trace("T1", place)?,
+                };
+                span.parent_span_id = draft.parent;
+            }
+        }
+        let driver = service.as_ref().is_some_and(Source::is_driver);
+        let shown = service.as_ref().map(Source::to_string);
+        span.source = service.filter(|source| source.is_driver() || !(capture || draft.without_source));
+        span.parent_is_remote = match draft.remote {
+            Some(remote) => remote,
+            None => {
+                let same = |parent: &Span| parent.shown_service() == shown.as_deref().unwrap_or("?");
+                implied_remote(span.kind, span.parent_span_id, parent.map(same))
+            }
+        };
+        let mut implied = implied_labels(driver, span.kind, &span.name, code);
+        let cloud_trace = span.protocol.is_some_and(Protocol::is_cloud_trace);
+        if cloud_trace {
+            implied.extend(implied_resource(shown.as_deref()));
+        }
+        span.attributes = labels.complete(implied);
+        let shown = shown.unwrap_or_else(|| "?".to_owned());
+        span.resource = match (&draft.resource, draft.service_name) {
+            (Some(name), _) => resources.named(name, place)?,
+            (None, None) if cloud_trace => Arc::default(),
+            (None, None) => {
+                Arc::clone(interned.entry(shown.clone()).or_insert_with(|| Arc::new(resources.of(&shown))))
+            }
+            (None, Some(name)) => Arc::new(with_service_name(resources.of(&shown), name)),
+        };
+        span.scope = scope(resources.scope_of(&shown), draft.scope);
+        span.export = draft.export.unwrap_or_else(|| default_export(observation, &span));
+        if driver && !request.left_out {
+            request.left_out = false;
+            requests.push((at, request, code));
+        }
+        relations.push(draft.relation);
+        observation.spans.push(span);
+    }
+    for (at, request, code) in requests {
+        let to = default_receiver(&observation.spans, at);
+        let span = &observation.spans[at];
+        let request: Request = request.complete((span.trace_id, span.span_id), code, to);
+        observation.requests.push(request);
+    }
+    Ok(relations)
+}
+
+/// The first export request of the span's source, where export requests were recorded.
+pub(in crate::notation) fn default_export(observation: &Observation, span: &Span) -> Option<usize> {
+    span.source.as_ref()?;
+    observation.exports.iter().position(|export| export.source == span.source)
+}
+
+/// The service that a request went to, if nothing else is said: that of the driver's first child behind it, else the first
+/// that has spans.
+pub(in crate::notation) fn default_receiver(spans: &[Span], driver: usize) -> Source {
+    let id: SpanId = spans[driver].span_id;
+    let services = || spans.iter().filter(|span| !span.is_driver());
+    let near = spans[driver + 1..].iter().take(1).find(|span| span.parent_span_id == Some(id));
+    let found = near.filter(|span| !span.is_driver()).or_else(|| services().next());
+    found.and_then(|span| span.source.clone()).unwrap_or_else(|| Source::new("service", 1))
+}
+
+/// A resource with another service name, or none.
+fn with_service_name(mut resource: Resource, name: Option<Value>) -> Resource {
+    resource.attributes.retain(|(key, _)| key != "service.name");
+    let written = name.map(|name| ("service.name".to_owned(), name));
+    resource.attributes =
+        Labels { written: resource.attributes.into_iter().chain(written).collect(), absent: Vec::new() }
+            .complete(Vec::new());
+    resource
+}
+
+fn scope(base: Arc<Scope>, fields: [Option<String>; 3]) -> Arc<Scope> {
+    if fields.iter().all(Option::is_none) {
+        return base;
+    }
+    let [name, version, schema_url] = fields;
+    Arc::new(Scope {
+        name: name.unwrap_or_else(|| base.name.clone()),
+        version: version.unwrap_or_else(|| base.version.clone()),
+        schema_url: schema_url.unwrap_or_else(|| base.schema_url.clone()),
+    })
+}

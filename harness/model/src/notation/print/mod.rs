@@ -1,0 +1,72 @@
+//! Observation to text. What is implied is left out; the same observation always gives the same text.
+
+mod blocks;
+mod names;
+mod resource;
+mod span;
+mod wire;
+
+use super::forest::Forest;
+use super::hop::Hops;
+use super::times::relations;
+use crate::{Evidence, Observation};
+
+/// Writes one observation; a name stands above it as `--- permutation NAME`. See the [module](super) for the language.
+///
+/// What is read back equals the observation if that is in normal form; otherwise it equals its normal form as far as order,
+/// ids and times go.
+pub fn print(observation: &Observation) -> String {
+    let forest = Forest::of(&observation.spans);
+    let relations = relations(observation, &forest);
+    let names = names::Names::of(observation, &forest, &relations);
+    let resources = resource::Resources::of(&observation.spans);
+    let mut services = observation.spans.iter().filter(|span| !span.is_driver()).peekable();
+    let capture = services.peek().is_some() && services.all(|span| span.source.is_none());
+    let spans = span::Spans {
+        observation,
+        forest: &forest,
+        relations: &relations,
+        names: &names,
+        resources: &resources,
+        capture,
+    };
+    let requests = wire::Requests::of(observation, &names);
+    let mut text = String::new();
+    if !observation.name.is_empty() {
+        text.push_str(&format!("--- permutation {}\n", observation.name));
+    }
+    for (at, depth) in forest.depth_first() {
+        spans.print(at, depth, &requests.fields[at], &mut text);
+    }
+    let recorded = |evidence| observation.recorded.contains(&evidence);
+    let mut block = |name: &str, always: bool, lines: Vec<String>| {
+        if always || !lines.is_empty() {
+            text.push_str(&format!("{name}:\n"));
+            for line in lines {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+    };
+    block("requests", false, requests.lines);
+    let hops = Hops::of(observation);
+    let taps = observation.wire.iter().map(|tap| wire::print_tap(tap, &observation.spans, &hops, &names));
+    block("wire", recorded(Evidence::Wire), taps.collect());
+    block("resource", false, resources.lines());
+    let logs = observation.logs.iter().map(|record| blocks::print_log(record, &names));
+    block("logs", recorded(Evidence::Logs), logs.collect());
+    let exports = observation.exports.iter().enumerate();
+    let exports = exports.map(|(at, export)| blocks::print_export(at, export, observation, &names));
+    block("export", recorded(Evidence::Exports), exports.collect());
+    let events = observation.process.iter().map(blocks::print_process);
+    block("process", recorded(Evidence::Process), events.collect());
+    block("settings", false, blocks::print_settings(observation, capture));
+    let defects = observation.defects.iter().map(|defect| blocks::print_defect(defect, &names));
+    block("defects", false, defects.collect());
+    text
+}
+
+/// Writes several observations, each behind its `--- permutation NAME` line.
+pub fn print_all<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> String {
+    observations.into_iter().map(print).collect()
+}
