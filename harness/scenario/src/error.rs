@@ -66,7 +66,7 @@ impl SuiteError {
         let closest = known
             .iter()
             .map(|name| (strsim::damerau_levenshtein(written, name), name))
-            .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)
+            .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
             .min();
         match closest {
             Some((_, name)) => self.with_help(format!("did you mean `{name}`?")),
@@ -117,11 +117,18 @@ impl File<'_> {
 
     /// An error of the YAML reader.
     pub(crate) fn unreadable(&self, error: &serde_saphyr::Error) -> SuiteError {
+        use serde_saphyr::Error::{SerdeMissingField, SerdeUnknownField, SerdeUnknownVariant};
         let error = error.without_snippet();
-        let message = UserMessageFormatter.format_message(error).into_owned();
-        match error.location() {
-            Some(at) => self.error(at, message),
-            None => self.error_at(0, 0, message),
+        let at = error.location().unwrap_or(Location::UNKNOWN);
+        match error {
+            SerdeUnknownField { field, expected, .. } => {
+                self.error(at, format!("unknown key `{field}`")).with_names(field, expected.iter().copied())
+            }
+            SerdeUnknownVariant { variant, expected, .. } => self
+                .error(at, format!("unknown word `{variant}`"))
+                .with_names(variant, expected.iter().copied()),
+            SerdeMissingField { field, .. } => self.error(at, format!("the key `{field}` is missing here")),
+            other => self.error(at, UserMessageFormatter.format_message(other)),
         }
     }
 
@@ -140,6 +147,7 @@ impl File<'_> {
 
     /// Where a node stands in the text, no further than to the end of its first line.
     fn bytes(&self, at: Location) -> (usize, usize) {
+        // YAML's own errors may have no place.
         let line_start: usize =
             self.text.split_inclusive('\n').take((at.line() as usize).saturating_sub(1)).map(str::len).sum();
         let line = self.text[line_start..].lines().next().unwrap_or_default();

@@ -119,7 +119,8 @@ pub(crate) struct OverrideFile {
 pub(crate) struct KnownFile {
     pub(crate) pattern: Spanned<String>,
     pub(crate) rules: Spanned<Vec<Spanned<String>>>,
-    pub(crate) reason: Spanned<String>,
+    /// Required; optional here so that the error can point at the entry that lacks it.
+    pub(crate) reason: Option<Spanned<String>>,
     pub(crate) link: Option<String>,
 }
 

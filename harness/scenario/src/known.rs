@@ -62,9 +62,9 @@ fn entry(
         let error: spanwise_model::NameError = error;
         file.error(written.pattern.referenced, error.to_string())
     })?;
-    if written.reason.value.trim().is_empty() {
-        return Err(file.error(written.reason.referenced, "a known failure needs a reason"));
-    }
+    let Some(reason) = written.reason.as_ref().filter(|reason| !reason.value.trim().is_empty()) else {
+        return Err(file.error(written.pattern.referenced, "a known failure needs a `reason`"));
+    };
     if written.rules.value.is_empty() {
         return Err(file.error(written.rules.referenced, "a known failure names at least one rule"));
     }
@@ -77,7 +77,7 @@ fn entry(
     Ok(KnownEntry {
         pattern,
         rules: written.rules.value.iter().map(|rule| rule.value.clone()).collect(),
-        reason: written.reason.value.trim().to_owned(),
+        reason: reason.value.trim().to_owned(),
         link: written.link.clone(),
         flaky,
     })

@@ -115,7 +115,7 @@ impl<'de> Deserialize<'de> for Scalar {
             fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
                 i64::try_from(number)
                     .map(Scalar::Number)
-                    .map_err(|_| E::custom("the number is too large; write it in quotes"))
+                    .map_err(|_| E::custom("the number does not fit into 64 bits; put it in quotes"))
             }
 
             fn visit_bool<E: Error>(self, truth: bool) -> Result<Scalar, E> {
@@ -123,9 +123,7 @@ impl<'de> Deserialize<'de> for Scalar {
             }
 
             fn visit_f64<E: Error>(self, _: f64) -> Result<Scalar, E> {
-                Err(E::custom(
-                    "a number with a fraction or an exponent has no one way to be written; put it in quotes",
-                ))
+                Err(E::custom("only whole numbers of 64 bits are read as numbers; put others in quotes"))
             }
         }
 

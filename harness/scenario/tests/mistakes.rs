@@ -1,0 +1,276 @@
+//! Mistakes in suite files: each is pointed at by line and column, and says what to do where that is known.
+//!
+//! Every row changes one place of a right suite.
+
+use spanwise_scenario::{Known, Suite, SuiteError};
+
+const RIGHT: &str = r#"suite: shop
+project: shop-project
+profile: otel
+services:
+  orders:
+    command: [./orders, "--port={{port}}"]
+    protocol: grpc
+  web:
+    demo: api-service
+    protocol: http
+    env: { ORDERS: "{{orders.url}}", LEVEL: 3 }
+axes:
+  entry: [http, grpc]
+  export: [gcp_trace, otlp-grpc]
+  env: { MODE: [fast, slow] }
+agree: [export]
+cases:
+  buy:
+    each: { item: [tea, 7] }
+    http: { to: web, post: /buy, json: { item: "{{each.item}}" }, headers: { X-Shop: main } }
+    grpc: { to: orders, call: shop.Orders/Buy, message: { item: "{{each.item}}" } }
+    expect: { http: 200, grpc: OK }
+    axes: { MODE: [fast] }
+    services: { web: { env: { LEVEL: 4 } } }
+known-failing:
+  - { pattern: "shop/buy/**", rules: [trace-split], reason: later }
+"#;
+
+const KNOWN: Known<'static> = Known {
+    rules: &["trace-split", "parent-not-exported"],
+    profiles: &["cloud-run", "otel", "strict"],
+    demos: &["api-service", "backend-service"],
+};
+
+fn parse(text: &str) -> Result<Suite, SuiteError> {
+    Suite::parse("shop.yaml", text, &KNOWN)
+}
+
+/// Replaces one piece of the right suite; the mistake must be found where the replacement stands (`^` in it marks the
+/// place), with this message and this advice.
+#[track_caller]
+fn check(piece: &str, replacement: &str, message: &str, advice: &str) {
+    assert_eq!(RIGHT.matches(piece).count(), 1, "{piece:?} does not occur once in the suite");
+    let marked = RIGHT.replace(piece, replacement);
+    let place = marked.find('^').expect("the replacement marks the place");
+    let text = marked.replace('^', "");
+    let before = &text[..place];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+
+    let error = parse(&text).expect_err("the suite has a mistake");
+    let found = (error.message(), error.advice().unwrap_or_default(), error.line(), error.column());
+    assert_eq!(found, (message, advice, line, column));
+    assert_eq!(error.file(), "shop.yaml");
+    assert_eq!(error.span().offset(), place);
+}
+
+#[test]
+fn the_suite_is_right_before_any_mistake() {
+    let suite = parse(RIGHT).map_err(miette::Report::new).expect("the suite is right");
+    let names: Vec<&str> = suite.permutations.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names.len(), 8);
+    assert_eq!(names[0], "shop/buy/item=tea/entry=http/export=gcp_trace/MODE=fast");
+    assert_eq!(suite.permutations[0].group, "shop/buy/item=tea/entry=http/MODE=fast");
+    assert_eq!(suite.permutations[0].known[0].reason, "later");
+    // A text that is a reference and nothing else keeps the type of its value.
+    let number = format!("{:?}", suite.permutations[4].requests);
+    assert!(number.contains(r#"{\"item\":7}"#), "{number}");
+}
+
+#[test]
+fn keys_and_types() {
+    check("project:", "^projekt:", "unknown key `projekt`", "did you mean `project`?");
+    check("protocol: grpc", "protocol: ^smtp", "unknown word `smtp`", "known here: http, grpc");
+    check("grpc: OK", "^smtp: OK", "unknown key `smtp`", "known here: http, grpc");
+    check("    axes: {", "    ^axis: {", "unknown key `axis`", "did you mean `axes`?");
+    check(
+        "    axes: {",
+        "    context: ^unsampeld\n    axes: {",
+        "unknown word `unsampeld`",
+        "did you mean `unsampled`?",
+    );
+    check(
+        "LEVEL: 3",
+        "^LEVEL: [3]",
+        "invalid type: sequence, expected text, a whole number, or true or false",
+        "",
+    );
+    check(
+        "LEVEL: 3",
+        "LEVEL: ^3.5",
+        "only whole numbers of 64 bits are read as numbers; put others in quotes",
+        "",
+    );
+    check("shop-project\n", "a\n^project: b\n", "duplicate mapping key `project` is not allowed here", "");
+    check("  buy:", "  buy: {}\n  ^buy:", "duplicate mapping key `buy` is not allowed here", "");
+    check("shop-project", "^*anchor", "reference to unknown value", "");
+}
+
+#[test]
+fn words_of_names() {
+    let help = "use letters, digits, `-`, `.` and single `_`, and do not begin with `.`";
+    let message = |word: &str, what: &str| {
+        format!("{word:?} cannot be a {what}: it becomes part of permutations' names")
+    };
+    check("suite: shop", "suite: ^shop/x", &message("shop/x", "suite name"), help);
+    check("  buy:", "  ^\"b:uy\":", &message("b:uy", "case name"), help);
+    check("  buy:", "  ^b__uy:", &message("b__uy", "case name"), help);
+    check("[fast, slow]", "[fast, ^a/b]", &message("a/b", "value of an axis"), help);
+    check("[tea, 7]", "[tea, ^\"a b\"]", &message("a b", "value of `each`"), help);
+    check(
+        "  web:\n",
+        "  ^driver:\n",
+        "a service cannot be called `driver`: the word has a meaning of its own",
+        "",
+    );
+}
+
+#[test]
+fn services() {
+    check("api-service", "^api-servise", "unknown demo service `api-servise`", "did you mean `api-service`?");
+    check(
+        "demo: api-service",
+        "image: ^some/image",
+        "starting a service by `image` is not supported yet",
+        "use `demo: NAME` or `command: [PROGRAM, …]`",
+    );
+    check("  web:\n", "  ^web:\n    command: [x]\n", "a service has exactly one of `demo` and `command`", "");
+    check("demo: api-service", "command: ^[]", "the command is empty", "");
+    check("to: web", "to: ^wep", "unknown service `wep`", "did you mean `web`?");
+    check("{ web: { env", "{ ^wep: { env", "unknown service `wep`", "did you mean `web`?");
+    check("to: web", "to: ^orders", "the `http` form goes to `orders`, whose protocol is grpc", "");
+    check("to: orders", "to: ^web", "the `grpc` form goes to `web`, whose protocol is http", "");
+    check(
+        "  orders:\n    command: [./orders, \"--port={{port}}\"]",
+        "  ^orders:\n    command: [./orders, \"{{web.url}}\"]",
+        "the services refer to each other in a circle: orders -> web -> orders",
+        "",
+    );
+}
+
+#[test]
+fn references() {
+    check(
+        "{{orders.url}}",
+        "{{^order.url}}",
+        "unknown reference `{{order.url}}`",
+        "did you mean `orders.url`?",
+    );
+    check("{{port}}", "{{^prt}}", "unknown reference `{{prt}}`", "did you mean `port`?");
+    check("{{orders.url}}", "^{{orders.url", "`{{` is never closed by `}}`", "");
+    check(
+        "\"{{each.item}}\" }, headers",
+        "[x, \"{{^each.itm}}\"] }, headers",
+        "unknown reference `{{each.itm}}`",
+        "did you mean `each.item`?",
+    );
+    check(
+        "X-Shop: main",
+        "X-Shop: \"{{^user}}\"",
+        "unknown reference `{{user}}`",
+        "`{{user}}` needs `concurrent: N` in the case",
+    );
+}
+
+#[test]
+fn axes() {
+    check("  export: [", "  ^exprot: [", "unknown axis `exprot`", "did you mean `export`?");
+    check(
+        "[gcp_trace, otlp-grpc]",
+        "[^gcp-trace]",
+        "unknown value `gcp-trace` of axis `export`",
+        "did you mean `gcp_trace`?",
+    );
+    check("otlp-grpc]", "^gcp_trace]", "axis `export` has the value `gcp_trace` twice", "");
+    check("  export: [gcp_trace, otlp-grpc]", "  ^export: []", "axis `export` has no values", "");
+    check("{ MODE: [fast, slow] }", "{ ^entry: [fast] }", "`entry` is a built-in axis", "");
+    check(
+        "agree: [export]",
+        "agree: [^exports]",
+        "the suite has no axis `exports`",
+        "did you mean `export`?",
+    );
+    check("{ MODE: [fast] }", "{ ^MODES: [fast] }", "the suite has no axis `MODES`", "did you mean `MODE`?");
+    check(
+        "{ MODE: [fast] }",
+        "{ MODE: [^fest] }",
+        "the suite's axis `MODE` has no value `fest`",
+        "did you mean `fast`?",
+    );
+    check(
+        "  entry: [http, grpc]\n  export: [gcp_trace, otlp-grpc]\n  env: { MODE: [fast, slow] }\nagree: [export]\ncases:\n  buy:",
+        "  export: [gcp_trace]\n  env: { MODE: [fast] }\ncases:\n  ^buy:",
+        "case `buy` must have exactly one of the forms `http` and `grpc`, because the suite has no axis `entry`",
+        "",
+    );
+}
+
+#[test]
+fn requests_and_expectations() {
+    check("post: /buy", "post: ^buy", "the path does not begin with `/`", "");
+    check(
+        "to: web, post: /buy",
+        "to: ^web, post: /buy, get: /",
+        "an `http` form has exactly one of `get`, `post`, `put`, `patch` and `delete`",
+        "",
+    );
+    check("json: {", "body: ^x, json: {", "a request has either `json` or `body`, not both", "");
+    check("X-Shop:", "^\"X Shop\":", "\"X Shop\" cannot be the name of a header", "");
+    check(
+        "X-Shop:",
+        "^Traceparent:",
+        "`traceparent` is set by the driver",
+        "say what it sends with `context` and the axis `propagation`",
+    );
+    check(
+        "shop.Orders/Buy",
+        "^shop.Orders.Buy",
+        "`shop.Orders.Buy` does not have the form `package.Service/Method`",
+        "",
+    );
+    check("http: 200", "http: ^700", "`700` is no HTTP status, no gRPC code, and not `broken`", "");
+    check("grpc: OK", "grpc: ^CANCELED", "`CANCELED` is no gRPC code", "did you mean `CANCELLED`?");
+    check("    axes: {", "    concurrent: ^1\n    axes: {", "`concurrent` is a number from 2 to 1000", "");
+    check("[tea, 7]", "[tea, ^tea]", "`each` has the value `tea` twice", "");
+    check("item: [tea, 7]", "^item: []", "`each` has no values for `item`", "");
+}
+
+#[test]
+fn profiles_and_known_failures() {
+    check("profile: otel", "profile: ^cloudrun", "unknown profile `cloudrun`", "did you mean `cloud-run`?");
+    check("[trace-split]", "[^trace-spilt]", "unknown rule `trace-spilt`", "did you mean `trace-split`?");
+    check("[trace-split]", "^[]", "a known failure names at least one rule", "");
+    check(
+        "pattern: \"shop/buy/**\", rules: [trace-split], reason: later",
+        "pattern: ^\"**\", rules: [trace-split]",
+        "a known failure needs a `reason`",
+        "",
+    );
+    check(
+        "\"shop/buy/**\"",
+        "^shop/bye/**",
+        "the pattern `shop/bye/**` matches no permutation of the suite",
+        "`*` stands for one component, `**` for any number; `spanwise list` prints the full names",
+    );
+    check("\"shop/buy/**\"", "^shop//buy", "the pattern \"shop//buy\" has an empty component", "");
+}
+
+#[test]
+fn files_that_are_too_much_are_refused() {
+    #[track_caller]
+    fn check(text: &str, part_of_message: &str) {
+        let error = parse(text).expect_err("too much");
+        assert!(error.message().contains(part_of_message), "{error}");
+    }
+    check(&"#".repeat(1024 * 1024 + 1), "more than the 1048576 allowed");
+    check(&format!("suite: {}", "[".repeat(100_000)), "");
+    let aliases = (1..30).map(|n| format!("a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1)).collect::<String>();
+    check(&format!("a0: &a0 [x]\n{aliases}"), "");
+    check("", "");
+}
+
+#[test]
+fn a_mistake_is_shown_in_its_line() {
+    let error = parse(&RIGHT.replace("to: web", "to: wep")).expect_err("the suite has a mistake");
+    let mut shown = String::new();
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+    handler.render_report(&mut shown, &error).expect("text can be written");
+    insta::assert_snapshot!("shown", shown);
+}
