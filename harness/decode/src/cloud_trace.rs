@@ -2,10 +2,11 @@
 
 use spanwise_model::{Event, IdField, Link, Span, Status, Value};
 
-use crate::ids;
+use crate::ids::{self, ResourceName};
 use crate::map::{self, Attributes};
 use crate::notes::Notes;
-use crate::wire::{Names, each};
+use crate::span::Head;
+use crate::wire::{Fields, Names, Payload, each};
 
 const SPAN: Names = &[
     "name",
@@ -76,6 +77,30 @@ pub(crate) fn span(bytes: &[u8], notes: &mut Notes) -> Span {
         span.parent_span_id = ids::parent(id, &span.malformed_ids);
     }
     span
+}
+
+/// Reads the head of a span, skipping everything else.
+pub(crate) fn head(bytes: &[u8]) -> Head {
+    let (mut name, mut span_id, mut parent, mut kind) = (&[][..], &[][..], &[][..], 0);
+    for field in Fields::new(bytes).flatten() {
+        match (field.number, field.payload) {
+            (1, Payload::Bytes(bytes)) => name = bytes,
+            (2, Payload::Bytes(bytes)) => span_id = bytes,
+            (3, Payload::Bytes(bytes)) => parent = bytes,
+            (14, Payload::Varint(number)) => kind = number as i64,
+            _ => {}
+        }
+    }
+    let (trace_id, span_id) = ids::cloud_trace_index(&ResourceName::read(name), span_id);
+    let mut malformed = Vec::new();
+    let parent = (!parent.is_empty())
+        .then(|| ids::text(IdField::Parent, &String::from_utf8_lossy(parent), true, &mut malformed));
+    Head {
+        trace_id,
+        span_id,
+        parent_span_id: parent.and_then(|id| ids::parent(id, &malformed)),
+        kind: map::kind(kind, "", &mut Notes::default()),
+    }
 }
 
 fn truncatable(bytes: &[u8], notes: &mut Notes) -> String {

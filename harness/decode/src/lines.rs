@@ -64,7 +64,8 @@ fn separate(text: &str) -> Result<Vec<Line>, LineError> {
         if json.trim().is_empty() {
             continue;
         }
-        let (protocol, message) = detect(json).map_err(|error| LineError { line: at + error.line, ..error })?;
+        let (protocol, message) =
+            detect(json).map_err(|error| LineError { line: at + error.line, ..error })?;
         lines.push(line(lines.len(), at + 1, protocol, message, json));
     }
     Ok(lines)

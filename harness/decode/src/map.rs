@@ -67,7 +67,8 @@ pub(crate) fn parent_is_remote(flags: u32) -> Option<bool> {
 
 /// A Cloud Trace v2 message event, as an event in the words of OpenTelemetry.
 pub(crate) fn message_event(kind: &str, id: i64, uncompressed: i64, compressed: i64) -> Event {
-    let mut attributes = vec![("message.type".to_owned(), Value::from(kind)), ("message.id".to_owned(), id.into())];
+    let mut attributes =
+        vec![("message.type".to_owned(), Value::from(kind)), ("message.id".to_owned(), id.into())];
     for (key, size) in [("uncompressed", uncompressed), ("compressed", compressed)] {
         if size != 0 {
             attributes.push((format!("message.{key}_size"), size.into()));

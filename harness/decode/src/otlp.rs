@@ -1,12 +1,13 @@
 //! OTLP protobuf to model: `Span`, `Resource` and `InstrumentationScope`
 //! (opentelemetry-proto, `trace/v1/trace.proto`, `common/v1/common.proto`, `resource/v1/resource.proto`).
 
-use spanwise_model::{Event, IdField, Link, Resource, Scope, Span, Status, Value};
+use spanwise_model::{Event, IdField, Link, Resource, Scope, Span, SpanId, Status, TraceId, Value};
 
-use crate::ids;
+use crate::ids::{self, Id};
 use crate::map::{self, Attributes};
 use crate::notes::Notes;
-use crate::wire::{Names, Reader, each};
+use crate::span::Head;
+use crate::wire::{Fields, Names, Payload, Reader, each};
 
 const SPAN: Names = &[
     "trace_id",
@@ -82,6 +83,26 @@ pub(crate) fn span(bytes: &[u8], notes: &mut Notes) -> Span {
         span.parent_span_id = ids::parent(id, &span.malformed_ids);
     }
     span
+}
+
+/// Reads the head of a span, skipping everything else.
+pub(crate) fn head(bytes: &[u8]) -> Head {
+    let (mut trace_id, mut span_id, mut parent, mut kind) = (&[][..], &[][..], &[][..], 0);
+    for field in Fields::new(bytes).flatten() {
+        match (field.number, field.payload) {
+            (1, Payload::Bytes(bytes)) => trace_id = bytes,
+            (2, Payload::Bytes(bytes)) => span_id = bytes,
+            (4, Payload::Bytes(bytes)) => parent = bytes,
+            (6, Payload::Varint(number)) => kind = number as i64,
+            _ => {}
+        }
+    }
+    Head {
+        trace_id: Id::from_bytes(trace_id).unwrap_or(TraceId::ZERO),
+        span_id: Id::from_bytes(span_id).unwrap_or(SpanId::ZERO),
+        parent_span_id: Id::from_bytes(parent),
+        kind: map::kind(kind, "", &mut Notes::default()),
+    }
 }
 
 /// Reads a resource.

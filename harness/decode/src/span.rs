@@ -72,15 +72,13 @@ fn read(protocol: Protocol, bytes: &[u8], notes: &mut Notes) -> Span {
     }
 }
 
-/// The JSON object that bytes hold; an empty one, noted, where they hold none. `null` is none, and no damage.
+/// The JSON object that bytes hold; an empty one, noted, where they hold none.
 fn object<'a>(bytes: &'a [u8], notes: &mut Notes) -> Object<'a> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string());
     match text.and_then(|text| Json::read(text).map_err(|error| error.to_string())) {
         Ok(Json::Object(object)) => object,
         Ok(other) => {
-            if notes_type(&other, notes).is_none() {
-                notes.broken("", "the fields are unknown");
-            }
+            notes.broken("", format!("expected an object, found {}", other.type_name()));
             Object::default()
         }
         Err(error) => {
@@ -88,10 +86,6 @@ fn object<'a>(bytes: &'a [u8], notes: &mut Notes) -> Object<'a> {
             Object::default()
         }
     }
-}
-
-fn notes_type(json: &Json<'_>, notes: &mut Notes) -> Option<()> {
-    json.object(notes).map(drop)
 }
 
 /// The few fields of a span that tell whether a trace is complete.
@@ -109,9 +103,15 @@ pub struct Head {
 
 /// Decodes only the head of a span.
 pub fn head(protocol: Protocol, bytes: &[u8]) -> Head {
-    let span = read(protocol, bytes, &mut Notes::default());
-    let Span { trace_id, span_id, parent_span_id, kind, .. } = span;
-    Head { trace_id, span_id, parent_span_id, kind }
+    match protocol {
+        Protocol::OtlpGrpc | Protocol::OtlpHttp => otlp::head(bytes),
+        Protocol::CloudTraceGrpc => cloud_trace::head(bytes),
+        Protocol::OtlpHttpJson | Protocol::CloudTraceRest => {
+            let span = read(protocol, bytes, &mut Notes::default());
+            let Span { trace_id, span_id, parent_span_id, kind, .. } = span;
+            Head { trace_id, span_id, parent_span_id, kind }
+        }
+    }
 }
 
 /// A whole payload, decoded.

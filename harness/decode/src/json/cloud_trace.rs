@@ -150,11 +150,7 @@ fn message_event(json: &Json<'_>, notes: &mut Notes) -> Option<Event> {
 }
 
 /// Links and how many were dropped.
-fn links(
-    json: &Json<'_>,
-    malformed: &mut ids::Malformed,
-    notes: &mut Notes,
-) -> Option<(Vec<Link>, u32)> {
+fn links(json: &Json<'_>, malformed: &mut ids::Malformed, notes: &mut Notes) -> Option<(Vec<Link>, u32)> {
     let object = json.object(notes)?;
     let links = object.items("link", notes, |json, notes| {
         let object = json.object(notes)?;

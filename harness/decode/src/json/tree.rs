@@ -34,7 +34,7 @@ impl<'a> Json<'a> {
         serde_json::from_str(text)
     }
 
-    fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",

@@ -44,7 +44,9 @@ pub(crate) fn walk_text(protocol: Protocol, message: Message, text: &str) -> Wal
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = match message {
         Message::Batch => At(&mut walker, Level::Request).deserialize(&mut reader),
-        Message::Span => <&RawValue as serde::Deserialize>::deserialize(&mut reader).map(|raw| walker.span(raw)),
+        Message::Span => {
+            <&RawValue as serde::Deserialize>::deserialize(&mut reader).map(|raw| walker.span(raw))
+        }
     };
     if let Err(error) = read.and_then(|()| reader.end()) {
         let place = format!("line {} column {}", error.line(), error.column());

@@ -1,0 +1,130 @@
+//! The collector on its own, for any exporter: the whole of `spanwise collect`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{
+    Behavior, CollectError, Collector, ListenOptions, Listener, Options, Persona, Protocols, Store,
+    write_recording,
+};
+
+/// What to open and to write. An address that is `None` is not opened; when all are, every protocol gets a free port.
+#[derive(Clone, Debug, Default)]
+pub struct Standalone {
+    /// Where OTLP over gRPC listens.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP over HTTP listens.
+    pub otlp_http: Option<SocketAddr>,
+    /// Where Cloud Trace v2 listens, gRPC and REST.
+    pub cloud_trace: Option<SocketAddr>,
+    /// Whom the OTLP listeners stand for.
+    pub persona: Persona,
+    /// How they misbehave.
+    pub behavior: Behavior,
+    /// How many bytes of payloads are kept before more are refused.
+    pub max_memory: Option<u64>,
+    /// The recording to write, as requests come.
+    pub out: Option<PathBuf>,
+}
+
+/// The first line of output: where the collector listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Addresses {
+    /// OTLP over gRPC.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// OTLP over HTTP.
+    pub otlp_http: Option<SocketAddr>,
+    /// Cloud Trace v2.
+    pub cloud_trace: Option<SocketAddr>,
+}
+
+impl Standalone {
+    /// Collects until `stop` resolves. Writes two lines of JSON: [`Addresses`] once all ports listen,
+    /// [`crate::Counts`] at the end.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or a line or the recording cannot be written.
+    pub async fn run(
+        self,
+        output: &mut impl Write,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), CollectError> {
+        let recording = self.out.as_ref().map(File::create).transpose();
+        let recording = recording.map_err(writing("the recording"))?.map(BufWriter::new);
+        let collector = Collector::new(Options { max_memory: self.max_memory });
+        let (addresses, listeners) = self.listen(&collector)?;
+        line(output, "the first line", &addresses)?;
+        let store = collector.store();
+        match recording {
+            Some(file) => record(store.clone(), file, stop).await?,
+            None => stop.await,
+        }
+        drop(listeners);
+        line(output, "the last line", &store.counts())
+    }
+
+    fn listen(&self, collector: &Collector) -> Result<(Addresses, Vec<Listener>), CollectError> {
+        let given = [self.otlp_grpc, self.otlp_http, self.cloud_trace];
+        let none_given = given.iter().all(Option::is_none);
+        let mut listeners = Vec::new();
+        let mut open = |address: Option<SocketAddr>, protocols| {
+            let free = ListenOptions::default().address;
+            let Some(address) = address.or(none_given.then_some(free)) else { return Ok(None) };
+            let listener = collector.listen_with(ListenOptions {
+                source: None,
+                persona: self.persona,
+                address,
+                protocols,
+                behavior: self.behavior.clone(),
+            })?;
+            let address = listener.address();
+            listeners.push(listener);
+            Ok::<_, CollectError>(Some(address))
+        };
+        let addresses = Addresses {
+            otlp_grpc: open(self.otlp_grpc, Protocols { otlp_grpc: true, ..Protocols::NONE })?,
+            otlp_http: open(self.otlp_http, Protocols { otlp_http: true, ..Protocols::NONE })?,
+            cloud_trace: open(self.cloud_trace, Protocols { cloud_trace: true, ..Protocols::NONE })?,
+        };
+        Ok((addresses, listeners))
+    }
+}
+
+/// Writes requests down as they come, until `stop` resolves, and then those that came last.
+async fn record(
+    store: Arc<Store>,
+    mut file: BufWriter<File>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), CollectError> {
+    let mut stop = std::pin::pin!(stop);
+    let mut changed = store.changed();
+    let mut cursor = 0;
+    loop {
+        let stopped = tokio::select! {
+            () = &mut stop => true,
+            _ = changed.changed() => false,
+        };
+        cursor = write_recording(&store, cursor, &mut file)
+            .and_then(|cursor| file.flush().map(|()| cursor))
+            .map_err(writing("the recording"))?;
+        if stopped {
+            return Ok(());
+        }
+    }
+}
+
+fn line(
+    output: &mut impl Write,
+    what: &'static str,
+    value: &impl serde::Serialize,
+) -> Result<(), CollectError> {
+    let line = serde_json::to_string(value).map_err(|error| writing(what)(error.into()))?;
+    writeln!(output, "{line}").and_then(|()| output.flush()).map_err(writing(what))
+}
+
+fn writing(what: &'static str) -> impl Fn(std::io::Error) -> CollectError {
+    move |source| CollectError::Write { what, source }
+}

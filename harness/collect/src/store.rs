@@ -1,0 +1,321 @@
+//! What was received: payload bytes, and an index from trace to spans in them.
+//!
+//! A span costs its bytes on the wire and a [`Place`]. It is decoded when its trace is read, by the reader's thread and
+//! outside the lock. One lock suffices: an insertion is a few microseconds for a batch of hundreds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use spanwise_decode::walk::{ScopePlace, walk};
+use spanwise_decode::{Carrier, Message, Walk, decode_carrier, decode_span, head};
+use spanwise_model::{
+    Defect, Export, ExportAnswer, GrpcCode, Header, Protocol, Refusal, Source, Span, SpanId, SpanKind,
+    TraceId,
+};
+use tokio::sync::watch;
+
+use crate::intake::refusal;
+
+/// Everything that was received, for as long as the run lasts.
+#[derive(Debug)]
+pub struct Store {
+    inner: Mutex<Inner>,
+    max_memory: Option<u64>,
+    /// Counts arrivals; see `wait.rs`.
+    pub(crate) changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    payloads: Vec<Arc<Payload>>,
+    traces: IndexMap<TraceId, Vec<Place>>,
+    counts: Counts,
+    /// Payloads that could not be walked to their end.
+    defects: Vec<Defect>,
+    /// Bytes of payloads held.
+    memory: u64,
+}
+
+/// One export request.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) bytes: Bytes,
+    pub(crate) message: Message,
+    scopes: Box<[ScopePlace]>,
+    pub(crate) source: Option<Source>,
+    pub(crate) protocol: Protocol,
+    pub(crate) time: u64,
+    pub(crate) headers: Arc<[Header]>,
+    spans: u32,
+    project: Option<String>,
+    pub(crate) answer: ExportAnswer,
+    pub(crate) would_be_refused: Option<Refusal>,
+}
+
+/// A request as `intake.rs` hands it over.
+pub(crate) struct Arrival {
+    pub(crate) source: Option<Source>,
+    pub(crate) protocol: Protocol,
+    pub(crate) message: Message,
+    pub(crate) time: u64,
+    pub(crate) headers: Arc<[Header]>,
+    pub(crate) payload: Bytes,
+    pub(crate) walk: Walk,
+    pub(crate) answer: ExportAnswer,
+    pub(crate) would_be_refused: Option<Refusal>,
+}
+
+/// Where a span is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    payload: u32,
+    at: u32,
+    len: u32,
+    scope: u32,
+    span: SpanId,
+}
+
+impl Place {
+    /// The export request, as an index into [`Store::exports`].
+    pub fn export(&self) -> usize {
+        self.payload as usize
+    }
+
+    /// The span's id; all zero when unreadable.
+    pub fn span_id(&self) -> SpanId {
+        self.span
+    }
+}
+
+/// The head of a span, for telling whether a trace is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpanRef {
+    /// Its trace.
+    pub trace: TraceId,
+    /// Its id.
+    pub span: SpanId,
+    /// Its parent's id; `None` for a root.
+    pub parent: Option<SpanId>,
+    /// The instance that exported it.
+    pub source: Option<Source>,
+    /// Its kind.
+    pub kind: SpanKind,
+}
+
+/// What was received, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Export requests, whatever they were answered.
+    pub requests: u64,
+    /// Spans kept. Those of refused requests are not, except in front of damage.
+    pub spans: u64,
+    /// Traces that have a span kept.
+    pub traces: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Requests that could not be walked to their end, and spans that could not.
+    pub malformed: u64,
+}
+
+impl Store {
+    pub(crate) fn new(max_memory: Option<u64>) -> Store {
+        Store { inner: Mutex::default(), max_memory, changed: watch::Sender::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it holds the lock; if something did, what is there is still the best there is.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a request, unless the store is full.
+    pub(crate) fn add(&self, arrival: Arrival) -> Result<(), Refusal> {
+        let full = self.lock().add(arrival, self.max_memory);
+        self.changed.send_modify(|arrivals| *arrivals += 1);
+        full
+    }
+
+    /// The traces that have spans, in the order their first one came. Spans whose trace id is unreadable stand under
+    /// the id of all zero.
+    pub fn traces(&self) -> Vec<TraceId> {
+        self.traces_since(0)
+    }
+
+    /// The traces behind the first `cursor` ones: pass 0 first, then the cursor plus the number of those returned.
+    pub fn traces_since(&self, cursor: usize) -> Vec<TraceId> {
+        self.lock().traces.keys().skip(cursor).copied().collect()
+    }
+
+    /// The places of a trace's spans, in the order they came.
+    pub fn trace(&self, trace: TraceId) -> Vec<Place> {
+        self.lock().traces.get(&trace).cloned().unwrap_or_default()
+    }
+
+    /// The heads of a trace's spans, without decoding the rest of them.
+    pub fn ids_of(&self, trace: TraceId) -> Vec<SpanRef> {
+        let places = self.places(trace);
+        let reference = |(place, payload): &(Place, Arc<Payload>)| {
+            let head = head(payload.protocol, payload.span(place));
+            SpanRef {
+                trace: head.trace_id,
+                span: head.span_id,
+                parent: head.parent_span_id,
+                source: payload.source.clone(),
+                kind: head.kind,
+            }
+        };
+        places.iter().map(reference).collect()
+    }
+
+    /// Decodes a trace's spans, in the order they came, with what could not be read of them.
+    pub fn spans_of(&self, trace: TraceId) -> (Vec<Span>, Vec<Defect>) {
+        let (mut spans, mut defects) = (Vec::new(), Vec::new());
+        let mut carriers: HashMap<(u32, u32), Carrier> = HashMap::new();
+        for (place, payload) in self.places(trace) {
+            let export = Some(place.export());
+            let carrier = carriers.entry((place.payload, place.scope)).or_insert_with(|| {
+                let (carrier, found) = payload.carrier(&place);
+                defects.extend(found.into_iter().map(|defect| payload.owned(defect, export)));
+                carrier
+            });
+            let (span, found) = decode_span(payload.protocol, payload.span(&place), carrier);
+            if !found.is_empty() {
+                let path = payload.path(&place);
+                defects.extend(found.into_iter().map(|defect| {
+                    let dot = if defect.place.is_empty() { "" } else { "." };
+                    let place = format!("{path}{dot}{}", defect.place);
+                    payload.owned(Defect { place, ..defect }, export)
+                }));
+            }
+            spans.push(Span { source: payload.source.clone(), export, ..span });
+        }
+        (spans, defects)
+    }
+
+    /// Every export request, in the order they came.
+    pub fn exports(&self) -> Vec<Export> {
+        let payloads = self.lock().payloads.clone();
+        payloads.iter().map(|payload| payload.export()).collect()
+    }
+
+    /// One export request.
+    pub fn export(&self, index: usize) -> Option<Export> {
+        let payload = self.lock().payloads.get(index).cloned();
+        payload.map(|payload| payload.export())
+    }
+
+    /// Payloads that could not be walked to their end.
+    pub fn payload_defects(&self) -> Vec<Defect> {
+        self.lock().defects.clone()
+    }
+
+    /// What was received so far, in numbers.
+    pub fn counts(&self) -> Counts {
+        let inner = self.lock();
+        Counts { traces: inner.traces.len() as u64, ..inner.counts }
+    }
+
+    /// The requests behind the first `cursor` ones.
+    pub(crate) fn payloads_since(&self, cursor: usize) -> Vec<Arc<Payload>> {
+        self.lock().payloads.get(cursor..).unwrap_or_default().to_vec()
+    }
+
+    fn places(&self, trace: TraceId) -> Vec<(Place, Arc<Payload>)> {
+        let inner = self.lock();
+        let places = inner.traces.get(&trace).into_iter().flatten();
+        places.map(|place| (*place, inner.payloads[place.payload as usize].clone())).collect()
+    }
+}
+
+impl Inner {
+    fn add(&mut self, arrival: Arrival, max_memory: Option<u64>) -> Result<(), Refusal> {
+        let Arrival { source, protocol, message, time, headers, payload, walk, answer, would_be_refused } =
+            arrival;
+        self.counts.requests += 1;
+        let memory = self.memory + payload.len() as u64;
+        if max_memory.is_some_and(|max| memory > max) {
+            self.counts.refused += 1;
+            return Err(refusal(
+                GrpcCode::ResourceExhausted,
+                &format!("the store is full: {} bytes of payloads are held", self.memory),
+            ));
+        }
+        self.memory = memory;
+        let refused = answer != ExportAnswer::Accepted;
+        let damaged = !walk.defects.is_empty();
+        self.counts.refused += u64::from(refused);
+        self.counts.malformed += u64::from(damaged) + u64::from(walk.damaged_spans);
+        let index = self.payloads.len();
+        let own = |defect| Defect { source: source.clone(), export: Some(index), ..defect };
+        self.defects.extend(walk.defects.into_iter().map(own));
+        // A sender repeats what was refused, unless it was refused for its damage: then this is all there will be.
+        if !refused || damaged {
+            self.counts.spans += walk.spans.len() as u64;
+            // Spans of a trace stand together more often than not, and are looked up together.
+            for spans in walk.spans.chunk_by(|one, next| one.trace_id == next.trace_id) {
+                let places = self.traces.entry(spans[0].trace_id).or_default();
+                places.extend(spans.iter().map(|span| Place {
+                    payload: index as u32,
+                    at: span.at,
+                    len: span.len,
+                    scope: span.scope,
+                    span: span.span_id,
+                }));
+            }
+        }
+        self.payloads.push(Arc::new(Payload {
+            bytes: payload,
+            message,
+            scopes: walk.scopes.into(),
+            source,
+            protocol,
+            time,
+            headers,
+            spans: walk.spans.len() as u32,
+            project: walk.project,
+            answer,
+            would_be_refused,
+        }));
+        Ok(())
+    }
+}
+
+impl Payload {
+    fn span(&self, place: &Place) -> &[u8] {
+        self.bytes.get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default()
+    }
+
+    fn carrier(&self, place: &Place) -> (Carrier, Vec<Defect>) {
+        let Some(scope) = self.scopes.get(place.scope as usize) else { return Default::default() };
+        let (carrier, defects) = decode_carrier(self.protocol, &self.bytes, scope);
+        let placed =
+            |defect: Defect| Defect { place: format!("{}.{}", scope.path(), defect.place), ..defect };
+        (carrier, defects.into_iter().map(placed).collect())
+    }
+
+    /// Where a span stands, in words. Only defects ask, so it is found by walking again.
+    fn path(&self, place: &Place) -> String {
+        let walk = walk(self.protocol, self.message, &self.bytes);
+        let span = walk.spans.iter().position(|span| span.at == place.at);
+        span.map(|span| walk.path(self.protocol, span)).unwrap_or_default()
+    }
+
+    fn owned(&self, defect: Defect, export: Option<usize>) -> Defect {
+        Defect { source: self.source.clone(), export, ..defect }
+    }
+
+    pub(crate) fn export(&self) -> Export {
+        Export {
+            source: self.source.clone(),
+            protocol: self.protocol,
+            time: self.time,
+            headers: self.headers.to_vec(),
+            bytes: self.bytes.len() as u64,
+            spans: self.spans,
+            project: self.project.clone(),
+            answer: self.answer.clone(),
+            would_be_refused: self.would_be_refused.clone(),
+        }
+    }
+}
