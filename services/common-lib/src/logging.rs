@@ -135,3 +135,68 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(location, "panicked: {message}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Keeps the lines instead of writing them.
+    struct Kept(JsonLines, Arc<Mutex<Vec<Value>>>);
+
+    impl<S: Subscriber> Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
+            self.1.lock().unwrap().push(self.0.line(event));
+        }
+    }
+
+    fn logged(project: Option<&str>, context: Context, log: impl FnOnce()) -> Value {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let layer = Kept(JsonLines { project: project.map(str::to_owned) }, lines.clone());
+        let _current = context.attach();
+        tracing::subscriber::with_default(Registry::default().with(layer), log);
+        let mut line = lines.lock().unwrap().remove(0);
+        let time = line.as_object_mut().unwrap().remove("time").unwrap();
+        assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
+        line
+    }
+
+    fn traced(flags: TraceFlags) -> Context {
+        let span = SpanContext::new(TraceId::from(1), SpanId::from(74), flags, false, TraceState::default());
+        Context::new().with_remote_span_context(span)
+    }
+
+    #[test]
+    fn a_line_outside_a_request_names_no_trace() {
+        let line = logged(Some("p"), Context::new(), || tracing::info!(address = "127.0.0.1:1", "listening"));
+        assert_eq!(line, json!({"severity": "INFO", "message": "listening", "address": "127.0.0.1:1"}));
+    }
+
+    #[rstest]
+    #[case(Some("p"), TraceFlags::SAMPLED, "projects/p/traces/00000000000000000000000000000001", true)]
+    #[case(None, TraceFlags::default(), "00000000000000000000000000000001", false)]
+    fn a_line_of_a_request_finds_its_trace(
+        #[case] project: Option<&str>,
+        #[case] flags: TraceFlags,
+        #[case] trace: &str,
+        #[case] sampled: bool,
+    ) {
+        let labels = LogLabels(vec![("enduser.id".into(), "ada".to_owned())]);
+        let context = traced(flags).with_value(labels);
+        let line = logged(project, context, || tracing::warn!(attempts = 3, "slow"));
+        let expected = json!({
+            "severity": "WARNING",
+            "message": "slow",
+            "attempts": 3,
+            "logging.googleapis.com/trace": trace,
+            "logging.googleapis.com/spanId": "000000000000004a",
+            "logging.googleapis.com/trace_sampled": sampled,
+            "logging.googleapis.com/labels": {"enduser.id": "ada"},
+        });
+        assert_eq!(line, expected);
+    }
+}

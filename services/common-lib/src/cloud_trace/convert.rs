@@ -118,3 +118,143 @@ fn links(links: Vec<Link>, dropped_before: u32) -> Option<Links> {
     });
     Some(Links { link: link.collect(), dropped_links_count: count(dropped) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use opentelemetry::trace::{SpanContext, TraceFlags, TraceId, TraceState};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+    use rstest::rstest;
+    use v2::attribute_value::Value as Wire;
+
+    use super::*;
+
+    fn span_data() -> SpanData {
+        SpanData {
+            span_context: context(0xaa),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Server,
+            name: "POST /greet".into(),
+            start_time: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5),
+            end_time: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_001, 6),
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::builder("scope").with_version("1.2.3").build(),
+        }
+    }
+
+    fn context(span_id: u64) -> SpanContext {
+        let (trace_id, flags) = (TraceId::from(0xd36a), TraceFlags::SAMPLED);
+        SpanContext::new(trace_id, SpanId::from(span_id), flags, false, TraceState::default())
+    }
+
+    fn convert(span: SpanData) -> v2::Span {
+        let resource = Resource::builder_empty().with_service_name("api-service").build();
+        Converter::new("demo", &resource).span(span)
+    }
+
+    fn text(wire: &v2::span::Attributes, key: &str) -> Option<String> {
+        match wire.attribute_map.get(key)?.value.as_ref()? {
+            Wire::StringValue(text) => Some(text.value.clone()),
+            other => Some(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn a_root_span() {
+        let wire = convert(span_data());
+        assert_eq!(wire.name, "projects/demo/traces/0000000000000000000000000000d36a/spans/00000000000000aa");
+        assert_eq!((wire.span_id.as_str(), wire.parent_span_id.as_str()), ("00000000000000aa", ""));
+        assert_eq!(wire.display_name, Some(truncated("POST /greet", NAME)));
+        assert_eq!(wire.start_time, Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 5 }));
+        assert_eq!(wire.end_time, Some(prost_types::Timestamp { seconds: 1_700_000_001, nanos: 6 }));
+        assert_eq!((wire.status, wire.time_events, wire.links), (None, None, None));
+        assert_eq!(wire.same_process_as_parent_span, None);
+    }
+
+    #[rstest]
+    #[case::remote(true, false)]
+    #[case::local(false, true)]
+    fn a_parent(#[case] remote: bool, #[case] same_process: bool) {
+        let parent_span_id = SpanId::from(0xbb);
+        let wire = convert(SpanData { parent_span_id, parent_span_is_remote: remote, ..span_data() });
+        assert_eq!(wire.parent_span_id, "00000000000000bb");
+        assert_eq!(wire.same_process_as_parent_span, Some(same_process));
+    }
+
+    #[test]
+    fn labels_join_span_scope_agent_and_resource() {
+        let attributes =
+            vec![KeyValue::new("http.request.method", "POST"), KeyValue::new("service.name", "span wins")];
+        let wire = convert(SpanData { attributes, ..span_data() }).attributes.unwrap();
+        assert_eq!(text(&wire, "http.request.method").unwrap(), "POST");
+        assert_eq!(text(&wire, "service.name").unwrap(), "span wins");
+        assert_eq!(text(&wire, "otel.scope.name").unwrap(), "scope");
+        assert_eq!(text(&wire, "otel.scope.version").unwrap(), "1.2.3");
+        let agent = text(&wire, "g.co/agent").unwrap();
+        let (sdk, exporter) = agent.split_once("; ").unwrap();
+        assert!(sdk.starts_with("opentelemetry-rust 0."), "{agent}");
+        assert!(exporter.starts_with("google-cloud-trace-exporter 0."), "{agent}");
+        let wire = convert(span_data()).attributes.unwrap();
+        assert_eq!(text(&wire, "service.name").unwrap(), "api-service");
+    }
+
+    #[rstest]
+    #[case(SpanKind::Internal, WireKind::Internal)]
+    #[case(SpanKind::Server, WireKind::Server)]
+    #[case(SpanKind::Client, WireKind::Client)]
+    #[case(SpanKind::Producer, WireKind::Producer)]
+    #[case(SpanKind::Consumer, WireKind::Consumer)]
+    fn kinds(#[case] span_kind: SpanKind, #[case] expected: WireKind) {
+        assert_eq!(convert(SpanData { span_kind, ..span_data() }).span_kind, i32::from(expected));
+    }
+
+    #[rstest]
+    #[case(Status::Unset, None)]
+    #[case(Status::Ok, Some((0, "")))]
+    #[case(Status::error("out of greetings"), Some((2, "out of greetings")))]
+    fn statuses(#[case] status: Status, #[case] expected: Option<(i32, &str)>) {
+        let wire = convert(SpanData { status, ..span_data() }).status;
+        let found = wire.map(|status| (status.code, status.message));
+        assert_eq!(found, expected.map(|(code, message)| (code, message.to_owned())));
+    }
+
+    #[test]
+    fn events_become_annotations() {
+        let mut events = SpanEvents::default();
+        let attributes = vec![KeyValue::new("exception.type", "panic")];
+        events.events = vec![Event::new("exception", SystemTime::UNIX_EPOCH, attributes, 1); EVENTS + 1];
+        events.dropped_count = 2;
+        let wire = convert(SpanData { events, ..span_data() }).time_events.unwrap();
+        assert_eq!((wire.time_event.len(), wire.dropped_annotations_count), (EVENTS, 3));
+        let Some(EventValue::Annotation(annotation)) = &wire.time_event[0].value else {
+            panic!("no annotation")
+        };
+        assert_eq!(annotation.description, Some(truncated("exception", NAME)));
+        let attributes = annotation.attributes.as_ref().unwrap();
+        assert_eq!(text(attributes, "exception.type").unwrap(), "panic");
+        assert_eq!(attributes.dropped_attributes_count, 1);
+    }
+
+    #[test]
+    fn links_are_kept_with_their_attributes() {
+        let mut links = SpanLinks::default();
+        links.links = vec![Link::new(context(0xcc), vec![KeyValue::new("why", "batch")], 0); LINKS + 1];
+        let wire = convert(SpanData { links, ..span_data() }).links.unwrap();
+        assert_eq!((wire.link.len(), wire.dropped_links_count), (LINKS, 1));
+        assert_eq!(wire.link[0].span_id, "00000000000000cc");
+        assert_eq!(text(wire.link[0].attributes.as_ref().unwrap(), "why").unwrap(), "batch");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        let name = format!("a{}", "é".repeat(512));
+        let wire = convert(SpanData { name: name.into(), ..span_data() }).display_name.unwrap();
+        assert_eq!((wire.value.len(), wire.truncated_byte_count), (1023, 2));
+    }
+}

@@ -91,9 +91,9 @@ mod tests {
     #[case(Value::from(-5_i64), Wire::IntValue(-5))]
     #[case(Value::from(0.5), Wire::StringValue(truncated("0.5", VALUE)))]
     #[case(Value::from("text"), Wire::StringValue(truncated("text", VALUE)))]
-    #[case(Value::from(Array::I64(vec![1, 2])), Wire::StringValue(truncated("[1,2]", VALUE)))]
+    #[case(Value::Array(Array::I64(vec![1, 2])), Wire::StringValue(truncated("[1,2]", VALUE)))]
     #[case(
-        Value::from(Array::String(vec![StringValue::from("a")])),
+        Value::Array(Array::String(vec![StringValue::from("a")])),
         Wire::StringValue(truncated("[\"a\"]", VALUE))
     )]
     #[case(

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn an_aborted_http_body_is_an_error_although_the_status_was_good() {
         let ending = Ending::Http(StatusCode::OK);
-        let error = std::io::Error::other(Status::aborted("gone"));
+        let error = axum::Error::new(Status::aborted("gone"));
         let outcome = ending.at_error(&error);
         assert_eq!(outcome.code, "200");
         let expected = Failure { error_type: "ABORTED".into(), description: "gone".to_owned() };

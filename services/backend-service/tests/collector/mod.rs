@@ -1,0 +1,135 @@
+//! A collector of a few lines that takes every export protocol on one port, with or without TLS, and keeps the bytes.
+//!
+//! The process tests start one for each case. It judges nothing.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+/// One request that came.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// Its path.
+    pub path: String,
+    /// Its `user-agent`.
+    pub user_agent: String,
+    /// Its body; for gRPC with the five bytes before the message.
+    pub body: Bytes,
+}
+
+/// A collector; it ends when it is dropped.
+pub struct Collector {
+    /// Where it listens.
+    pub url: String,
+    /// A PEM file with the authority that its certificate is from.
+    pub authority: PathBuf,
+    exports: Arc<Mutex<Vec<Export>>>,
+    task: JoinHandle<()>,
+}
+
+impl Collector {
+    /// Starts one on a free port.
+    pub async fn start(secure: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (acceptor, authority) = tls(port);
+        let exports = Arc::new(Mutex::new(Vec::new()));
+        let url = format!("{}://localhost:{port}", if secure { "https" } else { "http" });
+        let task = tokio::spawn(accept(listener, secure.then_some(acceptor), exports.clone()));
+        Self { url, authority, exports, task }
+    }
+
+    /// What has come so far.
+    pub fn exports(&self) -> Vec<Export> {
+        self.exports.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, exports: Arc<Mutex<Vec<Export>>>) {
+    loop {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let (acceptor, exports) = (acceptor.clone(), exports.clone());
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, exports.clone()));
+            let builder = auto::Builder::new(TokioExecutor::new());
+            // A connection that breaks shows in the exports that are missing.
+            let _ = match acceptor {
+                None => builder.serve_connection(TokioIo::new(tcp), service).await,
+                Some(acceptor) => {
+                    let tls = acceptor.accept(tcp).await.unwrap();
+                    builder.serve_connection(TokioIo::new(tls), service).await
+                }
+            };
+        });
+    }
+}
+
+type Answer = StreamBody<
+    futures_util::stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, std::convert::Infallible>>>,
+>;
+
+/// Success, in the protocol of the request.
+async fn answer(
+    request: Request<Incoming>,
+    exports: Arc<Mutex<Vec<Export>>>,
+) -> Result<Response<Answer>, hyper::Error> {
+    let text =
+        |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+    let (content_type, user_agent) = (text("content-type"), text("user-agent"));
+    let path = request.uri().path().to_owned();
+    let body = request.into_body().collect().await?.to_bytes();
+    exports.lock().unwrap().push(Export { path, user_agent, body });
+    let mut frames = Vec::new();
+    if content_type.starts_with("application/grpc") {
+        // An empty message, and OK.
+        frames.push(Ok(Frame::data(Bytes::from_static(&[0; 5]))));
+        let trailers: HeaderMap =
+            [("grpc-status".parse().unwrap(), "0".parse().unwrap())].into_iter().collect();
+        frames.push(Ok(Frame::trailers(trailers)));
+    } else if content_type == "application/json" {
+        frames.push(Ok(Frame::data(Bytes::from_static(b"{}"))));
+    }
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    Ok(Response::builder().header("content-type", content_type).body(body).unwrap())
+}
+
+/// A certificate for `localhost`, and the file with its authority.
+fn tls(port: u16) -> (TlsAcceptor, PathBuf) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("authority-{port}.pem"));
+    std::fs::write(&file, authority.pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (TlsAcceptor::from(Arc::new(config)), file)
+}
