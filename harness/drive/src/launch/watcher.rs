@@ -17,7 +17,8 @@ use crate::DriveError;
 pub(super) const MARKER: &str = "SPANWISE_RUN";
 
 /// POSIX shell. `kill -s KILL -- -GROUP` is the form that every shell understands; `$1` is `MARKER=RUN`. The sweep is
-/// repeated, because a process may start another while it runs.
+/// repeated, because a process may start another while it runs; the status of `grep` says nothing, because processes come
+/// and go under it.
 const SCRIPT: &str = r#"
 trap "" INT TERM HUP
 groups=
@@ -30,7 +31,8 @@ done
 for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
 [ -e /proc/self/environ ] || exit 0
 for round in 1 2 3 4 5; do
-  files=$(grep -l -F -- "$1" /proc/[0-9]*/environ 2>/dev/null) || exit 0
+  files=$(grep -l -F -- "$1" /proc/[0-9]*/environ 2>/dev/null)
+  [ "$files" ] || exit 0
   for file in $files; do pid=${file#/proc/}; kill -s KILL "${pid%/environ}" 2>/dev/null; done
 done
 "#;

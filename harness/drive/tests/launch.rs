@@ -1,0 +1,127 @@
+//! Starting services: when they are ready, what they write, how they end. The services are shell scripts.
+
+use std::time::Duration;
+
+use spanwise_drive::{DriveError, Launch, Launcher, Ready, Service};
+use spanwise_model::{ProcessEventKind, Source, Stream};
+
+const READY: &str = r#"echo '{"severity":"INFO","message":"listening","address":"127.0.0.1:40123"}'"#;
+const LONG: Duration = Duration::from_secs(30);
+
+fn shell(script: &str) -> Launch {
+    let mut launch = Launch::new(Source::new("service", 1), "sh");
+    launch.args = vec!["-c".to_owned(), script.to_owned()];
+    launch.ready_within = LONG;
+    launch
+}
+
+async fn start(script: &str) -> Result<Service, DriveError> {
+    Launcher::new().expect("a watcher").start(shell(script)).await
+}
+
+/// Starts a script that does not get ready and compares the message.
+async fn check_failure(launch: Launch, expected: &str) {
+    match Launcher::new().expect("a watcher").start(launch).await {
+        Ok(service) => panic!("{} is ready", service.source()),
+        Err(error) => assert_eq!(error.to_string(), expected),
+    }
+}
+
+/// Ends a ready script and compares what happened to it.
+async fn check_end(script: &str, grace: Duration, expected: &[ProcessEventKind]) {
+    let service = start(script).await.expect("a service");
+    let events: Vec<ProcessEventKind> =
+        service.terminate(grace).await.into_iter().map(|event| event.kind).collect();
+    assert_eq!(events, expected);
+}
+
+#[tokio::test]
+async fn a_service_is_ready_by_its_line() {
+    let service = start(&format!("echo first; {READY}; exec sleep 600")).await.expect("a service");
+    assert_eq!(service.addr().to_string(), "127.0.0.1:40123");
+    let lines = service.logs();
+    assert_eq!((lines[0].line.as_str(), lines[0].stream), ("first", Stream::Stdout));
+    assert!(lines[0].time > 0);
+}
+
+#[tokio::test]
+async fn a_service_that_ends_too_early_says_its_last_lines() {
+    let expected = "service exited with code 3 before it was ready\n  no configuration";
+    check_failure(shell("echo no configuration >&2; exit 3"), expected).await;
+    check_failure(shell("kill -s KILL $$"), "service was ended by signal 9 before it was ready").await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_never_ready_is_given_up() {
+    let mut launch = shell("echo thinking; exec sleep 600");
+    launch.ready_within = Duration::from_millis(300);
+    let expected = "service was not ready after 300 ms: no JSON line with \"message\":\"listening\" and its \
+                    \"address\"\n  thinking";
+    check_failure(launch, expected).await;
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_exist_is_named() {
+    let launch = Launch::new(Source::new("service", 1), "/no/such/program");
+    let expected = "could not start \"/no/such/program\": No such file or directory (os error 2)";
+    check_failure(launch, expected).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_replaced_by_another() {
+    // The first process finds its port taken; only with another one does it go on.
+    let folder = std::env::temp_dir().join(format!("spanwise-port-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let mut launch = shell(
+        "echo {{port}} >> ports; [ $(wc -l < ports) -ge 2 ] || { echo 'bind: Address already in use' >&2; exit 1; }; \
+         exit 7",
+    );
+    launch.ready = Ready::Port;
+    launch.folder = Some(folder.clone());
+    check_failure(launch, "service exited with code 7 before it was ready").await;
+    let ports = std::fs::read_to_string(folder.join("ports")).expect("the ports");
+    std::fs::remove_dir_all(&folder).expect("the folder to go");
+    let ports: Vec<u16> = ports.lines().map(|port| port.parse().expect("a port")).collect();
+    assert_eq!(ports.len(), 2);
+    assert_ne!(ports[0], ports[1]);
+    assert!(ports.iter().all(|port| (20_000..32_000).contains(port)), "{ports:?}");
+}
+
+#[tokio::test]
+async fn the_environment_holds_what_is_given_and_nothing_that_steers_telemetry() {
+    let mut launch = shell(&format!("env; {READY}; exec sleep 600"));
+    launch.env =
+        vec![("PORT".to_owned(), Launch::PORT.to_owned()), ("OTEL_GIVEN".to_owned(), "1".to_owned())];
+    let service = Launcher::new().expect("a watcher").start(launch).await.expect("a service");
+    let lines: Vec<String> = service.logs().into_iter().map(|record| record.line).collect();
+    let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
+    assert!(has("PORT=0") && has("OTEL_GIVEN=1") && has("PATH=") && has("SPANWISE_RUN="), "{lines:?}");
+    assert!(!has("CARGO_MANIFEST_DIR="), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_service_ends_on_sigterm_and_is_killed_when_it_ignores_it() {
+    use ProcessEventKind::{Exited, Killed, Ready, Spawned, Terminated};
+    let obeys = format!("trap 'exit 5' TERM; {READY}; while :; do sleep 600 & wait; done");
+    let exited = Exited { code: Some(5), signal: None };
+    check_end(&obeys, LONG, &[Spawned, Ready, Terminated, exited]).await;
+    let ignores = format!("trap '' TERM; {READY}; while :; do sleep 600 & wait; done");
+    let killed = Exited { code: None, signal: Some(9) };
+    check_end(&ignores, Duration::from_millis(100), &[Spawned, Ready, Terminated, Killed, killed]).await;
+}
+
+#[tokio::test]
+async fn what_is_written_at_the_end_is_still_read() {
+    let script = format!("trap 'echo flushed; exit 0' TERM; {READY}; while :; do sleep 600 & wait; done");
+    let service = start(&script).await.expect("a service");
+    service.terminate(LONG).await;
+    assert_eq!(service.logs().last().map(|record| record.line.clone()), Some("flushed".to_owned()));
+}
+
+#[tokio::test]
+async fn a_flood_of_output_neither_blocks_the_service_nor_is_kept() {
+    let service =
+        start(&format!("yes flood | head -n 200000; {READY}; exec sleep 600")).await.expect("a service");
+    assert!(service.logs().len() <= 25_000);
+    assert!(service.dropped_lines() > 170_000);
+}
