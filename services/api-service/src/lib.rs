@@ -79,7 +79,7 @@ fn run_until_stopped() -> Result<(), StartError> {
         let stop = start::stop_signal()?;
         let listener = start::listen(settings.port).await?;
         start::announce(&listener)?;
-        serve(listener, instrumentation, backend, stop).await?;
+        start::within_grace(stop.clone(), serve(listener, instrumentation, backend, stop)).await?;
         telemetry.shutdown().await;
         Ok(())
     })

@@ -72,7 +72,8 @@ fn run_until_stopped() -> Result<(), StartError> {
         let stop = start::stop_signal()?;
         let listener = start::listen(settings.port).await?;
         start::announce(&listener)?;
-        serve(listener, telemetry.instrumentation(user::hooks()), stop).await?;
+        let instrumentation = telemetry.instrumentation(user::hooks());
+        start::within_grace(stop.clone(), serve(listener, instrumentation, stop)).await?;
         telemetry.shutdown().await;
         Ok(())
     })

@@ -4,7 +4,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,6 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::channel::ChannelError;
 use crate::settings::SettingsError;
 use crate::telemetry::TelemetryError;
+
+/// How long requests in flight may take after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Why a service did not run.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +67,7 @@ pub fn announce(listener: &TcpListener) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The handlers cannot be installed.
-pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Clone + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -70,7 +75,30 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    })
+    }
+    .shared())
+}
+
+/// Runs a server until it has stopped, or until requests in flight have had five seconds after `stop`. What they
+/// left so far can then still be flushed within the ten seconds that Cloud Run grants.
+///
+/// # Errors
+/// The server's own.
+pub async fn within_grace(
+    stop: impl Future<Output = ()>,
+    serve: impl Future<Output = std::io::Result<()>>,
+) -> std::io::Result<()> {
+    let grace = async {
+        stop.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = serve => result,
+        () = grace => {
+            tracing::warn!("requests were still in flight when the grace period ended");
+            Ok(())
+        }
+    }
 }
 
 /// 0 after a clean stop; 2 for an environment that cannot be used, 1 for what else failed, with the reason on stderr.

@@ -22,28 +22,28 @@ use tokio_rustls::TlsAcceptor;
 
 /// One request that came.
 #[derive(Debug, Clone)]
-pub struct Export {
+pub(crate) struct Export {
     /// Its path.
-    pub path: String,
+    pub(crate) path: String,
     /// Its `user-agent`.
-    pub user_agent: String,
+    pub(crate) user_agent: String,
     /// Its body; for gRPC with the five bytes before the message.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// A collector; it ends when it is dropped.
-pub struct Collector {
+pub(crate) struct Collector {
     /// Where it listens.
-    pub url: String,
+    pub(crate) url: String,
     /// A PEM file with the authority that its certificate is from.
-    pub authority: PathBuf,
+    pub(crate) authority: PathBuf,
     exports: Arc<Mutex<Vec<Export>>>,
     task: JoinHandle<()>,
 }
 
 impl Collector {
     /// Starts one on a free port.
-    pub async fn start(secure: bool) -> Self {
+    pub(crate) async fn start(secure: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (acceptor, authority) = tls(port);
@@ -54,7 +54,7 @@ impl Collector {
     }
 
     /// What has come so far.
-    pub fn exports(&self) -> Vec<Export> {
+    pub(crate) fn exports(&self) -> Vec<Export> {
         self.exports.lock().unwrap().clone()
     }
 }

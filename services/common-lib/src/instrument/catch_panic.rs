@@ -103,3 +103,50 @@ fn record(panic: &(dyn Any + Send)) {
         vec![KeyValue::new(EXCEPTION_TYPE, "panic"), KeyValue::new(EXCEPTION_MESSAGE, message.to_owned())];
     opentelemetry::Context::map_current(|context| context.span().add_event("exception", attributes));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::StatusCode;
+    use http_body_util::BodyExt as _;
+    use opentelemetry::trace::Status as SpanStatus;
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+
+    use super::*;
+    use crate::instrument::{Hooks, HttpServerTraceLayer, Instrumentation};
+    use crate::propagation::combine;
+
+    fn answer() -> Response<axum::body::Body> {
+        let mut response = Response::new(axum::body::Body::from("sorry"));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    }
+
+    async fn panics(request: Request<()>) -> Result<Response<axum::body::Body>, Infallible> {
+        panic!("no {}", request.uri().path())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_recorded_once() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let instrumentation = Instrumentation::new(&provider, combine(&[]), Hooks::default());
+        let service = ServiceBuilder::new()
+            .layer(HttpServerTraceLayer::new(instrumentation))
+            .layer(CatchPanicLayer::http(answer))
+            .service(service_fn(panics));
+        let response = service.oneshot(Request::get("/tea").body(()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "sorry");
+
+        let [span] = exporter.get_finished_spans().unwrap().try_into().unwrap();
+        assert_eq!(span.status, SpanStatus::error(""));
+        assert!(span.attributes.contains(&KeyValue::new("error.type", "500")));
+        let [event] = &span.events[..] else { panic!("{:?}", span.events) };
+        let expected =
+            [KeyValue::new("exception.type", "panic"), KeyValue::new("exception.message", "no /tea")];
+        assert_eq!((event.name.as_ref(), &event.attributes[..]), ("exception", &expected[..]));
+    }
+}

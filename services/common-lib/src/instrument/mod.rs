@@ -1,6 +1,6 @@
 //! Spans around requests: tower layers for HTTP servers, gRPC servers and gRPC clients.
 //!
-//! The services put them around their routers and channels. All three start a [`request_span::RequestSpan`] before the
+//! The services put them around their routers and channels. All three start a span (`request_span`) before the
 //! request goes on, and end it when the last byte of the answer is through (`body`), or when the answer is given up. Hooks
 //! run at both ends, of the same type for every protocol. Names and attributes follow the semantic conventions 1.42, the
 //! schema that the SDK's convention crate carries.
