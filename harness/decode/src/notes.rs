@@ -29,7 +29,7 @@ impl Notes {
     /// Notes a place behind which the rest of a message could not be read.
     pub(crate) fn broken(&mut self, place: &str, detail: impl Display) {
         self.broken = true;
-        self.add(place, detail.to_string());
+        self.add(place, format!("{detail}; what follows is unknown"));
     }
 
     /// Reads something within a field, whose name then stands before the places noted there.

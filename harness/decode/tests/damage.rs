@@ -1,0 +1,189 @@
+//! Damaged payloads: what was found in front of the damage is kept, what is wrong is named, nothing panics.
+
+mod telemetry;
+
+use opentelemetry_proto::tonic::trace::v1 as otlp;
+use proptest::prelude::*;
+use prost::Message as _;
+use spanwise_decode::{Decoded, Message, decode_payload, head};
+use spanwise_model::{DefectKind, IdField, IdProblem, Protocol, SpanId, StatusCode};
+use telemetry::{PROTOCOLS, TRACE, cloud_trace_request, otlp_request, payload};
+
+/// Decodes the telemetry after something was done to its first OTLP span.
+fn otlp(change: impl FnOnce(&mut otlp::Span)) -> Decoded {
+    let mut request = otlp_request();
+    change(&mut request.resource_spans[0].scope_spans[0].spans[0]);
+    decode_payload(Protocol::OtlpGrpc, Message::Batch, &request.encode_to_vec())
+}
+
+/// Decodes a Cloud Trace JSON span of these fields.
+fn rest(fields: &str) -> Decoded {
+    decode_payload(
+        Protocol::CloudTraceRest,
+        Message::Batch,
+        format!(r#"{{"spans":[{{{fields}}}]}}"#).as_bytes(),
+    )
+}
+
+#[track_caller]
+fn check_ids(decoded: Decoded, expected: &[(IdField, IdProblem)]) -> Decoded {
+    let malformed = decoded.spans[0].malformed_ids.iter().map(|m| (m.field, m.problem)).collect::<Vec<_>>();
+    assert_eq!(malformed, expected);
+    decoded
+}
+
+#[test]
+fn ids_of_wrong_length_are_kept_as_what_they_are() {
+    let decoded = otlp(|span| span.trace_id.truncate(15));
+    let decoded = check_ids(decoded, &[(IdField::Trace, IdProblem::Unreadable)]);
+    assert_eq!(decoded.spans[0].malformed_ids[0].text, &TRACE[..30]);
+    assert!(!decoded.spans[0].trace_id.is_valid());
+    check_ids(otlp(|span| span.span_id.clear()), &[(IdField::Span, IdProblem::Unreadable)]);
+    check_ids(otlp(|span| span.trace_id.fill(0)), &[(IdField::Trace, IdProblem::Zero)]);
+    let decoded = otlp(|span| span.parent_span_id.truncate(4));
+    let decoded = check_ids(decoded, &[(IdField::Parent, IdProblem::Unreadable)]);
+    assert_eq!(decoded.spans[0].parent_span_id, None);
+    check_ids(otlp(|span| span.links[0].span_id.clear()), &[(IdField::Link, IdProblem::Unreadable)]);
+}
+
+#[test]
+fn a_parent_of_zeros_is_a_value_of_its_own() {
+    let decoded = check_ids(otlp(|span| span.parent_span_id.fill(0)), &[]);
+    assert_eq!(decoded.spans[0].parent_span_id, Some(SpanId::ZERO));
+    let decoded = check_ids(otlp(|span| span.parent_span_id.clear()), &[]);
+    assert_eq!(decoded.spans[0].parent_span_id, None);
+}
+
+#[test]
+fn the_ids_of_cloud_trace_are_read_from_name_and_span_id() {
+    let name = |trace: &str, span: &str| format!(r#""name":"projects/p/traces/{trace}/spans/{span}""#);
+    let id = r#""spanId":"00000000000000b1""#;
+    let whole = name(TRACE, "00000000000000b1");
+    check_ids(rest(&format!("{whole},{id}")), &[]);
+    let upper = name(&TRACE.to_uppercase(), "00000000000000B1");
+    let decoded = rest(&format!(r#"{upper},"spanId":"00000000000000B1""#));
+    let both = [(IdField::ResourceName, IdProblem::UpperCase), (IdField::Span, IdProblem::UpperCase)];
+    assert!(check_ids(decoded, &both).spans[0].trace_id.is_valid());
+    let decoded = rest(&format!(r#"{},{id}"#, name(TRACE, "00000000000000b2")));
+    let decoded = check_ids(decoded, &[(IdField::ResourceName, IdProblem::Disagrees)]);
+    assert_eq!(decoded.spans[0].span_id, SpanId::from_u64(0xb1));
+    let decoded = check_ids(rest(&whole), &[(IdField::Span, IdProblem::Unreadable)]);
+    assert_eq!(decoded.spans[0].span_id, SpanId::from_u64(0xb1));
+    let bad = [(IdField::ResourceName, IdProblem::Unreadable)];
+    check_ids(rest(&format!(r#""name":"traces/{TRACE}/spans/00000000000000b1",{id}"#)), &bad);
+    assert!(
+        !check_ids(rest(&format!("{},{id}", name("short", "00000000000000b1"))), &bad).spans[0]
+            .trace_id
+            .is_valid()
+    );
+}
+
+#[test]
+fn base64_ids_are_read_and_noted() {
+    let json = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[
+        {"traceId":"02oQXXAC8N7nPA37lVN2Sg==","spanId":"AAAAAAAAALE=","parentSpanId":"AAAAAAAAAKE="}]}]}]}"#;
+    let decoded = decode_payload(Protocol::OtlpHttpJson, Message::Batch, json.as_bytes());
+    let fields = [IdField::Trace, IdField::Span, IdField::Parent];
+    let decoded = check_ids(decoded, &fields.map(|field| (field, IdProblem::Base64)));
+    assert_eq!(decoded.spans[0].trace_id.to_string(), TRACE);
+    assert_eq!(decoded.spans[0].parent_span_id, Some(SpanId::from_u64(0xa1)));
+}
+
+/// The defects of a payload, as `kind place`.
+fn defects(decoded: &Decoded) -> Vec<String> {
+    decoded.defects.iter().map(|defect| format!("{:?} {}", defect.kind, defect.place)).collect()
+}
+
+#[test]
+fn a_bad_field_costs_that_field() {
+    let mut bytes = otlp_request().encode_to_vec();
+    let at = bytes.windows(11).position(|window| window == b"POST /greet").expect("the name");
+    bytes[at] = 0xff;
+    let decoded = decode_payload(Protocol::OtlpGrpc, Message::Batch, &bytes);
+    assert_eq!(defects(&decoded), ["Field resource_spans[0].scope_spans[0].spans[0].name"]);
+    assert_eq!(decoded.spans[0].name, "\u{fffd}OST /greet");
+    assert_eq!(decoded.spans[0].trace_id.to_string(), TRACE);
+
+    let decoded = otlp(|span| span.kind = 17);
+    assert_eq!(defects(&decoded), ["Field resource_spans[0].scope_spans[0].spans[0].kind"]);
+
+    let decoded = rest(
+        r#""startTime":"yesterday","spanKind":"WEB","attributes":{"attributeMap":{"k":{"intValue":"x"}}}"#,
+    );
+    let places = ["start_time", "attributes.attribute_map.\"k\".int_value", "span_kind"];
+    assert_eq!(defects(&decoded), places.map(|place| format!("Field spans[0].{place}")));
+}
+
+#[test]
+fn a_damaged_span_leaves_the_others() {
+    let mut bytes = cloud_trace_request().encode_to_vec();
+    let id = *b"\x12\x1000000000000000b1";
+    let at = bytes.windows(18).position(|window| window == id).expect("the field span_id");
+    // There is no wire type 7.
+    bytes[at] = 0x17;
+    let decoded = decode_payload(Protocol::CloudTraceGrpc, Message::Batch, &bytes);
+    assert_eq!(defects(&decoded), ["Field spans[0]"]);
+    assert_eq!(decoded.spans.iter().map(|span| span.span_id.to_u64()).collect::<Vec<_>>(), [0xb1, 0xc1]);
+
+    let json = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[7,{"traceId":"d36a105d7002f0dee73c0dfb9553764a",
+        "spanId":"00000000000000b1","name":"whole","kind":[1]}]}]}]}"#;
+    let decoded = decode_payload(Protocol::OtlpHttpJson, Message::Batch, json.as_bytes());
+    let spans = "resource_spans[0].scope_spans[0].spans";
+    assert_eq!(defects(&decoded), [format!("Span {spans}[0]"), format!("Field {spans}[1].kind")]);
+    assert_eq!(decoded.spans[1].name, "whole");
+}
+
+#[test]
+fn a_payload_cut_short_keeps_what_came_before() {
+    for protocol in PROTOCOLS {
+        let payload = payload(protocol);
+        let whole = decode_payload(protocol, Message::Batch, &payload).spans;
+        let walk = spanwise_decode::walk::walk(protocol, Message::Batch, &payload);
+        // One byte more, as a batch of Cloud Trace spans may end behind any of them.
+        let end = (walk.spans[0].at + walk.spans[0].len) as usize + 1;
+        let decoded = decode_payload(protocol, Message::Batch, &payload[..end]);
+        assert!(decoded.defects.iter().any(|defect| defect.kind == DefectKind::Payload), "{protocol:?}");
+        assert_eq!(decoded.spans[0].span_id, whole[0].span_id, "{protocol:?}");
+        assert_eq!(decoded.spans[0].attributes, whole[0].attributes, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_status_that_is_there_says_something() {
+    assert_eq!(rest(r#""status":{}"#).spans[0].status.code, StatusCode::Ok);
+    assert_eq!(rest(r#""status":{"code":"UNAVAILABLE"}"#).spans[0].status.rpc_code, Some(14));
+    assert_eq!(rest(r#""spanId":"x""#).spans[0].status.code, StatusCode::Unset);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_walked_and_decoded(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for protocol in PROTOCOLS {
+            decode_payload(protocol, Message::Batch, &bytes);
+            decode_payload(protocol, Message::Span, &bytes);
+            head(protocol, &bytes);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_front_of_damage_is_kept(
+        protocol in prop::sample::select(&PROTOCOLS[..]),
+        at in any::<prop::sample::Index>(),
+        noise in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
+        let payload = payload(protocol);
+        let whole = spanwise_decode::walk::walk(protocol, Message::Batch, &payload);
+        let at = at.index(payload.len());
+        let mut damaged = payload.clone();
+        damaged.truncate(at);
+        damaged.extend_from_slice(&noise);
+        damaged.extend_from_slice(payload.get(at + noise.len()..).unwrap_or_default());
+        let decoded = decode_payload(protocol, Message::Batch, &damaged);
+        let before = whole.spans.iter().filter(|span| (span.at + span.len) as usize <= at);
+        for (span, decoded) in before.zip(&decoded.spans) {
+            prop_assert_eq!(span.span_id, decoded.span_id);
+        }
+        let before = whole.spans.iter().filter(|span| (span.at + span.len) as usize <= at).count();
+        prop_assert!(decoded.spans.len() >= before);
+    }
+}

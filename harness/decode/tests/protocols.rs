@@ -1,0 +1,75 @@
+//! Every protocol yields the same model spans for the same telemetry.
+
+mod telemetry;
+
+use spanwise_decode::{Message, decode_payload, head};
+use spanwise_model::{Protocol, Resource, Scope, Span, Status, Value};
+use telemetry::{PROTOCOLS, expected, payload};
+
+/// A span without what only some protocols can say: resource, scope, the order of a map that has none, the number of
+/// a status.
+fn comparable(span: &Span) -> Span {
+    let mut attributes = span.attributes.clone();
+    attributes.sort_by(|one, other| one.0.cmp(&other.0));
+    Span {
+        attributes,
+        resource: Default::default(),
+        scope: Default::default(),
+        protocol: None,
+        status: Status { rpc_code: None, ..span.status.clone() },
+        ..span.clone()
+    }
+}
+
+#[test]
+fn every_protocol_yields_the_same_spans() {
+    for protocol in PROTOCOLS {
+        let decoded = decode_payload(protocol, Message::Batch, &payload(protocol));
+        assert_eq!(decoded.defects, [], "{protocol:?}");
+        let spans: Vec<Span> = decoded.spans.iter().map(comparable).collect();
+        let expected: Vec<Span> = expected().iter().map(comparable).collect();
+        assert_eq!(spans, expected, "{protocol:?}");
+        assert!(decoded.spans.iter().all(|span| span.protocol == Some(protocol)));
+        let project = protocol.is_cloud_trace().then(|| "demo".to_owned());
+        assert_eq!(decoded.project, project, "{protocol:?}");
+    }
+}
+
+#[test]
+fn otlp_spans_carry_their_own_resource_and_scope() {
+    for protocol in [Protocol::OtlpGrpc, Protocol::OtlpHttp, Protocol::OtlpHttpJson] {
+        let spans = decode_payload(protocol, Message::Batch, &payload(protocol)).spans;
+        let attributes = vec![("service.name".to_owned(), Value::from("api-service"))];
+        for (span, scope) in spans.iter().zip(["http", "jobs"]) {
+            assert_eq!(*span.resource, Resource { attributes: attributes.clone() }, "{protocol:?}");
+            let schema_url = "https://opentelemetry.io/schemas/1.42.0".to_owned();
+            let scope = Scope { name: scope.to_owned(), version: "1.0".to_owned(), schema_url };
+            assert_eq!(*span.scope, scope, "{protocol:?}");
+        }
+    }
+}
+
+#[test]
+fn labels_keep_their_order_and_the_rpc_code_its_number() {
+    let spans =
+        decode_payload(Protocol::CloudTraceRest, Message::Batch, &payload(Protocol::CloudTraceRest)).spans;
+    let keys: Vec<&str> = spans[0].attributes.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["http.route", "http.response.status_code", "app.cached"]);
+    assert_eq!(spans.iter().map(|span| span.status.rpc_code).collect::<Vec<_>>(), [Some(2), Some(0)]);
+}
+
+#[test]
+fn a_walk_and_a_head_say_of_a_span_what_its_decoding_says() {
+    for protocol in PROTOCOLS {
+        let payload = payload(protocol);
+        let walk = spanwise_decode::walk::walk(protocol, Message::Batch, &payload);
+        let spans = decode_payload(protocol, Message::Batch, &payload).spans;
+        assert_eq!(walk.spans.len(), spans.len());
+        for (place, span) in walk.spans.iter().zip(&spans) {
+            assert_eq!((place.trace_id, place.span_id), (span.trace_id, span.span_id), "{protocol:?}");
+            let head = head(protocol, place.bytes(&payload));
+            assert_eq!((head.trace_id, head.span_id), (span.trace_id, span.span_id), "{protocol:?}");
+            assert_eq!((head.parent_span_id, head.kind), (span.parent_span_id, span.kind), "{protocol:?}");
+        }
+    }
+}
