@@ -1,0 +1,84 @@
+//! What the reporters for people write about one canned run, as snapshots.
+
+mod canned;
+
+use spanwise_model::RunEvent;
+use spanwise_report::{Progress, Reporter, Terminal, snapshot};
+
+fn told(reporter: &mut dyn Reporter, events: &[RunEvent]) {
+    events.iter().try_for_each(|event| reporter.on_event(event)).expect("a vector takes all");
+    reporter.finish().expect("a vector takes all");
+}
+
+fn terminal(events: &[RunEvent], colors: bool) -> String {
+    let mut out = Vec::new();
+    told(&mut Terminal::new(&mut out, colors), events);
+    String::from_utf8(out).expect("text")
+}
+
+fn progress(events: &[RunEvent], quiet: bool) -> String {
+    let mut out = Vec::new();
+    told(&mut Progress::new(&mut out, quiet), events);
+    String::from_utf8(out).expect("text")
+}
+
+#[test]
+fn the_terminal_shows_trees_and_findings() {
+    insta::assert_snapshot!("terminal", terminal(&canned::events(), false));
+}
+
+#[test]
+fn the_order_in_which_permutations_end_changes_nothing() {
+    let mut events = canned::events();
+    let ended = events.pop();
+    events.reverse();
+    events.extend(ended);
+    assert_eq!(terminal(&events, false), terminal(&canned::events(), false));
+}
+
+#[test]
+fn color_changes_no_word() {
+    let painted = terminal(&canned::events(), true);
+    assert!(painted.contains("\u{1b}[1m\u{1b}[31mfailed\u{1b}[0m"), "{painted:?}");
+    let mut plain = String::new();
+    let mut parts = painted.split('\u{1b}');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or("", |(_, text)| text));
+    }
+    assert_eq!(plain, terminal(&canned::events(), false));
+}
+
+#[test]
+fn a_run_that_was_broken_off_still_shows_its_results() {
+    let events: Vec<RunEvent> = canned::events().into_iter().take(6).collect();
+    let shown = terminal(&events, false);
+    assert!(shown.ends_with("2 permutations: 1 passed, 1 failed when the run was broken off\n"), "{shown}");
+}
+
+#[test]
+fn a_run_without_permutations_says_so() {
+    assert_eq!(terminal(&[], false), "0 permutations: 0 passed when the run was broken off\n");
+}
+
+#[test]
+fn progress_is_a_few_lines() {
+    insta::assert_snapshot!("progress", progress(&canned::events(), false));
+}
+
+#[test]
+fn quiet_progress_says_only_what_could_not_start() {
+    insta::assert_snapshot!("quiet", progress(&canned::events(), true));
+}
+
+#[test]
+fn snapshots_hold_trees_and_findings_without_wire_details() {
+    let texts: Vec<String> = canned::events()
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Finished(result) => Some(format!("# {}\n{}", result.name, snapshot(result))),
+            _ => None,
+        })
+        .collect();
+    insta::assert_snapshot!("snapshots", texts.join("\n"));
+}
