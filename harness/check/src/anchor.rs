@@ -9,6 +9,8 @@ pub(crate) struct Anchor {
     pub(crate) spans: Vec<usize>,
     /// Exchanges it is about; the spans to which they led are reached too.
     pub(crate) hops: Vec<usize>,
+    /// Whether any other root cause that is as bad explains it.
+    pub(crate) gives_way: bool,
 }
 
 impl Anchor {

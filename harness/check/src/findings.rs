@@ -172,6 +172,12 @@ impl<'f> Report<'f> {
         self
     }
 
+    /// Lets any other root cause of the observation explain it that is as bad.
+    pub fn gives_way(self) -> Self {
+        self.found.anchor.gives_way = true;
+        self
+    }
+
     /// Stands on a further span, so that findings there and below may be its consequences.
     pub fn reaches_span(self, node: Node<'_>) -> Self {
         self.found.anchor.span(node);

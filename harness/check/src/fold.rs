@@ -54,6 +54,10 @@ impl Causes {
         by_rule: &BTreeMap<&str, Vec<usize>>,
         consequence: &Found,
     ) -> Option<usize> {
+        if consequence.anchor.gives_way {
+            let as_bad = |cause: &Found| cause.finding.level >= consequence.finding.level;
+            return found.iter().position(|cause| as_bad(cause) && !cause.anchor.gives_way);
+        }
         let rules = self.of.get(&*consequence.finding.rule)?;
         let candidates = rules.iter().flat_map(|(rule, differential)| {
             by_rule.get(rule).into_iter().flatten().map(move |&at| (at, *differential))

@@ -139,8 +139,9 @@ impl Matching {
         let spans = &observation.spans;
         let mut nearest: Vec<Option<usize>> = vec![None; spans.len()];
         for &at in &forest.order {
-            let above = forest.parent[at]
-                .and_then(|parent| if spans[parent].kind == SpanKind::Server { None } else { nearest[parent] });
+            let above = forest.parent[at].and_then(|parent| {
+                if spans[parent].kind == SpanKind::Server { None } else { nearest[parent] }
+            });
             nearest[at] = if self.hops_of_sender.contains_key(&at) { Some(at) } else { above };
         }
         open.retain(|&(at, beside)| {
@@ -185,7 +186,8 @@ impl Matching {
         // Clocks of other machines may be wrong: what time forbids is tried last.
         for (same_trace, timed) in [(true, true), (false, true), (true, false), (false, false)] {
             rest.retain(|&(at, _)| {
-                let Some(hops) = node::service_of(&spans[at]).and_then(|service| waiting.get_mut(service)) else {
+                let Some(hops) = node::service_of(&spans[at]).and_then(|service| waiting.get_mut(service))
+                else {
                     return true;
                 };
                 let fits = |&hop: &usize| {

@@ -115,7 +115,12 @@ impl<'a> Index<'a> {
     }
 
     /// The exchanges to a service whose headers name this span as the parent.
-    pub fn hops_that_sent(&self, service: &str, trace: TraceId, span: SpanId) -> impl Iterator<Item = Hop<'_>> {
+    pub fn hops_that_sent(
+        &self,
+        service: &str,
+        trace: TraceId,
+        span: SpanId,
+    ) -> impl Iterator<Item = Hop<'_>> {
         self.matching.hops_by_context(trace, span).filter_map(move |at| {
             let hop = self.hop(at);
             (&*hop.tap().to.service == service).then_some(hop)

@@ -49,7 +49,8 @@ impl Requests {
             } else {
                 let sender = matching.sender(at).filter(|&sender| !observation.spans[sender].is_driver());
                 let by_span = sender.and_then(|s| serving[s]).and_then(|s| matching.hop_of_server(s));
-                requests.inbound[at] = by_span.or_else(|| inbound.of(observation, at)).filter(|&hop| hop != at);
+                requests.inbound[at] =
+                    by_span.or_else(|| inbound.of(observation, at)).filter(|&hop| hop != at);
                 let by_root = sender.and_then(|sender| requests.of_root.get(&forest.root[sender])).copied();
                 requests.of_hop[at] = by_root
                     .or_else(|| requests.inbound[at].and_then(|hop| requests.of_hop[hop]))
@@ -128,7 +129,8 @@ impl<'a> Entries<'a> {
 
     fn request(&mut self, tap: &WireTap) -> Option<usize> {
         let contexts = [ContextFormat::Tracecontext, ContextFormat::GcpTrace].map(|f| tap.context_in(f));
-        let known = contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
+        let known =
+            contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
         known.copied().or_else(|| self.rest.get_mut(&*tap.to.service)?.pop())
     }
 }

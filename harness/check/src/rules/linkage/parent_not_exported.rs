@@ -28,9 +28,9 @@ long that call took. The parent was made but not exported, or was never a span a
 ## Bad
 
 ```trace
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T1 parent=?P1
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK parent=?P1
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
   api-service -> backend-service h2c traceparent: T1-P1-01
@@ -39,9 +39,9 @@ wire:
 ## Good
 
 ```trace
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
       backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
@@ -86,7 +86,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
     }
     for (node, parent) in first {
-        let hop = node.service().and_then(|service| index.hops_that_sent(service, node.trace_id, parent).next());
+        let hop =
+            node.service().and_then(|service| index.hops_that_sent(service, node.trace_id, parent).next());
         let sender = hop.and_then(|hop| hop.from()).or(node.service()).unwrap_or("its caller");
         let cause = likeliest_cause(index, hop);
         let message = format!(

@@ -25,7 +25,6 @@ pub(crate) static RULE: Rule = Rule {
         "context-mixed-between-requests",
         "permutations-differ",
         "context-not-sent",
-        "sampled-flag-flipped",
     ],
     explanation: r#"
 ## What it checks
@@ -42,18 +41,18 @@ the two works until the day of the deployment, and then every trace ends at the 
 
 ```trace
 --- permutation demo/greet/channel-out=insecure
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
       backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
   api-service -> backend-service h2c traceparent: T1-S3-01
 --- permutation demo/greet/channel-out=secure
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
     api-service CLIENT "backend_service.v1.BackendService/Greet" OK
-backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
   api-service -> backend-service h2
@@ -63,17 +62,17 @@ wire:
 
 ```trace
 --- permutation demo/greet/channel-out=insecure
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
       backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
   api-service -> backend-service h2c traceparent: T1-S3-01
 --- permutation demo/greet/channel-out=secure
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
       backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
@@ -111,7 +110,8 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
     for (at, member) in group.members.iter().enumerate() {
         for edge in edges[at].iter().filter(|edge| edge.secure) {
             let insecure = edges.iter().zip(&group.members).find(|(others, other)| {
-                let same = |other: &&Edge<'_>| other.from == edge.from && other.to == edge.to && !other.secure;
+                let same =
+                    |other: &&Edge<'_>| other.from == edge.from && other.to == edge.to && !other.secure;
                 let links = |other: &Edge<'_>| other.unlinked.is_empty() && other.linked > 0;
                 others.iter().find(same).is_some_and(links) && differ_in_channels_alone(member, other)
             });
@@ -119,11 +119,10 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
             findings.looked(at);
             let Some(first) = edge.unlinked.first() else { continue };
             let (from, to) = (edge.from, edge.to);
-            let headers = first.context_headers();
-            let why = if headers.is_empty() {
-                "its calls carry no trace context".to_owned()
-            } else {
-                format!("{to} does not continue the context that is sent")
+            let why = match (first.context_headers().is_empty(), first.server()) {
+                (true, _) => "its calls carry no trace context".to_owned(),
+                (false, Some(_)) => format!("the span that {from} announces never arrives"),
+                (false, None) => format!("{to} does not continue the context that is sent"),
             };
             let mut report = findings
                 .on_member(
@@ -149,9 +148,10 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
 /// The calls of a member between each two services and over each kind of channel.
 fn edges<'g>(member: &'g GroupMember<'_>) -> Vec<Edge<'g>> {
     let mut edges: Vec<Edge<'g>> = Vec::new();
-    let judged = member.index.hops().filter(|hop| {
-        hop.is_traced() && !hop.is_untraced() && hop.is_answered_by_service()
-    });
+    let judged = member
+        .index
+        .hops()
+        .filter(|hop| hop.is_traced() && !hop.is_untraced() && hop.is_answered_by_service());
     for hop in judged {
         let (Some(from), to, secure) = (hop.from(), hop.to(), hop.tap().tls) else { continue };
         let same = |edge: &Edge<'_>| edge.from == from && edge.to == to && edge.secure == secure;
@@ -159,9 +159,10 @@ fn edges<'g>(member: &'g GroupMember<'_>) -> Vec<Edge<'g>> {
             edges.push(Edge { from, to, secure, linked: 0, unlinked: Vec::new() });
             edges.len() - 1
         });
-        match hop.server() {
-            Some(_) => edges[place].linked += 1,
-            None => edges[place].unlinked.push(hop),
+        if hop.server().is_some() && hop.sender().is_some() {
+            edges[place].linked += 1;
+        } else {
+            edges[place].unlinked.push(hop);
         }
     }
     edges

@@ -27,21 +27,21 @@ the half that nobody looks at.
 ## Bad
 
 ```trace
-driver CLIENT "POST /greet" 200
-  api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK trace=T2 id=S9
-      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200 id=S2
+api-service CLIENT "backend_service.v1.BackendService/Greet" OK trace=T2 id=S3 during=S2
+  backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
-  api-service -> backend-service h2c traceparent: T2-S9-01
+  api-service -> backend-service h2c traceparent: T2-S3-01
 ```
 
 ## Good
 
 ```trace
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
       backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
@@ -78,7 +78,8 @@ fn split_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>) {
         let Some(caller) = caller_span(hop) else { continue };
         findings.looked();
         let called = hop.server().or(hop.unlinked());
-        let other = [hop.sender(), called].into_iter().flatten().find(|node| node.trace_id != caller.trace_id);
+        let other =
+            [hop.sender(), called].into_iter().flatten().find(|node| node.trace_id != caller.trace_id);
         let Some(other) = other else { continue };
         let (from, to) = (hop.from().unwrap_or("?"), hop.to());
         let headers: Vec<String> =
@@ -107,40 +108,51 @@ fn caller_span(hop: Hop<'_>) -> Option<Node<'_>> {
 
 /// Root SERVER spans that most likely belong to a call of another service's trace.
 fn split_in_a_capture(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let mut waiting: Vec<Node<'_>> = index.nodes().filter(|node| may_wait(*node)).collect();
+    waiting.sort_by_key(|node| node.start);
     for root in index.nodes().filter(|node| node.kind == SpanKind::Server && node.is_root()) {
-        let inside = |node: &Node<'_>| {
-            node.trace_id != root.trace_id
-                && node.service() != root.service()
-                && node.service().is_some()
-                && node.start <= root.start
-                && root.start <= node.end
-                && node.start != 0
-        };
-        let around: Vec<Node<'_>> = index.nodes().filter(inside).collect();
-        let method = |node: &Node<'_>| semconv::rpc_method(node).or(semconv::http_method(node).map(str::to_owned));
-        let calls = around.iter().filter(|node| {
-            let childless = node.children().next().is_none();
-            node.kind == SpanKind::Client && childless && method(node).is_some() && method(node) == method(&root)
+        let begun = waiting.partition_point(|node| node.start <= root.start);
+        let around = waiting[begun.saturating_sub(NEAR)..begun].iter().copied().filter(|node| {
+            let elsewhere = node.trace_id != root.trace_id && node.service() != root.service();
+            elsewhere && root.start <= node.end
         });
-        let calls: Vec<_> = calls.collect();
-        let waits = around.iter().filter(|node| {
-            let calls_none = node.children().all(|child| child.kind != SpanKind::Client);
-            node.kind == SpanKind::Server && calls_none
-        });
-        let waits: Vec<_> = waits.collect();
-        let (other, level) = match (calls.as_slice(), waits.as_slice()) {
+        let (calls, servers): (Vec<_>, Vec<_>) = around.partition(|node| node.kind == SpanKind::Client);
+        let same_method = |node: &&Node<'_>| method(**node).is_some() && method(**node) == method(root);
+        let calls: Vec<_> = calls.iter().filter(same_method).collect();
+        let (other, level) = match (calls.as_slice(), servers.as_slice()) {
             ([call], _) => (**call, Level::Warning),
-            ([], [server]) => (**server, Level::Information),
+            ([], [server]) => (*server, Level::Information),
             _ => continue,
         };
         findings.looked();
         let (from, to) = (other.service().unwrap_or("?"), root.service().unwrap_or("?"));
         findings
-            .on_span(root, format!("This trace most likely belongs to a call from {from} to {to} in another trace."))
+            .on_span(
+                root,
+                format!("This trace most likely belongs to a call from {from} to {to} in another trace."),
+            )
             .level(level)
             .expected(format!("trace {}", other.trace_id))
             .actual(format!("trace {}", root.trace_id))
             .fact("from", from)
             .fact("to", to);
     }
+}
+
+/// How many spans that began before a root are tried as its caller.
+const NEAR: usize = 256;
+
+/// A CLIENT span without children, or a SERVER span that made no call: what may have led to a root elsewhere.
+fn may_wait(node: Node<'_>) -> bool {
+    node.start != 0
+        && node.service().is_some()
+        && match node.kind {
+            SpanKind::Client => node.children().next().is_none(),
+            SpanKind::Server => node.children().all(|child| child.kind != SpanKind::Client),
+            _ => false,
+        }
+}
+
+fn method(node: Node<'_>) -> Option<String> {
+    semconv::rpc_method(&node).or_else(|| semconv::http_method(&node).map(str::to_owned))
 }

@@ -26,21 +26,21 @@ that nothing connects. A common cause is an instrumentation that covers only one
 ## Bad
 
 ```trace
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
     api-service CLIENT "backend_service.v1.BackendService/Greet" OK
-backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2
 wire:
-  driver -> api-service http/1.1 POST /greet 200 traceparent: T1-S1-01
-  api-service -> backend-service h2c "POST" "/backend_service.v1.BackendService/Greet" OK
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c
 ```
 
 ## Good
 
 ```trace
-driver CLIENT "POST /greet" 200
+driver CLIENT "POST /greet" 200 id=S1
   api-service SERVER "POST /greet" 200
-    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
       backend-service SERVER "backend_service.v1.BackendService/Greet" OK
 wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
@@ -71,8 +71,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
         let (from, to) = (hop.from().unwrap_or("an unknown caller"), hop.to());
         let channel = if hop.tap().tls { "secure" } else { "insecure" };
-        let message =
-            format!("{from} called {to} over the {channel} channel without any trace context in the headers.");
+        let message = format!(
+            "{from} called {to} over the {channel} channel without any trace context in the headers."
+        );
         let report = findings
             .on_hop(hop, message)
             .expected("traceparent or x-cloud-trace-context on the call")

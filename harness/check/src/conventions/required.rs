@@ -1,0 +1,110 @@
+//! Which labels a span must have, by protocol and kind.
+//!
+//! Sources: "Semantic conventions for HTTP spans", sections "HTTP client span" and "HTTP server span", and "Semantic
+//! conventions for gRPC", section "Spans", <https://opentelemetry.io/docs/specs/semconv/>.
+
+use spanwise_model::{SpanKind, StatusCode};
+
+use crate::Node;
+use crate::semconv::{self, Protocol};
+
+/// A label that spans of a protocol and kind must have.
+#[derive(Clone, Copy, Debug)]
+pub struct Requirement {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The kind of span.
+    pub kind: SpanKind,
+    /// Its names, the current one first; any of them will do.
+    pub names: &'static [&'static str],
+    /// When it is due.
+    pub when: When,
+}
+
+/// When a label is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// On every span.
+    Always,
+    /// When a response came.
+    Answered,
+    /// Always; up to version 1.20 of the conventions only for a port other than that of the scheme.
+    OddPort,
+}
+
+impl Requirement {
+    /// The current name.
+    pub fn label(&self) -> &'static str {
+        self.names[0]
+    }
+}
+
+/// Where older conventions let a server say its path and scheme: `http.url` holds both.
+const PATH_OR_URL: &[&str] = &["url.path", "http.target", "/http/path", "http.url", "/http/url"];
+const SCHEME_OR_URL: &[&str] = &["url.scheme", "http.scheme", "/http/client_protocol", "http.url", "/http/url"];
+/// The called method, with or without its service.
+const RPC_METHOD: &[&str] = &["rpc.method"];
+
+/// Every requirement.
+pub static REQUIRED: &[Requirement] = &[
+    http(SpanKind::Server, semconv::HTTP_METHOD, When::Always),
+    http(SpanKind::Server, PATH_OR_URL, When::Always),
+    http(SpanKind::Server, SCHEME_OR_URL, When::Always),
+    http(SpanKind::Server, semconv::HTTP_STATUS, When::Answered),
+    http(SpanKind::Client, semconv::HTTP_METHOD, When::Always),
+    http(SpanKind::Client, semconv::SERVER_ADDRESS, When::Always),
+    http(SpanKind::Client, semconv::SERVER_PORT, When::OddPort),
+    http(SpanKind::Client, semconv::URL_FULL, When::Always),
+    http(SpanKind::Client, semconv::HTTP_STATUS, When::Answered),
+    grpc(SpanKind::Server, semconv::RPC_SYSTEM),
+    grpc(SpanKind::Server, semconv::GRPC_STATUS),
+    grpc(SpanKind::Client, semconv::RPC_SYSTEM),
+    grpc(SpanKind::Client, RPC_METHOD),
+    grpc(SpanKind::Client, semconv::GRPC_STATUS),
+    grpc(SpanKind::Client, semconv::SERVER_ADDRESS),
+];
+
+/// The requirements that a span of this protocol does not meet.
+pub fn unmet(node: Node<'_>, protocol: Protocol) -> impl Iterator<Item = &'static Requirement> {
+    let of_span = move |one: &&Requirement| one.protocol == protocol && one.kind == node.kind;
+    REQUIRED.iter().filter(of_span).filter(move |requirement| {
+        semconv::named(node.span(), requirement.names).is_none()
+            && match requirement.when {
+                When::Always => true,
+                When::Answered => was_answered(node),
+                When::OddPort => !has_default_port(node),
+            }
+    })
+}
+
+/// Whether a response came: by the exchange, else because nothing says that the request failed.
+fn was_answered(node: Node<'_>) -> bool {
+    let hop = if node.kind == SpanKind::Server { node.came_by() } else { node.sent().last() };
+    match hop {
+        Some(hop) if hop.is_canceled() => false,
+        Some(hop) if node.kind == SpanKind::Server => hop.is_answered_by_service(),
+        Some(hop) => hop.tap().status.is_some(),
+        None => {
+            let failed = node.status.code == StatusCode::Error;
+            !failed && node.attribute("error.type").is_none() && !node.events.iter().any(|e| e.name == "exception")
+        }
+    }
+}
+
+/// Whether a span of the old conventions says by its URL that the port is that of the scheme.
+fn has_default_port(node: Node<'_>) -> bool {
+    let url = node.text("http.url").or_else(|| node.text("/http/url")).unwrap_or_default();
+    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    authority.is_some_and(|authority| {
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        !host.rsplit_once(']').map_or(host, |(_, port)| port).contains(':')
+    })
+}
+
+const fn http(kind: SpanKind, names: &'static [&'static str], when: When) -> Requirement {
+    Requirement { protocol: Protocol::Http, kind, names, when }
+}
+
+const fn grpc(kind: SpanKind, names: &'static [&'static str]) -> Requirement {
+    Requirement { protocol: Protocol::Grpc, kind, names, when: When::Always }
+}

@@ -1,0 +1,139 @@
+//! An HTTP server span whose route was known does not say it.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+use spanwise_model::{Evidence, Level, SpanKind};
+
+use super::{on_spans, service};
+use crate::conventions::{METHODS, protocol};
+use crate::semconv::{self, Protocol};
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "http-route-missing",
+    family: Family::Labels,
+    level: Level::Warning,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans],
+    explains: &[],
+    explanation: r#"
+## What it checks
+
+An HTTP SERVER span has `http.route` where its route was known: its name carries it, other spans of the same
+instrumentation have theirs, or the suite says that the service sets it. Answers that never reach a route are left out:
+401, 403, 404, 405, and OPTIONS.
+
+## Why it matters
+
+`/users/{id}` groups requests, `/users/7` does not. Latency by route, error rate by route, and sampling by route all
+need this label; the name of the span is for people to read.
+
+## Bad
+
+```trace
+driver CLIENT "GET /users/{id}" 200
+  api-service SERVER "GET /users/{id}" 200 url.path="/users/7" !http.route
+```
+
+## Good
+
+```trace
+driver CLIENT "GET /users/{id}" 200
+  api-service SERVER "GET /users/{id}" 200 url.path="/users/7"
+driver CLIENT "GET" 404
+  api-service SERVER "GET" 404 url.path="/nothing-here" !http.route
+```
+
+## How to fix
+
+- Rust: with axum read the `MatchedPath` extension, in a layer put on with `Router::layer` or `route_layer`.
+- Python: `FlaskInstrumentor` and `FastAPIInstrumentor` set it; a middleware of your own runs before the route is known.
+- Go: `otelhttp` takes it from `Request.Pattern` (Go 1.23); for other routers use `otelgin`, `otelmux`, `otelecho`.
+- Node: add `@opentelemetry/instrumentation-express` (fastify, koa) beside the one for `http`.
+- Java: the agent takes it from the framework; else call `HttpServerRoute.update(context, source, route)`.
+
+## References
+
+- Semantic conventions for HTTP spans, section "HTTP server span": `http.route` is required "if and only if it's
+  available": <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let servers: Vec<Node<'_>> = index
+        .nodes()
+        .filter(|node| node.kind == SpanKind::Server && protocol(*node) == Some(Protocol::Http))
+        .collect();
+    let has_route = |node: &Node<'_>| semconv::named(node.span(), semconv::HTTP_ROUTE).is_some();
+    let routing: HashSet<_> = servers.iter().filter(|node| has_route(node)).map(|node| maker(*node)).collect();
+    let mut missing: IndexMap<(Option<&str>, &str), Vec<Node<'_>>> = IndexMap::new();
+    for node in servers.into_iter().filter(|node| may_have_route(*node)) {
+        let declared = node
+            .service()
+            .and_then(|service| index.observation.settings.service(service))
+            .is_some_and(|facts| facts.declares_route);
+        let was_known = declared || names_route(node) || routing.contains(&maker(node));
+        if has_route(&node) || was_known {
+            findings.looked();
+        }
+        if was_known && !has_route(&node) {
+            missing.entry((node.service(), &node.span().name)).or_default().push(node);
+        }
+    }
+    for ((_, name), nodes) in missing {
+        let message = format!(
+            "{} knew the route of \"{name}\" but did not put it into the label http.route.",
+            service(nodes[0])
+        );
+        let route = name.split_once(' ').map_or("the route, with placeholders", |(_, route)| route);
+        on_spans(findings, &nodes, message).expected(route).actual("none").fact("label", "http.route");
+    }
+}
+
+/// The instrumentation that made a span: its service and its scope.
+fn maker<'i>(node: Node<'i>) -> (Option<&'i str>, &'i str) {
+    (node.service(), &node.span().scope.name)
+}
+
+/// Whether the request got as far as a route.
+fn may_have_route(node: Node<'_>) -> bool {
+    let status = semconv::http_status(node.span());
+    let turned_away = matches!(status, Some(401 | 403 | 404 | 405));
+    !turned_away && semconv::http_method(node.span()) != Some("OPTIONS") && !node.name.starts_with("OPTIONS")
+}
+
+/// Whether the name is a method and a path. A path as it was requested is no route, and `span-name-high-cardinality`.
+fn names_route(node: Node<'_>) -> bool {
+    let Some((method, target)) = node.name.split_once(' ') else { return false };
+    let known = METHODS.contains(&method) || method == "HTTP";
+    known && target.starts_with('/') && super::span_name_high_cardinality::varying_part(target).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::labels::testing::labels;
+
+    #[test]
+    fn routes() {
+        for (text, expected) in [
+            (r#"api SERVER "GET /a" 200"#, 0),
+            (r#"api SERVER "GET /a" 200 !http.route"#, 1),
+            (r#"api SERVER "GET /a" 200 !http.route /http/route="/a""#, 0),
+            (r#"api SERVER "GET /a/123456" 200 !http.route"#, 0),
+            (r#"api SERVER "GET" 200 url.path="/a""#, 0),
+            (r#"api SERVER "GET /a" 404 !http.route"#, 0),
+            (r#"api SERVER "OPTIONS /a" 200 !http.route"#, 0),
+            // Set by the same instrumentation elsewhere.
+            ("api SERVER \"GET /a\" 200\napi SERVER \"GET\" 200 url.path=\"/b\"", 1),
+            ("api SERVER \"GET /a\" 200\nother SERVER \"GET\" 200 url.path=\"/b\"", 0),
+            ("api SERVER \"GET /a\" 200 scope=\"x\"\napi SERVER \"GET\" 200 url.path=\"/b\" scope=\"y\"", 0),
+            // Declared by the suite.
+            ("api SERVER \"GET\" 200 url.path=\"/b\"\nsettings:\n  service api http declares-route", 1),
+        ] {
+            assert_eq!(labels("http-route-missing", text).len(), expected, "{text}");
+        }
+    }
+}

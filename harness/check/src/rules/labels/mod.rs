@@ -1,0 +1,98 @@
+//! Can one query find it?
+//!
+//! Labels come from instrumentations, so what is wrong with one is wrong on many spans alike: these rules report it once
+//! for all spans that have it in common ([`on_spans`]).
+
+mod conventions_mixed;
+mod deprecated_label;
+mod http_route_missing;
+mod label_values_disagree;
+mod label_wrong_type;
+mod required_http_label_missing;
+mod required_rpc_label_missing;
+mod same_protocol_different_labels;
+mod service_label_differs;
+mod service_label_missing;
+mod span_name_high_cardinality;
+mod span_name_not_conventional;
+
+use indexmap::IndexMap;
+use spanwise_model::SpanKind;
+
+use crate::conventions::{protocol, unmet};
+use crate::semconv::Protocol;
+use crate::{Findings, Index, Node, Report, Rule};
+
+pub(crate) static ALL: &[&Rule] = &[
+    &service_label_missing::RULE,
+    &service_label_differs::RULE,
+    &required_http_label_missing::RULE,
+    &http_route_missing::RULE,
+    &required_rpc_label_missing::RULE,
+    &deprecated_label::RULE,
+    &conventions_mixed::RULE,
+    &label_wrong_type::RULE,
+    &label_values_disagree::RULE,
+    &same_protocol_different_labels::RULE,
+    &span_name_not_conventional::RULE,
+    &span_name_high_cardinality::RULE,
+];
+
+/// One finding about spans that all have the same wrong with them; it shows the way to the first.
+fn on_spans<'f>(findings: &'f mut Findings<'_>, nodes: &[Node<'_>], message: impl Into<String>) -> Report<'f> {
+    let report = findings.on_span(nodes[0], message).fact("spans", nodes.len() as i64);
+    nodes[1..].iter().fold(report, |report, node| report.reaches_span(*node))
+}
+
+/// How a finding names a service.
+fn service<'i>(node: Node<'i>) -> &'i str {
+    node.service().unwrap_or("a service without a name")
+}
+
+/// Reports the labels that spans of a protocol must have and have not; `what` puts a label into words.
+fn missing(
+    index: &Index<'_>,
+    findings: &mut Findings<'_>,
+    judged: Protocol,
+    what: fn(SpanKind, &str) -> &'static str,
+) {
+    let mut missing: IndexMap<(Option<&str>, SpanKind, &str, &str), Vec<Node<'_>>> = IndexMap::new();
+    for node in index.nodes().filter(|node| protocol(*node) == Some(judged)) {
+        findings.looked();
+        for requirement in unmet(node, judged) {
+            let alike = (node.service(), node.kind, node.span().name.as_str(), requirement.label());
+            missing.entry(alike).or_default().push(node);
+        }
+    }
+    for ((_, kind, name, label), nodes) in missing {
+        let message = format!(
+            "The {} span \"{name}\" of {} does not say {}: it has no label {label}.",
+            kind.as_str(),
+            service(nodes[0]),
+            what(kind, label)
+        );
+        on_spans(findings, &nodes, message).expected(label).actual("none").fact("label", label);
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use spanwise_model::{Finding, Value, notation};
+
+    use crate::{Engine, Profile};
+
+    /// What one rule finds in an observation in the notation.
+    #[track_caller]
+    pub(super) fn findings(rule: &str, text: &str) -> Vec<Finding> {
+        let observation = notation::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let found = Engine::new(Profile::Strict).check(&observation).findings;
+        found.into_iter().filter(|finding| finding.rule == rule).collect()
+    }
+
+    /// The labels that its findings are about.
+    #[track_caller]
+    pub(super) fn labels(rule: &str, text: &str) -> Vec<String> {
+        let label = |finding: Finding| finding.facts.get("label").map(Value::to_string);
+        findings(rule, text).into_iter().filter_map(label).collect()
+    }
+}

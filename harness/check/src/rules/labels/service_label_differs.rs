@@ -1,0 +1,114 @@
+//! One instance goes by several service names.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use spanwise_model::{Evidence, Level, Protocol, Value};
+
+use super::on_spans;
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "service-label-differs",
+    family: Family::Labels,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans, Evidence::Resource],
+    explains: &[],
+    explanation: r#"
+## What it checks
+
+All spans of one instance name the same service, whichever provider made them and whichever exporter sent them. An
+instance is known by the address it exports to, in captures by its `service.instance.id`.
+
+## Why it matters
+
+A query for one name finds half of the service's spans, and a trace viewer draws two services where there is one. It
+happens when a library brings a tracer provider of its own, or when two exporters are configured apart.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "greet" resource=R1
+resource:
+  R1 service.name="greeter"
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "greet" resource=R1
+resource:
+  R1 service.name="api-service" deployment.environment.name="test"
+```
+
+## How to fix
+
+- Rust: build one `Resource`, and hand the same to every `SdkTracerProvider::builder().with_resource(…)`.
+- Python: call `trace.set_tracer_provider` once, and let libraries use `trace.get_tracer`; drop `OTEL_SERVICE_NAME` where
+  code sets the name as well.
+- Go: share one `*resource.Resource` among all `sdktrace.NewTracerProvider` calls.
+- Node: start one `NodeSDK`; do not register a second provider in a library.
+- Java: leave the name to the agent (`otel.service.name`), and take `GlobalOpenTelemetry` in code.
+
+## References
+
+- Semantic conventions, "Service", attribute `service.name`: "Logical name of the service":
+  <https://opentelemetry.io/docs/specs/semconv/resource/service/>
+- OpenTelemetry specification, "Resource SDK": a resource describes the entity that produces telemetry:
+  <https://opentelemetry.io/docs/specs/otel/resource/sdk/>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let mut instances: IndexMap<String, IndexMap<&str, Vec<Node<'_>>>> = IndexMap::new();
+    for node in index.nodes() {
+        let Some(name) = node.span().service_name() else { continue };
+        match instance(node) {
+            Some(instance) => {
+                findings.looked();
+                instances.entry(instance).or_default().entry(name).or_default().push(node);
+            }
+            None => findings.not_observed(),
+        }
+    }
+    for (instance, names) in instances.into_iter().filter(|(_, names)| names.len() > 1) {
+        // The name of the source is the right one, where it is among them; else that of the most spans.
+        let rank = |(name, nodes): (&&str, &Vec<Node<'_>>)| (Some(*name) == nodes[0].service(), nodes.len());
+        let Some(main) = names.iter().max_by_key(|entry| rank(*entry)).map(|(name, _)| *name) else { continue };
+        for (name, nodes) in names.iter().filter(|(name, _)| **name != main) {
+            let message = format!("{instance} calls itself \"{main}\" in some spans and \"{name}\" in others.");
+            on_spans(findings, nodes, message)
+                .expected(main)
+                .actual(format!("{name}{}", exporters(&names[main], nodes)))
+                .fact("label", "service.name");
+        }
+    }
+}
+
+/// The instance of a span, as findings name it.
+fn instance(node: Node<'_>) -> Option<String> {
+    let by_id = || match node.resource.attribute("service.instance.id") {
+        Some(Value::Str(id)) => Some(format!("The instance {id}")),
+        _ => None,
+    };
+    node.span().source.as_ref().map(ToString::to_string).or_else(by_id)
+}
+
+/// The protocol that carried the other name, where each name has its own.
+fn exporters(main: &[Node<'_>], other: &[Node<'_>]) -> String {
+    let carried = |nodes: &[Node<'_>]| -> BTreeSet<&'static str> {
+        nodes.iter().filter_map(|node| node.protocol).map(Protocol::as_str).collect()
+    };
+    let (main, other) = (carried(main), carried(other));
+    match other.first() {
+        Some(protocol) if !main.contains(protocol) => format!(", exported by {protocol}"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Spans do not say which service they come from.
+
+use indexmap::IndexMap;
+use spanwise_model::{Evidence, Level, Source, Value};
+
+use super::on_spans;
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "service-label-missing",
+    family: Family::Labels,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans, Evidence::Resource],
+    explains: &[],
+    explanation: r#"
+## What it checks
+
+Every span says which service it comes from: `service.name` in the resource or, as Cloud Trace v2 has no resource, among
+the span's own labels. The stand-in `unknown_service` that SDKs fill in does not count.
+
+## Why it matters
+
+`service.name` is the one label that joins the spans of a service, whatever their protocol. Without it no query finds
+"all spans of the backend", and all services that say `unknown_service` look like one. Exporters for Cloud Trace that
+leave the resource out lose it on the way.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+resource:
+  api-service !service.name
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK via=cloud-trace-grpc
+```
+
+## How to fix
+
+- Rust: `SdkTracerProvider::builder().with_resource(Resource::builder().with_service_name("api-service").build())`.
+- Python: set `OTEL_SERVICE_NAME`; for Cloud Trace pass `CloudTraceSpanExporter(resource_regex="service.*")`.
+- Go: `resource.New(ctx, resource.WithAttributes(semconv.ServiceName("api-service")))` and `trace.WithResource(res)`.
+- Node: set `OTEL_SERVICE_NAME`; for Cloud Trace pass `new TraceExporter({ resourceFilter: /^service\./ })`.
+- Java: `-Dotel.service.name=api-service`, or `OTEL_SERVICE_NAME` in the environment.
+
+## References
+
+- Semantic conventions, "Service", attribute `service.name` (required):
+  <https://opentelemetry.io/docs/specs/semconv/resource/service/>
+- OpenTelemetry specification, "Resource SDK", section "SDK-provided resource attributes":
+  <https://opentelemetry.io/docs/specs/otel/resource/sdk/>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    // An instance says it wrong for all its spans alike.
+    let mut nameless: IndexMap<(Option<&Source>, Option<&str>), Vec<Node<'_>>> = IndexMap::new();
+    for node in index.nodes() {
+        findings.looked();
+        let stand_in = match name(node) {
+            None => None,
+            Some(Value::Str(text)) if text.is_empty() => None,
+            Some(Value::Str(text)) if text.starts_with("unknown_service") => Some(text.as_str()),
+            Some(_) => continue,
+        };
+        nameless.entry((node.span().source.as_ref(), stand_in)).or_default().push(node);
+    }
+    for ((_, stand_in), nodes) in nameless {
+        let service = super::service(nodes[0]);
+        let message = match stand_in {
+            None => format!("The spans of {service} do not say which service they come from."),
+            Some(text) => {
+                format!("The spans of {service} say that they come from \"{text}\", which no one configured.")
+            }
+        };
+        on_spans(findings, &nodes, message)
+            .expected("service.name with the name of the service")
+            .actual(stand_in.unwrap_or("none"))
+            .fact("label", "service.name");
+    }
+}
+
+/// `service.name` from the place where this protocol has it.
+fn name(node: Node<'_>) -> Option<&Value> {
+    match node.protocol {
+        Some(protocol) if protocol.is_cloud_trace() => node.span().attribute("service.name"),
+        _ => node.span().resource.attribute("service.name"),
+    }
+}

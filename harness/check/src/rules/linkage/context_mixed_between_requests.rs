@@ -1,0 +1,117 @@
+//! Spans of one request are in the trace of another, or carry its marker.
+
+use std::collections::{HashMap, HashSet};
+
+use spanwise_model::{Evidence, Level, TraceId};
+
+use crate::{Check, Family, Findings, Index, Profile, Rule, semconv};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "context-mixed-between-requests",
+    family: Family::Linkage,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans, Evidence::Wire],
+    explains: &["several-roots", "remote-context-ignored", "trace-split"],
+    explanation: r#"
+## What it checks
+
+Under concurrent load every span belongs to its own request: the user that the driver sent with a request (`user.id`) is
+on no span of another one, and no trace holds two requests that were sent apart.
+
+## Why it matters
+
+Context that leaks from one request into another makes every trace a lie, and shows one user's data under another's name.
+It only happens under load, so it is found in production or never.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200 id=S1 marker="ada"
+  api-service SERVER "POST /greet" 200 id=S2 user.id="ada"
+driver CLIENT "POST /greet" 200 trace=T2 id=S3 marker="bob" during=S2
+  api-service SERVER "POST /greet" 200 user.id="ada"
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  driver -> api-service http/1.1 traceparent: T2-S3-01
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200 id=S1 marker="ada"
+  api-service SERVER "POST /greet" 200 id=S2 user.id="ada"
+driver CLIENT "POST /greet" 200 trace=T2 id=S3 marker="bob" during=S2
+  api-service SERVER "POST /greet" 200 user.id="bob"
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  driver -> api-service http/1.1 traceparent: T2-S3-01
+```
+
+## How to fix
+
+- Rust: never hold a context guard across an `.await`; use `.with_context(cx)` or `.instrument(span)`.
+- Python: detach every token that `attach` gave; keep request data in `contextvars`, not in globals or thread locals.
+- Go: keep request data in `ctx`, not in a struct shared between requests.
+- Node: use `AsyncLocalStorageContextManager`; keep nothing about a request in module variables.
+- Java: close every `Scope`; never leave one open in a pooled thread.
+
+## References
+
+- OpenTelemetry, Context, section "Attach Context": <https://opentelemetry.io/docs/specs/otel/context/#attach-context>
+- OpenTelemetry, attribute `user.id`: <https://opentelemetry.io/docs/specs/semconv/registry/attributes/user/>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    other_markers(index, findings);
+    shared_traces(index, findings);
+}
+
+/// Spans that carry the marker of another request than their own.
+fn other_markers(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let requests = &index.observation.requests;
+    let markers: HashSet<&str> = requests.iter().filter_map(|request| request.marker.as_deref()).collect();
+    if markers.len() < 2 {
+        return;
+    }
+    for node in index.nodes() {
+        let Some((label, value)) = semconv::named(&node, semconv::USER) else { continue };
+        let Some(own) = node.request().and_then(|at| requests[at].marker.as_deref()) else { continue };
+        findings.looked();
+        let Some(found) = value.as_str().filter(|found| *found != own && markers.contains(found)) else {
+            continue;
+        };
+        findings
+            .on_span(node, "This span belongs to one request and carries the user of another.")
+            .expected(format!("{label}={own}"))
+            .actual(format!("{label}={found}"))
+            .fact("label", label);
+    }
+}
+
+/// Requests that were sent apart and whose SERVER spans are in one trace.
+fn shared_traces(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let requests = &index.observation.requests;
+    let mut first: HashMap<TraceId, usize> = HashMap::new();
+    for hop in index.hops().filter(|hop| hop.is_from_driver()) {
+        let Some(server) = hop.server().or(hop.unlinked()) else { continue };
+        let Some(request) = hop.request() else { continue };
+        let other = *first.entry(server.trace_id).or_insert(request);
+        let sent_together = requests[other].trace_id == requests[request].trace_id;
+        if requests.len() > 1 {
+            findings.looked();
+        }
+        if other == request || sent_together {
+            continue;
+        }
+        let message = format!("Two requests to {} that were sent apart are in one trace.", hop.to());
+        findings
+            .on_span(server, message)
+            .hop(hop)
+            .expected("a trace for each request")
+            .actual(format!("trace {} for both", server.trace_id));
+    }
+}

@@ -1,0 +1,113 @@
+//! A span at the border of a process does not say which side of a call it is.
+
+use std::collections::BTreeMap;
+
+use spanwise_model::{Evidence, Level, SpanKind};
+
+use super::hop_without_client_span::calls;
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "kind-missing",
+    family: Family::Linkage,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans],
+    explains: &["hop-without-client-span", "hop-without-server-span", "entry-without-server-span"],
+    explanation: r#"
+## What it checks
+
+Every span has a kind, and a span at the border of a process has the right one: whose id is in an outgoing header, it is
+CLIENT or PRODUCER (or below one); whose parent is remote, it is SERVER or CONSUMER. An exporter that never sets kinds is
+one finding; rules about kinds are then not observed.
+
+## Why it matters
+
+Backends find services, and the calls between them, by kind: without it there is no service map, no latency by endpoint,
+no error rate of a dependency.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "call backend" id=S3
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "call backend"
+      api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
+        backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+```
+
+## How to fix
+
+- Rust: `tracer.span_builder(name).with_kind(SpanKind::Client)`; with `tracing`, the field `otel.kind = "client"`.
+- Python: `tracer.start_span(name, kind=SpanKind.CLIENT)`.
+- Go: `trace.WithSpanKind(trace.SpanKindClient)`.
+- Node: `tracer.startSpan(name, { kind: SpanKind.CLIENT })`.
+- Java: `setSpanKind(SpanKind.CLIENT)`; older Cloud Trace exporters drop the kind, send OTLP instead.
+
+## References
+
+- OpenTelemetry, trace API, section SpanKind: <https://opentelemetry.io/docs/specs/otel/trace/api/#spankind>
+- Cloud Trace v2, `SpanKind`: "Do NOT use as default":
+  <https://cloud.google.com/trace/docs/reference/v2/rpc/google.devtools.cloudtrace.v2>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let mut without_kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for node in index.nodes() {
+        findings.looked();
+        match (node.kind, node.service()) {
+            (SpanKind::Unspecified, Some(service)) if !index.sets_kinds(service) => {
+                *without_kinds.entry(service).or_default() += 1;
+            }
+            (SpanKind::Unspecified, _) => {
+                findings.on_span(node, "This span has no kind.").expected("a kind").actual("UNSPECIFIED");
+            }
+            (SpanKind::Internal, service) => {
+                if let Some((side, kinds)) = border(index, node, service) {
+                    findings
+                        .on_span(node, format!("This span {side}, but its kind is INTERNAL."))
+                        .expected(kinds)
+                        .actual("INTERNAL");
+                }
+            }
+            _ => {}
+        }
+    }
+    for (service, spans) in without_kinds {
+        findings
+            .on_service(service, format!("{service} exports its spans without kinds."))
+            .expected("a kind on every span")
+            .actual(format!("UNSPECIFIED on all {spans}"));
+    }
+}
+
+/// On which border of its process an INTERNAL span stands, and which kinds it could have there.
+fn border(index: &Index<'_>, node: Node<'_>, service: Option<&str>) -> Option<(&'static str, &'static str)> {
+    if node.sent().any(|hop| !hop.is_untraced()) && !calls(node) {
+        return Some(("was sent as the caller in a call's headers", "CLIENT or PRODUCER"));
+    }
+    let parent = node.parent_span_id.filter(|parent| parent.is_valid())?;
+    let was_sent = service.is_some_and(|s| index.hops_that_sent(s, node.trace_id, parent).next().is_some());
+    let elsewhere = node.parent().is_some_and(|parent| parent.same_process(node) == Some(false));
+    let remote = node.parent_is_remote == Some(true)
+        && node.parent().is_none_or(|p| p.same_process(node) != Some(true));
+    (was_sent || elsewhere || remote).then_some(("has its parent in another process", "SERVER or CONSUMER"))
+}

@@ -1,0 +1,113 @@
+//! Permutations that should agree have different trees.
+
+use std::collections::HashMap;
+
+use spanwise_model::{Evidence, Level};
+
+use crate::{Check, Family, Group, GroupFindings, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "permutations-differ",
+    family: Family::Linkage,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Spans],
+    explains: &[],
+    explanation: r#"
+## What it checks
+
+Permutations that differ only in what must not matter (the channel, the exporter, the propagation) give the same trees
+once ids, times and ports are taken out. The finding is on the one that deviates from most of the others; where it has
+another finding as bad, that one explains the difference.
+
+## Why it matters
+
+The exporter must not decide what a trace looks like. Where it does, what was tested is not what will be seen in
+production.
+
+## Bad
+
+```trace
+--- permutation demo/greet/export=otlp-grpc
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "render"
+--- permutation demo/greet/export=otlp-http
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "render"
+--- permutation demo/greet/export=gcp_trace
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+```
+
+## Good
+
+```trace
+--- permutation demo/greet/export=otlp-grpc
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "render"
+--- permutation demo/greet/export=gcp_trace
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service INTERNAL "render"
+```
+
+## How to fix
+
+- Rust: build the provider in one place, and let the settings choose the exporter alone.
+- Python: configure by `OTEL_*` variables; keep processors and samplers the same for every exporter.
+- Go: choose the exporter in one function that returns `sdktrace.SpanExporter`.
+- Node: choose `traceExporter` by a variable, and nothing else beside it.
+- Java: set `otel.traces.exporter`, and nothing else beside it.
+
+## References
+
+- OpenTelemetry, trace SDK, section "Span Exporter": <https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-exporter>
+"#,
+    check: Check::Group(check),
+};
+
+fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    for member in &group.members {
+        *times.entry(member.trees).or_default() += 1;
+    }
+    // What most say counts; of equally many, what the first says.
+    let most = times.values().copied().max().unwrap_or(0);
+    let Some(model) = group.members.iter().find(|member| times[member.trees] == most) else { return };
+    for (at, member) in group.members.iter().enumerate() {
+        findings.looked(at);
+        if member.trees == model.trees {
+            continue;
+        }
+        let (line, expected, actual) = first_difference(model.trees, member.trees);
+        let message = format!(
+            "This permutation should give the same trees as {}, and differs from line {line} on.",
+            model.name
+        );
+        findings
+            .on_member(at, message)
+            .gives_way()
+            .expected(expected)
+            .actual(actual)
+            .fact("partner", model.name)
+            .fact("agreeing", most as i64);
+    }
+}
+
+/// The first line in which two texts differ, from 1, and what either has there.
+fn first_difference<'t>(one: &'t str, other: &'t str) -> (usize, &'t str, &'t str) {
+    let (mut one, mut other) = (one.lines(), other.lines());
+    let mut number = 0;
+    loop {
+        number += 1;
+        match (one.next(), other.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (None, None) => return (number, "", ""),
+            (a, b) => return (number, a.map_or("nothing", str::trim), b.map_or("nothing", str::trim)),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! On correct traces no rule speaks, however odd they look.
+
+use crate::support::{check, show};
+
+#[track_caller]
+fn silent(text: &str) {
+    for (_, checked) in check(text) {
+        assert!(checked.findings.is_empty(), "{}", show(&checked));
+    }
+}
+
+#[test]
+fn attempts_share_one_client_span() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK id=S3
+      b SERVER "b.B/Greet" UNAVAILABLE status=ERROR error.type="UNAVAILABLE"
+      b SERVER "b.B/Greet" UNAVAILABLE status=ERROR error.type="UNAVAILABLE"
+      b SERVER "b.B/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c UNAVAILABLE traceparent: T1-S3-01
+  api-service -> b h2c UNAVAILABLE traceparent: T1-S3-01
+  api-service -> b h2c OK traceparent: T1-S3-01
+"#,
+    );
+}
+
+#[test]
+fn attempts_of_a_native_client_are_spans_below_its_own() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK
+      api-service INTERNAL "attempt" id=S4
+        b SERVER "b.B/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c traceparent: T1-S4-01
+"#,
+    );
+}
+
+#[test]
+fn an_attempt_that_the_front_answered_has_no_server_span() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 503 id=S1
+  api-service SERVER "POST /greet" 503 status=ERROR error.type="503"
+    api-service CLIENT "b.B/Greet" UNAVAILABLE status=ERROR error.type="UNAVAILABLE" id=S3
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c "POST /b.B/Greet" 503 by-front traceparent: T1-S3-01
+"#,
+    );
+}
+
+#[test]
+fn unsampled_requests_have_no_spans() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1 unsampled
+wire:
+  driver -> api-service http/1.1 "POST /greet" 200 traceparent: T1-S1-00
+  api-service -> b h2c "POST /b.B/Greet" OK traceparent: T1-P1-00
+settings:
+  sampling=parent-based
+"#,
+    );
+}
+
+#[test]
+fn a_request_without_context_begins_a_trace() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1 no-context
+api-service SERVER "POST /greet" 200 trace=T2
+  api-service CLIENT "b.B/Greet" OK id=S3
+    b SERVER "b.B/Greet" OK
+wire:
+  driver -> api-service http/1.1
+  api-service -> b h2c traceparent: T2-S3-01
+settings:
+  sampling=parent-based
+"#,
+    );
+}
+
+#[test]
+fn a_service_follows_the_header_that_it_is_configured_for() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1 context=T2/P1;o=1 to=api-service
+api-service SERVER "POST /greet" 200 trace=T2 parent=?P1
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01 x-cloud-trace-context: T2/P1;o=1
+settings:
+  service api-service http propagation=gcp_trace
+"#,
+    );
+}
+
+#[test]
+fn declared_health_checks_make_no_spans() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c "POST /grpc.health.v1.Health/Check" OK
+settings:
+  service b grpc propagation=tracecontext untraced="grpc.health.v1.Health"
+"#,
+    );
+}
+
+#[test]
+fn a_call_that_its_caller_gave_up_may_never_arrive() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 504 id=S1
+  api-service SERVER "POST /greet" 504 status=ERROR error.type="504"
+    api-service CLIENT "b.B/Greet" DEADLINE_EXCEEDED status=ERROR error.type="DEADLINE_EXCEEDED" id=S3
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c "POST /b.B/Greet" no-answer canceled traceparent: T1-S3-01
+"#,
+    );
+}
+
+#[test]
+fn concurrent_requests_keep_apart() {
+    let mut text = String::new();
+    let mut wire = String::from("wire:\n");
+    for n in 0..50 {
+        let (driver, client) = (2 * n + 1, 2 * n + 2);
+        let during = if n == 0 { String::new() } else { " during=S1".to_owned() };
+        text += &format!(
+            "driver CLIENT \"POST /greet\" 200 trace=T{n} id=S{driver} marker=\"user-{n}\"{during}\n  \
+             api-service SERVER \"POST /greet\" 200 user.id=\"user-{n}\"\n    \
+             api-service CLIENT \"b.B/Greet\" OK id=S{client} user.id=\"user-{n}\"\n      \
+             b SERVER \"b.B/Greet\" OK user.id=\"user-{n}\"\n",
+            n = n,
+        )
+        .replace("trace=T0 ", "trace=T50 ");
+        let trace = if n == 0 { 50 } else { n };
+        wire += &format!(
+            "  driver -> api-service http/1.1 traceparent: T{trace}-S{driver}-01\n  \
+             api-service -> b h2c traceparent: T{trace}-S{client}-01\n"
+        );
+    }
+    silent(&(text + &wire));
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_linked_like_any_other() {
+    silent(
+        r#"
+driver CLIENT "GET /greet-many/{name}" 200 id=S1 result=200-broken
+  api-service SERVER "GET /greet-many/{name}" 200 status=ERROR "stream broken" url.path="/greet-many/Ada" error.type="_OTHER"
+    api-service CLIENT "b.B/GreetMany" INTERNAL status=ERROR error.type="INTERNAL" id=S3
+      b SERVER "b.B/GreetMany" INTERNAL status=ERROR error.type="INTERNAL"
+wire:
+  driver -> api-service http/1.1 reset traceparent: T1-S1-01
+  api-service -> b h2c INTERNAL frames=3 traceparent: T1-S3-01
+"#,
+    );
+}
+
+#[test]
+fn the_caller_of_a_capture_may_stay_outside() {
+    silent(
+        r#"
+api-service SERVER "POST /greet" 200 parent=?P1
+  api-service CLIENT "b.B/Greet" OK
+    b SERVER "b.B/Greet" OK
+settings:
+  capture
+"#,
+    );
+}

@@ -1,0 +1,159 @@
+//! One defect is one root cause, and everything that follows from it is folded under it.
+
+use spanwise_check::{Engine, Levels, Profile};
+use spanwise_model::{Level, Verdict, notation};
+
+use crate::support::{check, show};
+
+const LINKED: &str = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service IN traceparent: T1-S1-01
+  api-service -> backend-service OUT traceparent: T1-S3-01
+"#;
+
+const WITHOUT_PROPAGATOR: &str = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2
+wire:
+  driver -> api-service IN traceparent: T1-S1-01
+  api-service -> backend-service OUT
+"#;
+
+const WITHOUT_CLIENT_SPAN: &str = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2
+wire:
+  driver -> api-service IN traceparent: T1-S1-01
+  api-service -> backend-service OUT
+"#;
+
+const DEAD_CONTEXT: &str = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK parent=?P1
+wire:
+  driver -> api-service IN traceparent: T1-S1-01
+  api-service -> backend-service OUT traceparent: T1-P1-01
+"#;
+
+/// Eight permutations over the channels and two exporters; `broken` where the inner channel is secure.
+fn group(broken: &str) -> String {
+    let mut text = String::new();
+    for export in ["otlp-grpc", "gcp_trace"] {
+        for (channel_in, transport_in) in [("insecure", "http/1.1"), ("secure", "https/1.1")] {
+            for (channel_out, transport_out, tree) in [("insecure", "h2c", LINKED), ("secure", "h2", broken)]
+            {
+                text += &format!(
+                    "--- permutation demo/greet/channel-in={channel_in}/channel-out={channel_out}/export={export}\n"
+                );
+                text += &tree
+                    .replace(" IN", &format!(" {transport_in}"))
+                    .replace(" OUT", &format!(" {transport_out}"));
+            }
+        }
+    }
+    text
+}
+
+#[track_caller]
+fn check_group(broken: &str) {
+    for (observation, checked) in check(&group(broken)) {
+        let roots: Vec<_> = checked.root_causes().collect();
+        if observation.name.contains("channel-out=insecure") {
+            assert!(checked.findings.is_empty(), "{}\n{}", observation.name, show(&checked));
+            continue;
+        }
+        let [root] = roots.as_slice() else { panic!("{}\n{}", observation.name, show(&checked)) };
+        assert_eq!(root.rule, "secure-channel-unlinked");
+        let hop = root.hop.as_ref().expect("the hop is named");
+        assert_eq!((&*hop.from, &*hop.to, &*hop.transport), ("api-service", "backend-service", "h2"));
+        assert!(checked.findings.len() > 1, "its consequences are kept\n{}", show(&checked));
+        assert_eq!(checked.verdicts["permutations-differ"], Verdict::Fail, "explained rules stay failed");
+    }
+}
+
+#[test]
+fn a_propagator_dropped_on_the_secure_channel_is_one_root_cause() {
+    check_group(WITHOUT_PROPAGATOR);
+}
+
+#[test]
+fn so_is_an_instrumentation_that_sees_insecure_channels_only() {
+    check_group(WITHOUT_CLIENT_SPAN);
+}
+
+#[test]
+fn so_is_a_span_that_is_lost_on_the_secure_channel() {
+    check_group(DEAD_CONTEXT);
+}
+
+#[test]
+fn a_defect_on_both_channels_is_not_put_down_to_the_secure_one() {
+    let text = group(WITHOUT_PROPAGATOR).replace(LINKED.replace(" IN", " http/1.1").as_str(), "");
+    let both = text.split("--- permutation").skip(1).map(|one| {
+        let (name, _) = one.split_once('\n').expect("a name");
+        let transport = if name.contains("channel-out=secure") { " h2" } else { " h2c" };
+        format!(
+            "--- permutation{name}\n{}",
+            WITHOUT_PROPAGATOR.replace(" IN", " http/1.1").replace(" OUT", transport)
+        )
+    });
+    for (observation, checked) in check(&both.collect::<String>()) {
+        let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
+        assert_eq!(roots, ["context-not-sent"], "{}\n{}", observation.name, show(&checked));
+    }
+}
+
+#[test]
+fn what_happens_behind_a_broken_call_follows_from_it() {
+    let text = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK
+b SERVER "b.B/Greet" OK trace=T2
+  b CLIENT "c.C/Greet" OK id=S5
+    c SERVER "c.C/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c
+  b -> c h2c traceparent: T2-S5-01
+"#;
+    let [(_, checked)] = check(text).try_into().expect("one permutation");
+    let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
+    assert_eq!(roots, ["context-not-sent"], "{}", show(&checked));
+}
+
+#[test]
+fn a_finding_does_not_explain_a_worse_one() {
+    let mut levels = Levels::default();
+    levels.set("context-not-sent", None, Level::Information);
+    let text = WITHOUT_PROPAGATOR.replace(" IN", " http/1.1").replace(" OUT", " h2c");
+    let observation = notation::parse(&text).expect("the notation");
+    let checked = Engine::new(Profile::Otel).with_levels(levels).check(&observation);
+    let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
+    assert_eq!(roots, ["trace-split", "context-not-sent"]);
+    assert!(checked.fails(Profile::Otel));
+}
+
+#[test]
+fn without_its_partner_a_differential_rule_is_not_observed() {
+    let text = LINKED.replace(" IN", " http/1.1").replace(" OUT", " h2c");
+    let [(_, checked)] = check(&text).try_into().expect("one permutation");
+    assert_eq!(checked.verdicts["secure-channel-unlinked"], Verdict::NotObserved);
+}
+
+#[test]
+fn without_its_evidence_a_rule_is_not_observed_and_without_its_subject_not_applicable() {
+    let [(_, checked)] = check("api-service SERVER \"POST /greet\" 200").try_into().expect("one permutation");
+    assert_eq!(checked.verdicts["context-not-sent"], Verdict::NotObserved);
+    assert_eq!(checked.verdicts["link-unresolved"], Verdict::NotApplicable);
+    assert_eq!(checked.verdicts["zero-parent-id"], Verdict::Pass);
+}
