@@ -85,47 +85,16 @@ fn unknown_axis(file: File<'_>, name: &Spanned<String>) -> SuiteError {
 }
 
 fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) -> Result<Axis, SuiteError> {
-    fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<&'static str> {
-        all.iter().map(|value| word(*value)).collect()
-    }
-    match name.value.as_str() {
-        "entry" => axis(
-            file,
-            name,
-            values,
-            |word| Entry::of_word(word).map(Effect::Entry),
-            &words(Entry::ALL, Entry::as_str),
-        ),
-        "channel-in" => axis(
-            file,
-            name,
-            values,
-            |word| Channel::of_word(word).map(Effect::ChannelIn),
-            &words(Channel::ALL, Channel::as_str),
-        ),
-        CHANNEL_OUT => axis(
-            file,
-            name,
-            values,
-            |word| Channel::of_word(word).map(Effect::ChannelOut),
-            &words(Channel::ALL, Channel::as_str),
-        ),
-        "export" => axis(
-            file,
-            name,
-            values,
-            |word| Export::of_word(word).map(Effect::Export),
-            &words(Export::ALL, Export::as_str),
-        ),
-        "propagation" => axis(
-            file,
-            name,
-            values,
-            |word| Propagation::of_word(word).map(Effect::Propagation),
-            &words(Propagation::ALL, Propagation::as_str),
-        ),
-        _ => Err(unknown_axis(file, name)),
-    }
+    type EffectOf = fn(&str) -> Option<Effect>;
+    let (effect, words): (EffectOf, Vec<&str>) = match name.value.as_str() {
+        "entry" => (|word| Entry::of_word(word).map(Effect::Entry), Entry::words()),
+        "channel-in" => (|word| Channel::of_word(word).map(Effect::ChannelIn), Channel::words()),
+        CHANNEL_OUT => (|word| Channel::of_word(word).map(Effect::ChannelOut), Channel::words()),
+        "export" => (|word| Export::of_word(word).map(Effect::Export), Export::words()),
+        "propagation" => (|word| Propagation::of_word(word).map(Effect::Propagation), Propagation::words()),
+        _ => return Err(unknown_axis(file, name)),
+    };
+    axis(file, name, values, effect, &words)
 }
 
 fn axis(

@@ -22,6 +22,11 @@ macro_rules! words {
                 match self { $($name::$value => $word),* }
             }
 
+            /// The words of every value.
+            pub(crate) fn words() -> Vec<&'static str> {
+                $name::ALL.iter().map(|value| value.as_str()).collect()
+            }
+
             pub(crate) fn of_word(word: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|value| value.as_str() == word)
             }

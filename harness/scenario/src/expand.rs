@@ -8,21 +8,21 @@ use spanwise_model::{ContextFormat, PermutationName, Platform, Settings};
 
 use crate::axes::{Axis, CHANNEL_OUT, Shown, combinations, of_case};
 use crate::axis::Choice;
-use crate::environment::environment;
+use crate::each::{self, Each};
 use crate::error::{File, SuiteError};
 use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
 use crate::request::{EntryRequest, check_targets, request};
-use crate::service::{Overrides, Service, needed, start_order, variables};
+use crate::service::{Overrides, Service, needed, variables};
+use crate::setting::{SettingKey, start};
 use crate::suite::{DriverContext, Permutation, Setting};
 use crate::template::{Names, Reference};
-use crate::yaml::{AsText, Scalar};
 use crate::{ContextKind, Entry};
 
-/// More requests at once than this say nothing more.
-const MOST_CONCURRENT: u32 = 1_000;
-/// More permutations than this are a mistake in the file: a list that multiplies with another.
-const MOST_PERMUTATIONS: usize = 100_000;
+/// More permutations of a case than this are a mistake in the file.
+const MOST_PERMUTATIONS: usize = 20_000;
+/// The same for requests.
+const MOST_REQUESTS: usize = 200_000;
 
 /// Settings and permutations of a suite.
 pub(crate) fn expand(
@@ -40,7 +40,7 @@ pub(crate) fn expand(
     if suite.cases.0.is_empty() {
         return Err(file.error(suite.suite.referenced, "the suite has no cases"));
     }
-    let settings = expansion.settings.iter().map(|(key, used)| expansion.setting(key, used)).collect();
+    let settings = expansion.settings.iter().map(|(key, used)| key.setting(suite, services, used)).collect();
     Ok((settings, expansion.permutations))
 }
 
@@ -54,31 +54,15 @@ struct Expansion<'a> {
     permutations: Vec<Permutation>,
 }
 
-#[derive(PartialEq, Eq)]
-struct SettingKey {
-    choice: Choice,
-    overrides: Overrides,
-    /// What names it: the axes that matter to services, and the case where it has overrides.
-    name: String,
-}
-
-impl std::hash::Hash for SettingKey {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-/// One value of every `each` list.
-type Each = Vec<(String, Scalar)>;
-
 impl Expansion<'_> {
     fn case(&mut self, name: &Spanned<String>, case: &CaseFile) -> Result<(), SuiteError> {
         let file = self.file;
         check_targets(file, case, self.services)?;
         let axes = of_case(file, self.axes, case)?;
-        let users = users(file, case)?;
+        let users = each::users(file, case)?;
+        self.not_too_many(name, case, &axes, users.len())?;
         let before = self.permutations.len();
-        for each in each(file, case)? {
+        for each in each::each(file, case, &axes)? {
             for entry in self.entries(name, case, &axes)? {
                 let requests = self.requests(case, entry, &each, &users)?;
                 let overrides = self.overrides(case, &each)?;
@@ -86,14 +70,38 @@ impl Expansion<'_> {
                     self.permutation(name, case, (&each, &requests, &overrides), shown, choice);
                 }
             }
-            if self.permutations.len() > MOST_PERMUTATIONS {
-                let message = format!("the suite has more than {MOST_PERMUTATIONS} permutations");
-                return Err(file.error(name.referenced, message));
-            }
         }
-        if self.permutations.len() == before {
+        let made = &self.permutations[before..];
+        if made.is_empty() {
             let message = format!("case `{}` has no form for any value of axis `entry`", name.value);
             return Err(file.error(name.referenced, message));
+        }
+        for (service, _) in case.services.iter() {
+            if !made.iter().any(|permutation| permutation.services.contains(&service.value)) {
+                let message = format!("no request of this case reaches `{}`", service.value);
+                return Err(file.error(service.referenced, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts before anything is made: lists multiply, and a mistake in one must not fill the memory.
+    fn not_too_many(
+        &self,
+        name: &Spanned<String>,
+        case: &CaseFile,
+        axes: &[Axis],
+        users: usize,
+    ) -> Result<(), SuiteError> {
+        let lists = case.each.iter().map(|(_, values)| values.len());
+        let product = lists.chain(axes.iter().map(|axis| axis.values.len())).fold(1, usize::saturating_mul);
+        if product > MOST_PERMUTATIONS || product.saturating_mul(users) > MOST_REQUESTS {
+            let message = format!(
+                "case `{}` has {product} combinations of `each` and the axes, with {users} requests each; at most \
+                 {MOST_PERMUTATIONS} combinations and {MOST_REQUESTS} requests are planned",
+                name.value
+            );
+            return Err(self.file.error(name.referenced, message));
         }
         Ok(())
     }
@@ -177,16 +185,15 @@ impl Expansion<'_> {
             return;
         }
         let settings = self.model_settings(each, &shown, &choice, &overrides);
-        let key = self.key(name, each, &shown, choice.clone(), overrides);
+        let key = SettingKey::new(self.suite, self.axes, &shown, &choice, overrides, (&name.value, each));
         let entry = self.settings.entry(key);
         let setting = entry.index();
         entry.or_default().extend(needed.iter().copied());
 
-        let each_shown = each.iter().map(|(name, value)| (name.clone(), value.to_string()));
-        let full: Shown = each_shown.clone().chain(shown.iter().cloned()).collect();
+        let full: Shown = each::shown(each).chain(shown.iter().cloned()).collect();
         let agrees = |axis: &str| self.axes.iter().any(|known| known.name == axis && known.agrees);
         let apart = shown.iter().filter(|(axis, _)| !agrees(axis)).cloned();
-        let group: Shown = each_shown.chain(apart).collect();
+        let group: Shown = each::shown(each).chain(apart).collect();
         self.permutations.push(Permutation {
             name: PermutationName::new(&self.suite.suite.value, &name.value, &full),
             group: PermutationName::new(&self.suite.suite.value, &name.value, &group).to_string(),
@@ -221,61 +228,16 @@ impl Expansion<'_> {
         first.is_some_and(|first| first.word == word)
     }
 
-    fn key(
-        &self,
-        name: &Spanned<String>,
-        each: &Each,
-        shown: &Shown,
-        choice: Choice,
-        overrides: Overrides,
-    ) -> SettingKey {
-        let mut parts = vec![self.suite.suite.value.clone()];
-        for axis in self.axes {
-            let word = shown.iter().find(|(known, _)| *known == axis.name).map(|(_, word)| word.as_str());
-            match (axis.name.as_str(), word) {
-                ("entry" | "channel-in", _) => {}
-                (axis, Some(word)) => parts.push(format!("{axis}={word}")),
-                // An axis that the permutation does not have runs under its first value.
-                (name, None) => parts.push(format!("{name}={}", axis.values[0].word)),
-            }
-        }
-        if !overrides.is_empty() {
-            parts.push(format!("case={}", name.value));
-            parts.extend(each.iter().map(|(name, value)| format!("{name}={value}")));
-        }
-        let choice = Choice { entry: Entry::Http, channel_in: crate::Channel::Insecure, ..choice };
-        SettingKey { choice, overrides, name: parts.join("/") }
-    }
-
-    fn setting(&self, key: &SettingKey, used: &BTreeSet<usize>) -> Setting {
-        let order = start_order(self.services, used, &key.overrides);
-        Setting {
-            name: key.name.clone(),
-            suite: self.suite.suite.value.clone(),
-            channel_out: key.choice.channel_out,
-            services: order
-                .into_iter()
-                .map(|at| self.start(&self.services[at], &key.choice, &key.overrides))
-                .collect(),
-        }
-    }
-
-    fn start(&self, service: &Service<'_>, choice: &Choice, overrides: &Overrides) -> crate::ServiceStart {
-        let axes = environment(choice.export, choice.propagation, self.suite.project.as_deref());
-        service.start(axes, &choice.env, overrides)
-    }
-
     fn model_settings(&self, each: &Each, shown: &Shown, choice: &Choice, overrides: &Overrides) -> Settings {
-        let each = each.iter().map(|(name, value)| (name.clone(), value.to_string()));
         Settings {
-            axes: each.chain(shown.iter().cloned()).collect(),
+            axes: each::shown(each).chain(shown.iter().cloned()).collect(),
             project: self.suite.project.clone(),
             sampling: self.suite.sampling,
             platform: Platform::Plain,
             services: self
                 .services
                 .iter()
-                .map(|service| self.start(service, choice, overrides).facts)
+                .map(|service| start(self.suite, service, choice, overrides).facts)
                 .collect(),
             ..Settings::default()
         }
@@ -302,45 +264,4 @@ fn driver_context(kind: ContextKind, choice: &Choice) -> DriverContext {
         ContextKind::Conflicting => vec![ContextFormat::Tracecontext, ContextFormat::GcpTrace],
     };
     DriverContext { kind, formats }
-}
-
-/// Every combination of the case's `each` lists; one empty combination without any.
-fn each(file: File<'_>, case: &CaseFile) -> Result<Vec<Each>, SuiteError> {
-    let mut combinations = vec![Each::new()];
-    for (name, values) in case.each.iter() {
-        component(file, name, "list of `each`")?;
-        if values.is_empty() {
-            return Err(file.error(name.referenced, format!("`each` has no values for `{}`", name.value)));
-        }
-        for (at, value) in values.iter().enumerate() {
-            component(file, &value.text(), "value of `each`")?;
-            if values[..at].iter().any(|earlier| earlier.value.to_string() == value.value.to_string()) {
-                let message = format!("`each` has the value `{}` twice", value.value);
-                return Err(file.error(value.referenced, message));
-            }
-        }
-        let longer = combinations.iter().flat_map(|before| {
-            values.iter().map(|value| {
-                let mut each = before.clone();
-                each.push((name.value.clone(), value.value.clone()));
-                each
-            })
-        });
-        combinations = longer.collect();
-    }
-    Ok(combinations)
-}
-
-/// The users of a case's concurrent requests; one nameless user without `concurrent`.
-fn users(file: File<'_>, case: &CaseFile) -> Result<Vec<Option<String>>, SuiteError> {
-    match &case.concurrent {
-        None => Ok(vec![None]),
-        Some(count) if (2..=MOST_CONCURRENT).contains(&count.value) => {
-            Ok((1..=count.value).map(|number| Some(format!("user-{number}"))).collect())
-        }
-        Some(count) => {
-            let message = format!("`concurrent` is a number from 2 to {MOST_CONCURRENT}");
-            Err(file.error(count.referenced, message))
-        }
-    }
 }

@@ -9,6 +9,7 @@
 
 mod axes;
 mod axis;
+mod each;
 mod environment;
 mod error;
 mod expand;
@@ -18,6 +19,7 @@ mod name;
 mod plan;
 mod request;
 mod service;
+mod setting;
 mod suite;
 mod template;
 mod yaml;

@@ -229,7 +229,26 @@ fn requests_and_expectations() {
     check("grpc: OK", "grpc: ^CANCELED", "`CANCELED` is no gRPC code", "did you mean `CANCELLED`?");
     check("    axes: {", "    concurrent: ^1\n    axes: {", "`concurrent` is a number from 2 to 1000", "");
     check("[tea, 7]", "[tea, ^tea]", "`each` has the value `tea` twice", "");
+    check("item: [tea, 7]", "item: [tea], ^entry: [x]", "`entry` is an axis of the suite already", "");
+    check(
+        "    axes: { MODE: [fast] }\n    services: { web:",
+        "    axes: { entry: [grpc] }\n    services: { ^web:",
+        "no request of this case reaches `web`",
+        "",
+    );
     check("item: [tea, 7]", "^item: []", "`each` has no values for `item`", "");
+}
+
+#[test]
+fn lists_that_multiply_are_counted_before_anything_is_made() {
+    let list = (0..100).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    check(
+        "  buy:\n    each: { item: [tea, 7] }",
+        &format!("  ^buy:\n    each: {{ item: [{list}], a: [{list}], b: [{list}], c: [{list}] }}"),
+        "case `buy` has 400000000 combinations of `each` and the axes, with 1 requests each; at most 20000 \
+         combinations and 200000 requests are planned",
+        "",
+    );
 }
 
 #[test]
