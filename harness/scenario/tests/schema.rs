@@ -1,0 +1,77 @@
+//! The JSON Schema of suite files, which editors complete by, knows the keys and words that the reader knows, and no
+//! others. The reader is asked: it names what it knows when it meets something else.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use spanwise_scenario::{Known, Suite};
+
+const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
+const KNOWN: Known<'static> =
+    Known { rules: &[], profiles: &["cloud-run", "otel", "strict"], demos: &["web"] };
+
+/// A suite in which `@` is put where a key or a word is asked for.
+#[track_caller]
+fn known_to_reader(text: &str) -> BTreeSet<String> {
+    let text = text.replace('@', "no-such-word-anywhere");
+    let error = Suite::parse("asked.yaml", &text, &KNOWN).expect_err("the word is unknown");
+    let advice = error.advice().unwrap_or_else(|| panic!("no advice with: {error}"));
+    let names = advice.strip_prefix("known here: ").unwrap_or_else(|| panic!("no names in: {advice}"));
+    names.split(", ").map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn known_to_schema(place: &str) -> BTreeSet<String> {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    match schema.pointer(place).unwrap_or_else(|| panic!("the schema has no {place}")) {
+        Value::Object(properties) => properties.keys().cloned().collect(),
+        Value::Array(words) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+        other => panic!("{place} is {other}"),
+    }
+}
+
+#[track_caller]
+fn check(place: &str, text: &str) {
+    assert_eq!(known_to_schema(place), known_to_reader(text), "{place}");
+}
+
+#[test]
+fn keys() {
+    check("/properties", "@: x");
+    check("/$defs/case/properties", "suite: a\nservices: {}\ncases: { a: { @: x } }");
+    check("/$defs/case/properties/expect/properties", "cases: { a: { expect: { @: x } } }");
+    check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
+    check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
+    check("/$defs/known/properties", "known-failing: [{ @: x }]");
+    check(
+        "/properties/axes/properties",
+        "suite: a\nservices: { web: { demo: web, protocol: http } }\naxes: { @: [x] }\ncases: {}",
+    );
+}
+
+/// The reader also knows ways to start a service that are still to come, in order to say so.
+#[test]
+fn keys_of_a_service() {
+    let mut schema = known_to_schema("/$defs/service/properties");
+    schema.extend(["image", "dockerfile", "url"].map(str::to_owned));
+    assert_eq!(schema, known_to_reader("services: { web: { @: x } }"));
+}
+
+#[test]
+fn words() {
+    let axis = |name: &str| {
+        format!(
+            "suite: a\nservices: {{ web: {{ demo: web, protocol: http }} }}\naxes: {{ {name}: [@] }}\ncases: {{}}"
+        )
+    };
+    check("/$defs/entries/items/enum", &axis("entry"));
+    check("/$defs/channels/items/enum", &axis("channel-in"));
+    check("/$defs/channels/items/enum", &axis("channel-out"));
+    check("/properties/axes/properties/export/items/enum", &axis("export"));
+    check("/properties/axes/properties/propagation/items/enum", &axis("propagation"));
+    check("/properties/profile/enum", "suite: a\nservices: {}\ncases: {}\nprofile: @");
+    check("/properties/sampling/enum", "sampling: @");
+    check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
+    check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
+    check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");
+}
