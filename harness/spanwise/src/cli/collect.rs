@@ -1,0 +1,91 @@
+//! `spanwise collect`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use spanwise_collect::{Behavior, Persona, Standalone};
+
+use super::{Exit, runtime, unusable};
+
+#[derive(Args)]
+pub(super) struct CollectArguments {
+    /// Where OTLP over gRPC listens, such as 127.0.0.1:4317
+    #[arg(long, value_name = "ADDR")]
+    otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP over HTTP listens, such as 127.0.0.1:4318
+    #[arg(long, value_name = "ADDR")]
+    otlp_http: Option<SocketAddr>,
+    /// Where Cloud Trace v2 listens, gRPC and REST on one port
+    #[arg(long, value_name = "ADDR")]
+    cloud_trace: Option<SocketAddr>,
+    /// Whom the OTLP listeners stand for
+    #[arg(long, value_enum, default_value = "otlp")]
+    persona: PersonaName,
+    /// Refuse what Google would refuse, with its own code, in place of noting it down
+    #[arg(long)]
+    refuse: bool,
+    /// How many bytes of payloads are kept before more are refused
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<u64>,
+    /// Write a recording that `spanwise check` reads
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PersonaName {
+    /// Any collector.
+    Otlp,
+    /// Google's Telemetry API.
+    Google,
+}
+
+pub(super) fn collect(arguments: CollectArguments) -> Exit {
+    let standalone = Standalone {
+        otlp_grpc: arguments.otlp_grpc,
+        otlp_http: arguments.otlp_http,
+        cloud_trace: arguments.cloud_trace,
+        persona: match arguments.persona {
+            PersonaName::Otlp => Persona::Otlp,
+            PersonaName::Google => Persona::Google,
+        },
+        behavior: Behavior { refuse: arguments.refuse, ..Behavior::default() },
+        max_memory: arguments.max_memory,
+        out: arguments.out,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let collected = runtime.block_on(async {
+        let stop = stop()?;
+        standalone.run(&mut std::io::stdout(), stop).await.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            unusable(format!("{error}{}", cause.unwrap_or_default()))
+        })
+    });
+    collected.err().unwrap_or(Exit::Conforms)
+}
+
+/// Resolves at SIGTERM or Ctrl-C; the handlers stand when this returns.
+#[cfg(unix)]
+fn stop() -> Result<impl Future<Output = ()>, Exit> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| unusable(format!("signals cannot be waited for: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop() -> Result<impl Future<Output = ()>, Exit> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

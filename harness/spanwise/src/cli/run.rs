@@ -1,0 +1,144 @@
+//! `spanwise run`.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use spanwise::check::Profile;
+use spanwise::model::{Level, Pattern, RunEvent};
+use spanwise::report::{Json, Progress, Reporter, Terminal};
+use spanwise::{Options, RunError};
+
+use super::{Exit, Format, runtime, suites, unusable};
+
+#[derive(Args)]
+pub(super) struct RunArguments {
+    /// Suite files; without one ./spanwise.yaml, and without that the demo
+    suites: Vec<PathBuf>,
+    /// Only permutations whose full name matches: `*` is a component or a part of one, `**` any number of components
+    #[arg(long, value_name = "PATTERN")]
+    filter: Vec<Pattern>,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "terminal")]
+    format: Format,
+    /// Which rules, and what fails; over what the suite says [otel, cloud-run, strict]
+    #[arg(long, value_parser = profile)]
+    profile: Option<Profile>,
+    /// How many settings' services run at once
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    jobs: usize,
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Reads a profile's name.
+pub(super) fn profile(name: &str) -> Result<Profile, String> {
+    name.parse().map_err(|()| {
+        let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
+        format!("no such profile; there are {}", names.join(", "))
+    })
+}
+
+pub(super) fn run(arguments: RunArguments) -> Exit {
+    let planned = match suites::planned(&arguments.suites, &arguments.filter) {
+        Ok(planned) => planned,
+        Err(exit) => return exit,
+    };
+    if planned.plan.permutations.is_empty() {
+        eprintln!("spanwise: no permutation is selected; `spanwise list` prints their names");
+        return Exit::NothingSelected;
+    }
+    let mut options = Options { lanes: arguments.jobs, ..Options::default() };
+    match arguments.profile {
+        Some(profile) => options.profile = profile,
+        None => options.suite_profiles = planned.profiles,
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let strays_profile = options.profile;
+    let mut reporters = Reporters::new(arguments.format, arguments.quiet);
+    let plan = Arc::new(planned.plan);
+    let ended = runtime.block_on(async {
+        let run = spanwise::run(plan, options, |event| reporters.tell(event));
+        tokio::select! {
+            summary = run => Some(summary),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    // What is known so far is shown, also when the run was broken off.
+    let strays_fail = reporters.strays_fail(strays_profile);
+    let written = reporters.finish();
+    match (ended, written) {
+        (_, Err(error)) => unusable(format!("the report cannot be written: {error}")),
+        (Some(Ok(summary)), Ok(())) => Exit::of(&summary, strays_fail),
+        (Some(Err(error)), Ok(())) => could_not(&error),
+        (None, Ok(())) => {
+            eprintln!("spanwise: interrupted");
+            Exit::CouldNotRun
+        }
+    }
+}
+
+fn could_not(error: &RunError) -> Exit {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    eprintln!("spanwise: {message}");
+    Exit::CouldNotRun
+}
+
+/// The report on standard output, and progress on standard error.
+pub(super) struct Reporters {
+    report: Box<dyn Reporter>,
+    progress: Progress<io::Stderr>,
+    failed: Option<io::Error>,
+    worst_stray: Option<Level>,
+}
+
+impl Reporters {
+    pub(super) fn new(format: Format, quiet: bool) -> Reporters {
+        let out = io::BufWriter::new(io::stdout());
+        let report: Box<dyn Reporter> = match format {
+            Format::Json => Box::new(Json::new(out)),
+            Format::Terminal => Box::new(Terminal::new(out, colors())),
+        };
+        Reporters { report, progress: Progress::new(io::stderr(), quiet), failed: None, worst_stray: None }
+    }
+
+    pub(super) fn tell(&mut self, event: &RunEvent) {
+        // Progress is a comfort: where standard error is gone, the run goes on.
+        let _ = self.progress.on_event(event);
+        if let Err(error) = self.report.on_event(event) {
+            self.failed.get_or_insert(error);
+        }
+        if let RunEvent::Ended { strays, .. } = event {
+            self.worst_stray = strays.iter().map(|finding| finding.level).max();
+        }
+    }
+
+    /// Whether a finding that belongs to no permutation fails the run.
+    pub(super) fn strays_fail(&self, profile: Profile) -> bool {
+        self.worst_stray.is_some_and(|level| profile.fails_at(level))
+    }
+
+    /// Writes what is left; the first error of all writing.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let _ = self.progress.finish();
+        let finished = self.report.finish();
+        drop(self.report);
+        self.failed.map_or(finished, Err)?;
+        io::stdout().flush()
+    }
+}
+
+/// Whether standard output wants color: a terminal, and nobody said no (<https://no-color.org>).
+fn colors() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

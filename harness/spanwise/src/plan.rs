@@ -1,0 +1,58 @@
+//! Suite files to a plan, with the names that only this program knows: its rules, its profiles, its demo services.
+
+use std::collections::BTreeMap;
+
+use spanwise_check::{Profile, registry};
+use spanwise_model::Pattern;
+use spanwise_scenario::{Known, Plan, PlanError, Suite, SuiteError};
+
+/// A suite file that was read: what to call it in messages, and its text.
+#[derive(Clone, Debug)]
+pub struct SuiteText {
+    /// The file's name as the user wrote it.
+    pub file: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// A plan, and the profile that each suite asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// What to run.
+    pub plan: Plan,
+    /// The profile of each suite that names one.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanningError {
+    /// A suite file has a mistake; the error points at it.
+    #[error(transparent)]
+    Suite(#[from] Box<SuiteError>),
+    /// The files do not go together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// Reads suites and selects the permutations that one of the patterns matches, or all without a pattern.
+pub fn plan(suites: &[SuiteText], filter: &[Pattern]) -> Result<Planned, PlanningError> {
+    let rules: Vec<&str> = registry::rules().map(|rule| rule.name).collect();
+    let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
+    let known = Known { rules: &rules, profiles: &profiles, demos: &demos() };
+    let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, &known).map_err(Box::new);
+    let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
+    let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));
+    let profiles = suites.iter().filter_map(profile).collect();
+    Ok(Planned { plan: spanwise_scenario::plan(&suites, filter)?, profiles })
+}
+
+#[cfg(feature = "demo")]
+fn demos() -> Vec<&'static str> {
+    crate::demo::names().collect()
+}
+
+#[cfg(not(feature = "demo"))]
+fn demos() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,196 @@
+//! Lets the rules speak: of each observation, then of each group that must agree; then says how each permutation ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spanwise_check::{Checked, Engine, Member, Profile};
+use spanwise_model::{
+    Evidence, Finding, Observation, Outcome, PermutationResult, Span, TraceSummary, notation,
+};
+use spanwise_normalize::{agreeing, normalize};
+use spanwise_scenario::{Permutation, Plan};
+
+use super::Options;
+use super::attribution::Settled;
+use super::lane::Seen;
+
+/// Judges permutations group by group, as their observations come in.
+pub(super) struct Judge {
+    plan: Arc<Plan>,
+    options: Options,
+    engines: BTreeMap<Profile, Engine>,
+    /// Of each group, the members that have come; by permutation.
+    groups: Vec<BTreeMap<usize, Judged>>,
+    /// The group of each permutation.
+    group_of: Vec<usize>,
+}
+
+/// One permutation between its observation and its result.
+enum Judged {
+    Checked { observation: Box<Observation>, checked: Checked, duration: Duration },
+    CouldNotRun(String),
+}
+
+impl Judge {
+    pub(super) fn new(plan: Arc<Plan>, options: Options) -> Judge {
+        let mut group_of = vec![0; plan.permutations.len()];
+        for (group, members) in plan.groups.iter().enumerate() {
+            members.permutations.iter().for_each(|at| group_of[*at] = group);
+        }
+        let engines = Profile::ALL.into_iter().map(|profile| (profile, Engine::new(profile))).collect();
+        let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
+        Judge { plan, options, engines, groups, group_of }
+    }
+
+    /// Takes observations; gives back the results of every group that is complete with them.
+    pub(super) fn take(&mut self, settled: Vec<Settled>) -> Vec<PermutationResult> {
+        let mut results = Vec::new();
+        for one in settled {
+            let (permutation, group) = (one.permutation, self.group_of[one.permutation]);
+            let judged = self.one(one);
+            self.groups[group].insert(permutation, judged);
+            if self.groups[group].len() == self.plan.groups[group].permutations.len() {
+                let members = std::mem::take(&mut self.groups[group]);
+                results.extend(self.group(members));
+            }
+        }
+        results
+    }
+
+    /// What there is to say of spans that belong to no permutation.
+    pub(super) fn strays(&self, spans: Vec<Span>) -> Vec<Finding> {
+        let recorded = vec![Evidence::Spans, Evidence::Resource, Evidence::Exports];
+        let observation =
+            Observation { name: "strays".to_owned(), spans, recorded, ..Observation::default() };
+        let mut findings = self.engines[&self.options.profile].check(&observation).findings;
+        findings.retain(|finding| finding.rule == "stray-span");
+        findings.iter_mut().for_each(|finding| finding.consequence_of = None);
+        findings
+    }
+
+    fn profile(&self, permutation: &Permutation) -> Profile {
+        self.options.profile_of(&permutation.suite)
+    }
+
+    /// Checks a permutation. Of two observations the second counts, unless it shows less than the first.
+    fn one(&self, settled: Settled) -> Judged {
+        let profile = self.profile(&self.plan.permutations[settled.permutation]);
+        let check = |seen: Seen| match seen {
+            Seen::CouldNotRun(reason) => Judged::CouldNotRun(reason),
+            Seen::Observed(observation, duration) => {
+                let checked = self.engines[&profile].check(&observation);
+                Judged::Checked { observation, checked, duration }
+            }
+        };
+        let fails = |judged: &Judged| match judged {
+            Judged::Checked { checked, .. } => checked.fails(profile),
+            Judged::CouldNotRun(_) => false,
+        };
+        let first = check(settled.first);
+        match settled.again.map(check) {
+            Some(again) if fails(&again) || !fails(&first) => again,
+            _ => first,
+        }
+    }
+
+    /// Compares the members of a complete group and makes their results.
+    fn group(&self, mut members: BTreeMap<usize, Judged>) -> Vec<PermutationResult> {
+        let texts: BTreeMap<usize, String> = members
+            .iter()
+            .filter_map(|(at, judged)| match judged {
+                Judged::Checked { observation, .. } => Some((*at, notation::print(&agreeing(observation)))),
+                Judged::CouldNotRun(_) => None,
+            })
+            .collect();
+        let mut compared: Vec<Member<'_>> = members
+            .iter_mut()
+            .filter_map(|(at, judged)| match judged {
+                Judged::Checked { observation, checked, .. } => Some(Member {
+                    name: self.plan.permutations[*at].name.as_str(),
+                    axes: &self.plan.permutations[*at].settings.axes,
+                    observation,
+                    trees: &texts[at],
+                    checked,
+                }),
+                Judged::CouldNotRun(_) => None,
+            })
+            .collect();
+        if let Some(first) = members_first(&self.plan, &compared) {
+            self.engines[&self.profile(first)].compare(&mut compared);
+        }
+        drop(compared);
+        let result = |(at, judged): (usize, Judged)| {
+            let text = texts.get(&at).cloned().unwrap_or_default();
+            self.result(&self.plan.permutations[at], judged, text)
+        };
+        members.into_iter().map(result).collect()
+    }
+
+    fn result(&self, permutation: &Permutation, judged: Judged, observation_text: String) -> PermutationResult {
+        let mut result = PermutationResult {
+            name: permutation.name.to_string(),
+            group: permutation.group.clone(),
+            outcome: Outcome::CouldNotRun,
+            duration_ms: 0,
+            traces: Vec::new(),
+            observation: observation_text,
+            rules: BTreeMap::new(),
+            findings: Vec::new(),
+            reason: None,
+        };
+        match judged {
+            Judged::CouldNotRun(reason) => result.reason = Some(reason),
+            Judged::Checked { observation, checked, duration } => {
+                (result.outcome, result.reason) = outcome(permutation, &checked, self.profile(permutation));
+                result.duration_ms = duration.as_millis() as u64;
+                result.traces = traces(&observation);
+                result.rules = checked.verdicts.into_iter().map(|(rule, verdict)| (rule.to_owned(), verdict)).collect();
+                result.findings = checked.findings;
+            }
+        }
+        result
+    }
+}
+
+/// The first compared member's permutation.
+fn members_first<'p>(plan: &'p Plan, members: &[Member<'_>]) -> Option<&'p Permutation> {
+    let name = members.first()?.name;
+    plan.permutations.iter().find(|permutation| permutation.name.as_str() == name)
+}
+
+/// How a permutation ended, and which known failure it met or should have.
+fn outcome(permutation: &Permutation, checked: &Checked, profile: Profile) -> (Outcome, Option<String>) {
+    let failing: Vec<&Finding> = checked.root_causes().filter(|one| profile.fails_at(one.level)).collect();
+    let covers = |rule: &str| permutation.known.iter().find(|entry| entry.rules.iter().any(|known| known == rule));
+    let is_stale = |rules: &[String]| !checked.findings.iter().any(|one| rules.iter().any(|rule| *rule == one.rule));
+    let stale = permutation.known.iter().find(|entry| !entry.flaky && is_stale(&entry.rules));
+    if failing.iter().any(|finding| covers(&finding.rule).is_none()) {
+        (Outcome::Failed, None)
+    } else if let Some(entry) = stale {
+        let why = format!("listed as known to fail ({}), and it does not: remove `{}`", entry.reason, entry.pattern.as_str());
+        (Outcome::UnexpectedlyPassed, Some(why))
+    } else if let Some(entry) = failing.first().and_then(|finding| covers(&finding.rule)) {
+        (Outcome::FailedAsKnown, Some(entry.reason.clone()))
+    } else {
+        (Outcome::Passed, None)
+    }
+}
+
+/// The traces of an observation, the driver's first, each with its tree in normal form.
+pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
+    let mut found: Vec<(spanwise_model::TraceId, Vec<Span>)> = Vec::new();
+    for span in &observation.spans {
+        match found.iter_mut().find(|(trace, _)| *trace == span.trace_id) {
+            Some((_, spans)) => spans.push(span.clone()),
+            None => found.push((span.trace_id, vec![span.clone()])),
+        }
+    }
+    let summary = |(trace_id, spans): (spanwise_model::TraceId, Vec<Span>)| {
+        let count = spans.iter().filter(|span| !span.is_driver()).count();
+        let one = Observation { spans, settings: observation.settings.clone(), ..Observation::default() };
+        TraceSummary { trace_id, spans: count, tree: notation::print(&agreeing(&normalize(&one))) }
+    };
+    found.into_iter().map(summary).collect()
+}
+

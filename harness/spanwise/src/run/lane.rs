@@ -1,0 +1,178 @@
+//! A lane: a setting's services, started once, and the permutations that they serve side by side.
+//!
+//! Its end is the services' end: only when they have flushed and are gone is it known what did not come.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use spanwise_drive::Descriptors;
+use spanwise_model::{Observation, Span, WireTap};
+use spanwise_scenario::{Channel, Permutation, Plan, RequestForm};
+use tokio::sync::mpsc;
+
+use super::instances::{Instances, chain};
+use super::observe::Scene;
+use super::send::{self, Sent};
+use super::world::World;
+use super::{News, complete, observe};
+
+/// Permutations that run in one start of one setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lane {
+    /// The setting, as an index into the plan's.
+    setting: usize,
+    /// The permutations, as indices into the plan's.
+    permutations: Vec<usize>,
+    /// Whether everything that happens in it belongs to its one permutation.
+    pub(super) alone: bool,
+}
+
+/// What a lane saw.
+pub(super) struct LaneReport {
+    pub(super) alone: bool,
+    /// One entry for each of its permutations.
+    pub(super) seen: Vec<(usize, Seen)>,
+    /// Spans that belong to no permutation of the lane.
+    pub(super) stray_spans: Vec<Span>,
+    /// Exchanges that belong to no permutation of the lane.
+    pub(super) stray_taps: Vec<WireTap>,
+}
+
+/// What was seen of one permutation.
+pub(super) enum Seen {
+    /// It ran.
+    Observed(Box<Observation>, Duration),
+    /// It did not, for this reason.
+    CouldNotRun(String),
+}
+
+impl Lane {
+    /// The lanes of a plan: one for each setting, and one for each permutation that must run alone.
+    pub(super) fn of_plan(plan: &Plan) -> Vec<Lane> {
+        let shared = |setting: usize| {
+            let all = plan.permutations.iter().enumerate();
+            let served = all.filter(|(_, one)| one.setting == setting && !one.exclusive);
+            Lane { setting, permutations: served.map(|(at, _)| at).collect(), alone: false }
+        };
+        let exclusive = plan.permutations.iter().enumerate().filter(|(_, one)| one.exclusive);
+        let alone = exclusive.map(|(at, _)| Lane::alone(plan, at));
+        let shared = (0..plan.settings.len()).map(shared).filter(|lane| !lane.permutations.is_empty());
+        shared.chain(alone).collect()
+    }
+
+    /// A lane for one permutation.
+    pub(super) fn alone(plan: &Plan, permutation: usize) -> Lane {
+        Lane { setting: plan.permutations[permutation].setting, permutations: vec![permutation], alone: true }
+    }
+
+    /// The services and channels through which the driver enters.
+    fn entries(&self, plan: &Plan) -> Vec<(String, Channel)> {
+        let mut entries = Vec::new();
+        for permutation in self.permutations.iter().map(|at| &plan.permutations[*at]) {
+            for request in &permutation.requests {
+                let entry = (request.to.clone(), permutation.channel_in);
+                if !entries.contains(&entry) {
+                    entries.push(entry);
+                }
+            }
+        }
+        entries
+    }
+}
+
+/// Runs a lane from the start of its services to their end.
+pub(super) async fn run(world: &World, plan: &Plan, lane: Lane, news: &mpsc::Sender<News>) -> LaneReport {
+    let mut setting = plan.settings[lane.setting].clone();
+    let is_needed = |service: &str| {
+        lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
+    };
+    setting.services.retain(|service| is_needed(&service.name));
+    let instances = Instances::start(world, &setting, &lane.entries(plan), news).await;
+    let descriptors = descriptors(world, plan, &lane, &instances).await;
+
+    let mut running: FuturesUnordered<_> = lane
+        .permutations
+        .iter()
+        .map(|at| async {
+            let begun = Instant::now();
+            let permutation = &plan.permutations[*at];
+            let sent = drive(world, &instances, &descriptors, permutation).await;
+            (*at, sent, begun.elapsed())
+        })
+        .collect();
+    let mut driven = Vec::new();
+    while let Some(done) = running.next().await {
+        driven.push(done);
+    }
+    drop(running);
+    let process = instances.stop(world).await;
+
+    let scene = Scene { instances: &instances, process, alone: lane.alone };
+    let mut seen = Vec::new();
+    let mut traces = Vec::new();
+    for (at, sent, duration) in driven {
+        seen.push((
+            at,
+            match sent {
+                Err(reason) => Seen::CouldNotRun(reason),
+                Ok((sent, late)) => {
+                    traces.extend(sent.traces.iter().copied());
+                    let observation = scene.observation(&plan.permutations[at], sent, late);
+                    Seen::Observed(Box::new(observation), duration)
+                }
+            },
+        ));
+    }
+    // In a lane of one, all there is belongs to the one.
+    let (stray_spans, stray_taps) = match lane.alone {
+        true => (Vec::new(), Vec::new()),
+        false => observe::strays(&instances, &traces),
+    };
+    LaneReport { alone: lane.alone, seen, stray_spans, stray_taps }
+}
+
+/// Sends a permutation's requests and waits until what must come of them has come; true when it had not in time.
+async fn drive(
+    world: &World,
+    instances: &Instances,
+    descriptors: &HashMap<String, Result<Descriptors, String>>,
+    permutation: &Permutation,
+) -> Result<(Sent, bool), String> {
+    if let Some(reason) = instances.failure(&permutation.services) {
+        return Err(reason);
+    }
+    let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
+    let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
+    let sent = send::send(world, instances, descriptors, permutation).await?;
+    let flushes = permutation.settings.services.iter().all(|service| service.flushes_on_sigterm);
+    let late = match flushes {
+        // Their exit is the proof; nothing needs to be waited for before it.
+        true => false,
+        false => complete::wait(world, instances, permutation, &sent).await,
+    };
+    Ok((sent, late))
+}
+
+/// The descriptors of every gRPC service that the lane's permutations enter at.
+async fn descriptors(
+    world: &World,
+    plan: &Plan,
+    lane: &Lane,
+    instances: &Instances,
+) -> HashMap<String, Result<Descriptors, String>> {
+    let mut found = HashMap::new();
+    for permutation in lane.permutations.iter().map(|at| &plan.permutations[*at]) {
+        for request in &permutation.requests {
+            let is_grpc = matches!(request.form, RequestForm::Grpc { .. });
+            if is_grpc
+                && !found.contains_key(&request.to)
+                && let Some(service) = instances.service(&request.to)
+            {
+                let asked = world.descriptors(&permutation.suite, &request.to, service.addr()).await;
+                found.insert(request.to.clone(), asked.map_err(|error| chain(&error)));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,96 @@
+//! What all lanes of a run share: the launcher, the client, the certificates, and two addresses that lead nowhere good.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use spanwise_drive::{Client, Descriptors, DriveError, Launcher};
+use spanwise_front::tls::Authority;
+use spanwise_front::{Front, FrontOptions, TapLog};
+use spanwise_model::Source;
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::{Options, RunError};
+
+/// What all lanes of a run share.
+pub(super) struct World {
+    pub(super) options: Options,
+    pub(super) launcher: Launcher,
+    pub(super) client: Client,
+    pub(super) authority: Authority,
+    /// One permit is one request under way.
+    pub(super) requests: Arc<Semaphore>,
+    /// What gRPC services said of themselves, by suite and service: asked once a run.
+    descriptors: Mutex<HashMap<(String, String), Descriptors>>,
+    /// Answers with a certificate that no service trusts.
+    untrusted: Front,
+    /// Bound and never listening, so that connecting is refused and nobody else can take the port.
+    refused: (TcpSocket, SocketAddr),
+    folder: TempDir,
+}
+
+impl World {
+    pub(super) async fn new(options: Options) -> Result<World, RunError> {
+        let authority = Authority::new()?;
+        let folder = tempfile::Builder::new().prefix("spanwise-").tempdir()?;
+        let world_ca = folder.path().join("ca.pem");
+        std::fs::write(&world_ca, authority.ca_pem())?;
+
+        let stranger = Authority::new()?;
+        let nobody = Source::new("untrusted", 1);
+        let mut front = FrontOptions::new(None, nobody, Arc::new(TapLog::new()));
+        front.tls = Some(stranger.server_tls());
+
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = socket.local_addr()?;
+
+        Ok(World {
+            launcher: Launcher::new()?,
+            client: Client::new(Some(authority.ca_pem()))?,
+            authority,
+            requests: Arc::new(Semaphore::new(options.requests.max(1))),
+            descriptors: Mutex::default(),
+            untrusted: Front::start(front).await?,
+            refused: (socket, address),
+            folder,
+            options,
+        })
+    }
+
+    /// The file with the run's certificate authority.
+    pub(super) fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// A URL that answers with a certificate nobody trusts.
+    pub(super) fn untrusted_url(&self) -> String {
+        self.untrusted.url("127.0.0.1")
+    }
+
+    /// A URL at which nothing listens.
+    pub(super) fn refused_url(&self, secure: bool) -> String {
+        let scheme = if secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.refused.1)
+    }
+
+    /// The descriptors of a gRPC service, by reflection at `address`; asked once for all instances of it.
+    pub(super) async fn descriptors(
+        &self,
+        suite: &str,
+        service: &str,
+        address: SocketAddr,
+    ) -> Result<Descriptors, DriveError> {
+        let key = (suite.to_owned(), service.to_owned());
+        let mut known = self.descriptors.lock().await;
+        if let Some(descriptors) = known.get(&key) {
+            return Ok(descriptors.clone());
+        }
+        let descriptors = Descriptors::fetch(&self.client, &format!("http://{address}")).await?;
+        known.insert(key, descriptors.clone());
+        Ok(descriptors)
+    }
+}
