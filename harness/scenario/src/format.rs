@@ -1,7 +1,7 @@
 //! The suite file as it is written: one struct a mapping, one field a key.
 //!
-//! Only shapes and types are checked here; what the names mean is checked where they are used (`service`, `axis`,
-//! `case`, `known`). Every mapping refuses keys it does not know.
+//! Only shapes and types are checked here; what the names mean is checked where they are used (`service`, `axes`,
+//! `request`, `known`). Every mapping refuses keys it does not know.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -3,9 +3,9 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written, `service`, `axes`, `request` and `known` give meaning to
-//! its parts, `expand` multiplies cases and axes, [`plan()`] selects. `environment` is the table of what services find in
-//! their environment.
+//! In reading order: `format` is the file as it is written; `service`, `axes`, `request` and `known` give meaning to its
+//! parts; `expand` multiplies cases, `each` lists and axes; `setting` says what runs together; [`plan()`] selects.
+//! `environment` is the table of what services find in their environment.
 
 mod axes;
 mod axis;
