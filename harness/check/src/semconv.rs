@@ -6,7 +6,7 @@
 use spanwise_model::{GrpcCode, Span, Value};
 
 /// The protocol of a SERVER or CLIENT span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// HTTP that is not gRPC.
     Http,

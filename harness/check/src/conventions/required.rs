@@ -41,7 +41,8 @@ impl Requirement {
 
 /// Where older conventions let a server say its path and scheme: `http.url` holds both.
 const PATH_OR_URL: &[&str] = &["url.path", "http.target", "/http/path", "http.url", "/http/url"];
-const SCHEME_OR_URL: &[&str] = &["url.scheme", "http.scheme", "/http/client_protocol", "http.url", "/http/url"];
+const SCHEME_OR_URL: &[&str] =
+    &["url.scheme", "http.scheme", "/http/client_protocol", "http.url", "/http/url"];
 /// The called method, with or without its service.
 const RPC_METHOD: &[&str] = &["rpc.method"];
 
@@ -86,7 +87,9 @@ fn was_answered(node: Node<'_>) -> bool {
         Some(hop) => hop.tap().status.is_some(),
         None => {
             let failed = node.status.code == StatusCode::Error;
-            !failed && node.attribute("error.type").is_none() && !node.events.iter().any(|e| e.name == "exception")
+            !failed
+                && node.attribute("error.type").is_none()
+                && !node.events.iter().any(|e| e.name == "exception")
         }
     }
 }
@@ -94,7 +97,8 @@ fn was_answered(node: Node<'_>) -> bool {
 /// Whether a span of the old conventions says by its URL that the port is that of the scheme.
 fn has_default_port(node: Node<'_>) -> bool {
     let url = node.text("http.url").or_else(|| node.text("/http/url")).unwrap_or_default();
-    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let authority =
+        url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     authority.is_some_and(|authority| {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         !host.rsplit_once(']').map_or(host, |(_, port)| port).contains(':')

@@ -3,10 +3,11 @@
 //! A family's `mod.rs` names its files and lists its rules in the order of the catalogue.
 
 mod expectation;
+mod labels;
 mod linkage;
 mod propagation;
 
 use crate::Rule;
 
 /// The families in the order of the catalogue.
-pub(crate) static FAMILIES: &[&[&Rule]] = &[linkage::ALL, propagation::ALL, expectation::ALL];
+pub(crate) static FAMILIES: &[&[&Rule]] = &[linkage::ALL, propagation::ALL, labels::ALL, expectation::ALL];

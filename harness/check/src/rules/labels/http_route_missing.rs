@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, SpanKind};
 
-use super::{on_spans, service};
+use super::{Alike, on_spans, service};
 use crate::conventions::{METHODS, protocol};
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
@@ -68,8 +67,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         .filter(|node| node.kind == SpanKind::Server && protocol(*node) == Some(Protocol::Http))
         .collect();
     let has_route = |node: &Node<'_>| semconv::named(node.span(), semconv::HTTP_ROUTE).is_some();
-    let routing: HashSet<_> = servers.iter().filter(|node| has_route(node)).map(|node| maker(*node)).collect();
-    let mut missing: IndexMap<(Option<&str>, &str), Vec<Node<'_>>> = IndexMap::new();
+    let routing: HashSet<_> =
+        servers.iter().filter(|node| has_route(node)).map(|node| maker(*node)).collect();
+    let mut missing: Alike<'_, (Option<&str>, &str)> = Alike::new();
     for node in servers.into_iter().filter(|node| may_have_route(*node)) {
         let declared = node
             .service()

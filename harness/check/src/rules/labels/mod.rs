@@ -38,8 +38,15 @@ pub(crate) static ALL: &[&Rule] = &[
     &span_name_high_cardinality::RULE,
 ];
 
+/// Spans by what they have in common, in the order in which they were first seen.
+type Alike<'i, Key> = IndexMap<Key, Vec<Node<'i>>>;
+
 /// One finding about spans that all have the same wrong with them; it shows the way to the first.
-fn on_spans<'f>(findings: &'f mut Findings<'_>, nodes: &[Node<'_>], message: impl Into<String>) -> Report<'f> {
+fn on_spans<'f>(
+    findings: &'f mut Findings<'_>,
+    nodes: &[Node<'_>],
+    message: impl Into<String>,
+) -> Report<'f> {
     let report = findings.on_span(nodes[0], message).fact("spans", nodes.len() as i64);
     nodes[1..].iter().fold(report, |report, node| report.reaches_span(*node))
 }
@@ -56,7 +63,7 @@ fn missing(
     judged: Protocol,
     what: fn(SpanKind, &str) -> &'static str,
 ) {
-    let mut missing: IndexMap<(Option<&str>, SpanKind, &str, &str), Vec<Node<'_>>> = IndexMap::new();
+    let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::new();
     for node in index.nodes().filter(|node| protocol(*node) == Some(judged)) {
         findings.looked();
         for requirement in unmet(node, judged) {

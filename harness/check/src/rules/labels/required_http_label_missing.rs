@@ -80,11 +80,17 @@ mod tests {
     fn missing_labels() {
         for (text, expected) in [
             (r#"api SERVER "POST /greet" 200"#, vec![]),
-            (r#"api SERVER "POST /greet" 200 !http.request.method !url.scheme"#, vec!["http.request.method", "url.scheme"]),
+            (
+                r#"api SERVER "POST /greet" 200 !http.request.method !url.scheme"#,
+                vec!["http.request.method", "url.scheme"],
+            ),
             // Older names, and Cloud Trace's.
             (r#"api SERVER "POST" 200 !url.path http.target="/greet?x=1""#, vec![]),
             (r#"api SERVER "POST" 200 !url.path !url.scheme http.url="http://h/greet""#, vec![]),
-            (r#"api SERVER "POST" !http.request.method !url.path !url.scheme /http/method="POST" /http/path="/x" /http/client_protocol="http" /http/status_code=200"#, vec![]),
+            (
+                r#"api SERVER "POST" !http.request.method !url.path !url.scheme /http/method="POST" /http/path="/x" /http/client_protocol="http" /http/status_code=200"#,
+                vec![],
+            ),
             // The status code is due when a response came.
             (r#"api SERVER "POST /greet""#, vec!["http.response.status_code"]),
             (r#"api SERVER "POST /greet" status=ERROR error.type="_OTHER""#, vec![]),
@@ -92,7 +98,10 @@ mod tests {
             (r#"api CLIENT "POST" 200 !url.full !server.address"#, vec!["server.address", "url.full"]),
             // The port of the scheme was not asked for by the old conventions.
             (r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example/x:1""#, vec![]),
-            (r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example:444/x""#, vec!["server.port"]),
+            (
+                r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example:444/x""#,
+                vec!["server.port"],
+            ),
             // Databases have conventions of their own.
             (r#"api CLIENT "search" db.system.name="elasticsearch" http.request.method="POST""#, vec![]),
         ] {
@@ -107,7 +116,7 @@ mod tests {
             ("\"POST\" \"/greet\" 200 traceparent: T1-S1-01", vec!["http.response.status_code"]),
             ("\"POST\" \"/greet\" no-answer canceled traceparent: T1-S1-01", vec![]),
         ] {
-            let text = format!("driver CLIENT \"POST /greet\" result=\"gone\"\n  {span}{exchange}");
+            let text = format!("driver CLIENT \"POST /greet\" id=S1 result=\"gone\"\n  {span}{exchange}");
             assert_eq!(labels("required-http-label-missing", &text), expected, "{text}");
         }
     }

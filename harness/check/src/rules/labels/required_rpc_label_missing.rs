@@ -84,7 +84,10 @@ mod tests {
             (r#"api SERVER "a.B/C" rpc.status_code="OK""#, vec![]),
             (r#"api CLIENT "a.B/C" OK !server.address net.peer.name="h""#, vec![]),
             // Without any label the name tells.
-            (r#"api SERVER "/a.B/C" !rpc.system.name !rpc.method"#, vec!["rpc.response.status_code", "rpc.system.name"]),
+            (
+                r#"api SERVER "/a.B/C" !rpc.system.name !rpc.method"#,
+                vec!["rpc.response.status_code", "rpc.system.name"],
+            ),
             // Other systems have conventions of their own.
             (r#"api CLIENT "S3/PutObject" !rpc.system.name rpc.system="aws-api""#, vec![]),
         ] {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Protocol, Value};
 
-use super::on_spans;
+use super::{Alike, on_spans};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -67,7 +67,7 @@ resource:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut instances: IndexMap<String, IndexMap<&str, Vec<Node<'_>>>> = IndexMap::new();
+    let mut instances: IndexMap<String, Alike<'_, &str>> = IndexMap::new();
     for node in index.nodes() {
         let Some(name) = node.span().service_name() else { continue };
         match instance(node) {
@@ -81,9 +81,12 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for (instance, names) in instances.into_iter().filter(|(_, names)| names.len() > 1) {
         // The name of the source is the right one, where it is among them; else that of the most spans.
         let rank = |(name, nodes): (&&str, &Vec<Node<'_>>)| (Some(*name) == nodes[0].service(), nodes.len());
-        let Some(main) = names.iter().max_by_key(|entry| rank(*entry)).map(|(name, _)| *name) else { continue };
+        let Some(main) = names.iter().max_by_key(|entry| rank(*entry)).map(|(name, _)| *name) else {
+            continue;
+        };
         for (name, nodes) in names.iter().filter(|(name, _)| **name != main) {
-            let message = format!("{instance} calls itself \"{main}\" in some spans and \"{name}\" in others.");
+            let message =
+                format!("{instance} calls itself \"{main}\" in some spans and \"{name}\" in others.");
             on_spans(findings, nodes, message)
                 .expected(main)
                 .actual(format!("{name}{}", exporters(&names[main], nodes)))

@@ -1,9 +1,8 @@
 //! Spans do not say which service they come from.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Source, Value};
 
-use super::on_spans;
+use super::{Alike, on_spans};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -64,7 +63,7 @@ driver CLIENT "POST /greet" 200
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     // An instance says it wrong for all its spans alike.
-    let mut nameless: IndexMap<(Option<&Source>, Option<&str>), Vec<Node<'_>>> = IndexMap::new();
+    let mut nameless: Alike<'_, (Option<&Source>, Option<&str>)> = Alike::new();
     for node in index.nodes() {
         findings.looked();
         let stand_in = match name(node) {
