@@ -20,7 +20,8 @@ pub struct Forest {
 
 impl Forest {
     /// Finds every span's parent.
-    pub fn of(spans: &[Span]) -> Forest {
+    pub fn of<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Forest {
+        let spans: Vec<&Span> = spans.into_iter().collect();
         let mut first: HashMap<(TraceId, SpanId), usize> = HashMap::with_capacity(spans.len());
         for (at, span) in spans.iter().enumerate() {
             first.entry((span.trace_id, span.span_id)).or_insert(at);
@@ -29,7 +30,7 @@ impl Forest {
             let id = span.parent_span_id.filter(|id| id.is_valid())?;
             first.get(&(span.trace_id, id)).copied()
         };
-        let mut parent: Vec<Option<usize>> = spans.iter().map(resolve).collect();
+        let mut parent: Vec<Option<usize>> = spans.iter().copied().map(resolve).collect();
         cut_cycles(&mut parent);
         let mut children = vec![Vec::new(); spans.len()];
         let mut roots = Vec::new();

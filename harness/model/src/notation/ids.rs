@@ -92,6 +92,9 @@ fn visit(observation: &mut Observation, known: &HashSet<SpanId>, renamer: &mut R
             tap.request_headers.iter_mut().chain(&mut tap.response_headers).chain(&mut tap.trailers);
         headers.for_each(|header| renamer.text(&mut header.value, known));
     }
+    for export in &mut observation.exports {
+        export.headers.iter_mut().for_each(|header| renamer.text(&mut header.value, known));
+    }
     observation.logs.iter_mut().for_each(|record| renamer.text(&mut record.line, known));
     for defect in &mut observation.defects {
         defect.trace_id.iter_mut().for_each(|id| renamer.trace(id));

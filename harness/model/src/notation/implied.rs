@@ -115,19 +115,17 @@ pub(super) fn implied_labels(
     labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The resource of a service, as far as its name implies it: by default what it says of itself is its name.
-pub(super) fn implied_resource(service: Option<&str>) -> Vec<(String, Value)> {
-    let service = service.filter(|service| *service != crate::Source::DRIVER);
-    let name = service.map(|service| service.split_once('#').map_or(service, |(name, _)| name));
-    name.map(|name| ("service.name".to_owned(), name.into())).into_iter().collect()
+/// The resource of a service, as far as what stands for it on a line implies it: by default what a process says of itself is
+/// its name. The driver says nothing, and of `?` nothing is known.
+pub(super) fn implied_resource(shown: &str) -> Vec<(String, Value)> {
+    match shown.split('#').next() {
+        None | Some("?" | crate::Source::DRIVER) => Vec::new(),
+        Some(name) => vec![("service.name".to_owned(), name.into())],
+    }
 }
 
 /// Whether a parent lives in another process, as far as the tree shows it; `same_service` where the parent is in it.
-pub(super) fn implied_remote(
-    kind: SpanKind,
-    parent: Option<SpanId>,
-    same_service: Option<bool>,
-) -> Option<bool> {
+pub fn implied_remote(kind: SpanKind, parent: Option<SpanId>, same_service: Option<bool>) -> Option<bool> {
     parent.filter(|id| id.is_valid())?;
     Some(match same_service {
         Some(same) => !same,

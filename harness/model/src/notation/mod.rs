@@ -150,6 +150,7 @@ mod forest;
 mod hop;
 mod ids;
 mod implied;
+mod layout;
 mod line;
 mod parse;
 mod print;
@@ -161,10 +162,12 @@ mod value;
 pub use self::error::NotationError;
 pub use self::forest::Forest;
 pub use self::ids::canonical_ids;
-pub use self::implied::{Code, code_of};
+pub use self::implied::{Code, code_of, implied_remote};
+pub use self::layout::lay_out;
 pub use self::parse::{parse, parse_all};
 pub use self::print::{print, print_all};
-pub use self::times::{Relation, lay_out};
+pub use self::times::{Relation, relations};
+pub use self::value::print_value;
 
 #[cfg(test)]
 mod tests;

@@ -1,39 +1,37 @@
-//! Times of everything but spans, laid out to fit those of the spans.
+//! Times of everything but spans: laid out to fit those of the spans, and compared with them.
 
-use super::forest::Forest;
 use super::hop::Hops;
-use super::times::{Relation, START, TICK};
-use crate::{Observation, Stamps};
+use super::layout::{START, STEP, TICK};
+use super::times::Relation;
+use crate::{End, Observation, ProcessEventKind, Span, Stamps, WireTap};
 
-/// Gives wire taps, log lines, export requests and process events times that fit those of the spans.
-pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], _forest: &Forest, end: u64) {
+/// Gives wire taps, log lines, export requests and process events times that fit those of the spans, which end at `clock`.
+///
+/// Log lines fall into the first request; services started before everything and ended after it.
+pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], clock: u64) {
     let hops = Hops::of(observation);
     let mut wire = std::mem::take(&mut observation.wire);
     for (number, tap) in wire.iter_mut().enumerate() {
         let (server, client) = hops.ends(tap);
-        let inside = server.or(client);
-        let (begun, ended) = match (inside, server) {
-            (Some(at), Some(_)) => {
-                (observation.spans[at].start - TICK / 4, observation.spans[at].end + TICK / 4)
-            }
-            (Some(at), None) => {
-                (observation.spans[at].start + TICK / 4, observation.spans[at].end - TICK / 4)
-            }
-            (None, _) => (START + number as u64, START + TICK / 2 + number as u64),
+        let spans = &mut observation.spans;
+        let last_but_one = last_but_one(tap, &[server, client], spans, relations);
+        let unseen = START - TICK + number as u64;
+        let begun = match (server, client) {
+            (Some(server), _) => spans[server].start - TICK / 4,
+            (None, Some(client)) => spans[client].start + TICK / 4,
+            (None, None) => unseen,
         };
-        let frames = tap.stamps.data_frames;
-        let early = [server, client].into_iter().flatten().any(|at| relations[at].ends_before_stream);
-        let last_but_one = match inside {
-            Some(at) if early => observation.spans[at].end + TICK / 8,
-            Some(at) => observation.spans[at].end - TICK / 8,
-            None => ended - TICK / 8,
+        let ended = match (server, client) {
+            (Some(server), _) => spans[server].end + TICK / 4,
+            (None, Some(client)) => spans[client].end - TICK / 4,
+            (None, None) => unseen + TICK / 2,
         };
         tap.stamps = Stamps {
             begun,
             answered: if tap.status.is_some() { begun + TICK / 8 } else { 0 },
-            data_frames: frames,
-            last_but_one_data: if frames >= 2 { last_but_one } else { 0 },
-            ended: if tap.end == crate::End::Open { 0 } else { ended },
+            data_frames: tap.stamps.data_frames,
+            last_but_one_data: last_but_one,
+            ended: if tap.end == End::Open { 0 } else { ended.max(last_but_one + STEP) },
         };
     }
     observation.wire = wire;
@@ -41,31 +39,49 @@ pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], _fo
         record.time = START + TICK + TICK / 2 + number as u64;
     }
     for (number, export) in observation.exports.iter_mut().enumerate() {
-        export.time = end + TICK + number as u64;
+        export.time = clock + TICK + number as u64;
     }
     for (number, event) in observation.process.iter_mut().enumerate() {
         event.time = match event.kind {
-            crate::ProcessEventKind::Spawned | crate::ProcessEventKind::Ready => {
-                START - 1000 * TICK + number as u64
-            }
-            _ => end + 1000 * TICK + number as u64,
+            ProcessEventKind::Spawned | ProcessEventKind::Ready => START - 1000 * TICK + number as u64,
+            _ => clock + 1000 * TICK + number as u64,
         };
+    }
+}
+
+/// When the last data frame but one passed: after those ends of the hop that ended too early, before the others; these are
+/// moved where they must be.
+fn last_but_one(tap: &WireTap, ends: &[Option<usize>; 2], spans: &mut [Span], relations: &[Relation]) -> u64 {
+    if tap.stamps.data_frames < 2 {
+        return 0;
+    }
+    let plain = |at: &usize| relations[*at].is_plain();
+    let ends: Vec<usize> = ends.iter().copied().flatten().filter(plain).collect();
+    let early = ends.iter().filter(|at| relations[**at].ends_before_stream).map(|at| spans[*at].end).max();
+    let orderly = ends.iter().filter(|at| !relations[**at].ends_before_stream);
+    match early {
+        Some(early) => {
+            let time = early + STEP;
+            for at in orderly {
+                spans[*at].end = spans[*at].end.max(time + STEP);
+            }
+            time
+        }
+        None => orderly.map(|at| spans[*at].end).min().map_or(START, |end| end - STEP / 2),
     }
 }
 
 /// Marks the spans that ended before the last data frame but one of their exchange.
 pub(super) fn streams(observation: &Observation, relations: &mut [Relation]) {
-    if observation.wire.is_empty() {
+    if observation.wire.iter().all(|tap| tap.stamps.data_frames < 2) {
         return;
     }
     let hops = Hops::of(observation);
     for tap in observation.wire.iter().filter(|tap| tap.stamps.data_frames >= 2) {
         let (server, client) = hops.ends(tap);
         for at in [server, client].into_iter().flatten() {
-            let span = &observation.spans[at];
-            if span.end != 0 && span.end >= span.start && span.end < tap.stamps.last_but_one_data {
-                relations[at].ends_before_stream = true;
-            }
+            let ended_early = observation.spans[at].end < tap.stamps.last_but_one_data;
+            relations[at].ends_before_stream |= relations[at].is_plain() && ended_early;
         }
     }
 }

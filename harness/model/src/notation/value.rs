@@ -9,7 +9,7 @@ use crate::Value;
 const DEEPEST: usize = 64;
 
 /// Writes a value with its type visible.
-pub(super) fn print_value(value: &Value) -> String {
+pub fn print_value(value: &Value) -> String {
     match value {
         Value::Str(text) => quote(text),
         Value::Int(number) => number.to_string(),

@@ -20,6 +20,7 @@ pub(super) fn build(
     observation: &mut Observation,
     capture: bool,
 ) -> Result<Vec<Relation>, NotationError> {
+    let exports = FirstExports::of(observation);
     let mut open: Vec<(usize, usize)> = Vec::new();
     let mut relations = Vec::with_capacity(drafts.len());
     let mut requests = Vec::new();
@@ -31,7 +32,7 @@ pub(super) fn build(
         let parent = open.last().map(|(_, parent)| &observation.spans[*parent]);
         open.push((draft.depth, at));
         let place = draft.place;
-        let Draft { mut span, labels, service, code, mut request, .. } = draft;
+        let Draft { mut span, mut labels, mut service_names, service, code, request, .. } = draft;
         if !draft.named {
             span.span_id = names.anonymous();
         }
@@ -52,24 +53,31 @@ pub(super) fn build(
                 span.parent_span_id = draft.parent;
             }
         }
-        let driver = service.as_ref().is_some_and(Source::is_driver);
-        let shown = service.as_ref().map(Source::to_string);
-        span.source = service.filter(|source| source.is_driver() || !(capture || draft.without_source));
+        let shown = service.as_ref().map_or("?".to_owned(), Source::to_string);
+        let unknown = |source: &Source| draft.without_source || (capture && !source.is_driver());
+        span.source = service.filter(|source| !unknown(source));
+        let driver = span.is_driver();
         span.parent_is_remote = match draft.remote {
             Some(remote) => remote,
             None => {
-                let same = |parent: &Span| parent.shown_service() == shown.as_deref().unwrap_or("?");
+                let same = |parent: &Span| parent.shown_service() == shown;
                 implied_remote(span.kind, span.parent_span_id, parent.map(same))
             }
         };
         let mut implied = implied_labels(driver, span.kind, &span.name, code);
         let cloud_trace = span.protocol.is_some_and(Protocol::is_cloud_trace);
         if cloud_trace {
-            implied.extend(implied_resource(shown.as_deref()));
+            implied.extend(implied_resource(&shown));
+            // Cloud Trace has no resource: there the service's name is a label.
+            for name in service_names.drain(..) {
+                match name {
+                    Some(name) => labels.written.push(("service.name".to_owned(), name)),
+                    None => labels.absent.push("service.name".to_owned()),
+                }
+            }
         }
         span.attributes = labels.complete(implied);
-        let shown = shown.unwrap_or_else(|| "?".to_owned());
-        span.resource = match (&draft.resource, draft.service_name) {
+        span.resource = match (&draft.resource, service_names.pop()) {
             (Some(name), _) => resources.named(name, place)?,
             (None, None) if cloud_trace => Arc::default(),
             (None, None) => {
@@ -78,9 +86,8 @@ pub(super) fn build(
             (None, Some(name)) => Arc::new(with_service_name(resources.of(&shown), name)),
         };
         span.scope = scope(resources.scope_of(&shown), draft.scope);
-        span.export = draft.export.unwrap_or_else(|| default_export(observation, &span));
+        span.export = draft.export.unwrap_or_else(|| exports.of_span(&span));
         if driver && !request.left_out {
-            request.left_out = false;
             requests.push((at, request, code));
         }
         relations.push(draft.relation);
@@ -95,10 +102,23 @@ pub(super) fn build(
     Ok(relations)
 }
 
-/// The first export request of the span's source, where export requests were recorded.
-pub(in crate::notation) fn default_export(observation: &Observation, span: &Span) -> Option<usize> {
-    span.source.as_ref()?;
-    observation.exports.iter().position(|export| export.source == span.source)
+/// The first export request of each source: the one that its spans came with, if nothing else is said.
+pub(in crate::notation) struct FirstExports(HashMap<Source, usize>);
+
+impl FirstExports {
+    pub(in crate::notation) fn of(observation: &Observation) -> FirstExports {
+        let mut first = HashMap::new();
+        for (at, export) in observation.exports.iter().enumerate() {
+            if let Some(source) = &export.source {
+                first.entry(source.clone()).or_insert(at);
+            }
+        }
+        FirstExports(first)
+    }
+
+    pub(in crate::notation) fn of_span(&self, span: &Span) -> Option<usize> {
+        span.source.as_ref().and_then(|source| self.0.get(source).copied())
+    }
 }
 
 /// The service that a request went to, if nothing else is said: that of the driver's first child behind it, else the first

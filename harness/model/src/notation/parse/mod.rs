@@ -11,11 +11,12 @@ mod wire;
 use super::error::NotationError;
 use super::hop::Hops;
 use super::ids::canonical_ids;
+use super::layout::lay_out;
 use super::line::Line;
-use super::times::lay_out;
 use crate::{Evidence, Observation, Source};
 
-pub(super) use self::build::{default_export, default_receiver};
+pub(super) use self::build::{FirstExports, default_receiver};
+pub(super) use self::names::is_name;
 pub(super) use self::request::implied_result;
 pub(super) use self::span::{ID_FIELDS, ID_PROBLEMS};
 pub(super) use self::wire::{authority, implied_frames};
@@ -50,7 +51,7 @@ pub fn parse_all(text: &str) -> Result<Vec<Observation>, NotationError> {
                 observations.push(std::mem::take(&mut reader).finish()?);
             }
             line.place();
-            reader.name = line.rest().to_owned();
+            reader.name = if line.rest().starts_with('"') { line.quoted()? } else { line.rest().to_owned() };
             began = true;
             continue;
         }
@@ -204,10 +205,12 @@ impl<'a> Reader<'a> {
         self.names.check()?;
         let hops = Hops::of(&observation);
         observation.wire = self.taps.into_iter().map(|tap| tap.complete(&observation.spans, &hops)).collect();
-        for (at, counted) in self.counted_exports.into_iter().enumerate() {
-            if !counted {
-                observation.exports[at].spans = spans_of_export(&observation, at);
-            }
+        let counts = spans_by_export(&observation);
+        let uncounted = self.counted_exports.into_iter().map(|counted| !counted);
+        for ((export, count), _) in
+            observation.exports.iter_mut().zip(counts).zip(uncounted).filter(|(_, is)| *is)
+        {
+            export.spans = count;
         }
         let recorded = &mut observation.recorded;
         recorded.extend([Evidence::Spans, Evidence::Resource]);
@@ -219,7 +222,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many spans say that an export request carried them.
-pub(super) fn spans_of_export(observation: &Observation, export: usize) -> u32 {
-    observation.spans.iter().filter(|span| span.export == Some(export)).count() as u32
+/// For each export request, how many spans say that it carried them.
+pub(super) fn spans_by_export(observation: &Observation) -> Vec<u32> {
+    let mut counts = vec![0; observation.exports.len()];
+    for at in observation.spans.iter().filter_map(|span| span.export) {
+        if let Some(count) = counts.get_mut(at) {
+            *count += 1;
+        }
+    }
+    counts
 }

@@ -87,7 +87,7 @@ impl Names {
         while let Some(open) = rest[from..].find('{').map(|at| at + from) {
             let name = rest[open + 1..].split_once('}').map(|(name, _)| name).unwrap_or_default();
             let escaped = rest[..open].bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1;
-            match self.template(name, place).filter(|_| !escaped) {
+            match if escaped { None } else { self.template(name, place) } {
                 Some(text) => {
                     filled.push_str(&plain(&rest[..open]));
                     filled.push_str(&text?);
@@ -148,7 +148,7 @@ impl Names {
 }
 
 /// Whether a word is a letter and digits behind it.
-pub(super) fn is_name(word: &str, letter: &str) -> bool {
+pub(in crate::notation) fn is_name(word: &str, letter: &str) -> bool {
     word.strip_prefix(letter).is_some_and(|digits| {
         !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit())
     })

@@ -10,7 +10,7 @@ use crate::notation::value::read_value;
 use crate::{Resource, Scope};
 
 use super::names::is_name;
-use super::span::Labels;
+use super::span::{Labels, read_source};
 
 /// The resources of services and the named ones (`R1`).
 #[derive(Debug, Default)]
@@ -25,10 +25,8 @@ impl Resources {
     /// Reads one line: `api-service scope="…" telemetry.sdk.language="rust" !service.name`.
     pub(super) fn read(&mut self, line: &mut Line<'_>) -> Result<(), NotationError> {
         line.place();
-        let name = match line.item()? {
-            Some(Item::Word(name) | Item::Text(name)) => name,
-            _ => return Err(line.expected("a service, or a resource `R1`")),
-        };
+        let in_quotes = line.rest().starts_with('"');
+        let name = read_source(line)?.map_or("?".to_owned(), |source| source.to_string());
         let mut labels = Labels::default();
         let mut scope = Scope::default();
         loop {
@@ -43,10 +41,10 @@ impl Resources {
                 Some(_) => return Err(place.expected("an attribute key=value, or `!key`", "")),
             }
         }
-        if is_name(&name, "R") {
+        if !in_quotes && is_name(&name, "R") {
             self.named.insert(name, Arc::new(Resource { attributes: labels.complete(Vec::new()) }));
         } else {
-            let implied = implied_resource(Some(name.as_str()).filter(|name| *name != "?"));
+            let implied = implied_resource(&name);
             let resource = Resource { attributes: labels.complete(implied) };
             self.services.insert(name, (resource, Arc::new(scope)));
         }
@@ -55,12 +53,8 @@ impl Resources {
 
     /// The resource of a service.
     pub(super) fn of(&self, service: &str) -> Resource {
-        match self.services.get(service) {
-            Some((resource, _)) => resource.clone(),
-            None => {
-                Resource { attributes: implied_resource(Some(service).filter(|service| *service != "?")) }
-            }
-        }
+        let described = self.services.get(service).map(|(resource, _)| resource.clone());
+        described.unwrap_or_else(|| Resource { attributes: implied_resource(service) })
     }
 
     /// The instrumentation scope of a service's spans.

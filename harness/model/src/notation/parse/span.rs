@@ -28,7 +28,8 @@ pub(super) struct Draft {
     pub(super) parent: Option<SpanId>,
     pub(super) remote: Option<Option<bool>>,
     pub(super) resource: Option<String>,
-    pub(super) service_name: Option<Option<Value>>,
+    /// `service.name` as written, `None` where it is said to be absent: of the resource, or labels of Cloud Trace.
+    pub(super) service_names: Vec<Option<Value>>,
     pub(super) scope: [Option<String>; 3],
     pub(super) export: Option<Option<usize>>,
     pub(super) relation: Relation,
@@ -89,7 +90,7 @@ pub(super) fn read_span(
         parent: None,
         remote: None,
         resource: None,
-        service_name: None,
+        service_names: Vec::new(),
         scope: Default::default(),
         export: None,
         relation: Relation::default(),
@@ -163,12 +164,10 @@ impl Draft {
             match line.item()? {
                 None => return Ok(()),
                 Some(Item::Word(word)) => self.word(&word, place)?,
-                Some(Item::Absent(key)) if key == "service.name" && !self.is_cloud_trace() => {
-                    self.service_name = Some(None);
-                }
+                Some(Item::Absent(key)) if key == "service.name" => self.service_names.push(None),
                 Some(Item::Absent(key)) => self.labels.absent.push(key),
                 Some(Item::Key(key, in_quotes)) => {
-                    if in_quotes || !self.field(&key, line, names, place)? {
+                    if in_quotes || !self.field(&key, line, names)? {
                         self.labels.written.push((key, read_value(line)?));
                     }
                 }
@@ -184,10 +183,6 @@ impl Draft {
         }
     }
 
-    fn is_cloud_trace(&self) -> bool {
-        self.span.protocol.is_some_and(Protocol::is_cloud_trace)
-    }
-
     fn word(&mut self, word: &str, place: Place) -> Result<(), NotationError> {
         if let Some(code) = read_code(word) {
             self.code = Some(code);
@@ -200,13 +195,7 @@ impl Draft {
     }
 
     /// Reads the value of a structural field; `false` if the key is a label.
-    fn field(
-        &mut self,
-        key: &str,
-        line: &mut Line<'_>,
-        names: &mut Names,
-        place: Place,
-    ) -> Result<bool, NotationError> {
+    fn field(&mut self, key: &str, line: &mut Line<'_>, names: &mut Names) -> Result<bool, NotationError> {
         if self.request.field(key, line, names)? {
             return Ok(true);
         }
@@ -277,10 +266,9 @@ impl Draft {
                 }
                 self.without_source = true;
             }
-            "service.name" if !self.is_cloud_trace() => self.service_name = Some(Some(read_value(line)?)),
+            "service.name" => self.service_names.push(Some(read_value(line)?)),
             _ => return Ok(false),
         }
-        let _ = place;
         Ok(true)
     }
 }

@@ -1,6 +1,5 @@
 //! The blocks `logs:`, `export:`, `process:`, `settings:` and `defects:`.
 
-use crate::notation::parse::spans_of_export;
 use crate::notation::text::quote;
 use crate::{
     Defect, DefectKind, Evidence, Export, ExportAnswer, LogRecord, Observation, Platform, ProcessEvent,
@@ -19,7 +18,8 @@ pub(super) fn print_log(record: &LogRecord, names: &Names) -> String {
     format!("  {}{stream}: {}", print_source(&record.source), names.line(&record.line))
 }
 
-pub(super) fn print_export(at: usize, export: &Export, observation: &Observation, names: &Names) -> String {
+/// `spans` is how many spans say that the request carried them.
+pub(super) fn print_export(export: &Export, spans: u32, names: &Names) -> String {
     let mut parts = vec![
         export.source.as_ref().map_or("?".to_owned(), print_source),
         export.protocol.as_str().to_owned(),
@@ -30,7 +30,7 @@ pub(super) fn print_export(at: usize, export: &Export, observation: &Observation
     parts.extend(
         export.would_be_refused.as_ref().map(|why| format!("would-be-refused {}", print_refusal(why))),
     );
-    if export.spans != spans_of_export(observation, at) {
+    if export.spans != spans {
         parts.push(format!("spans={}", export.spans));
     }
     if export.bytes != 1000 {

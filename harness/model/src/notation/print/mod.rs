@@ -8,6 +8,8 @@ mod wire;
 
 use super::forest::Forest;
 use super::hop::Hops;
+use super::parse::{FirstExports, spans_by_export};
+use super::text::quote;
 use super::times::relations;
 use crate::{Evidence, Observation};
 
@@ -28,12 +30,16 @@ pub fn print(observation: &Observation) -> String {
         relations: &relations,
         names: &names,
         resources: &resources,
+        exports: FirstExports::of(observation),
         capture,
     };
     let requests = wire::Requests::of(observation, &names);
     let mut text = String::new();
-    if !observation.name.is_empty() {
-        text.push_str(&format!("--- permutation {}\n", observation.name));
+    let name = &observation.name;
+    if !name.is_empty() {
+        let is_plain = name.trim() == name && !name.starts_with('"') && !name.chars().any(char::is_control);
+        let name = if is_plain { name.clone() } else { quote(name) };
+        text.push_str(&format!("--- permutation {name}\n"));
     }
     for (at, depth) in forest.depth_first() {
         spans.print(at, depth, &requests.fields[at], &mut text);
@@ -55,8 +61,8 @@ pub fn print(observation: &Observation) -> String {
     block("resource", false, resources.lines());
     let logs = observation.logs.iter().map(|record| blocks::print_log(record, &names));
     block("logs", recorded(Evidence::Logs), logs.collect());
-    let exports = observation.exports.iter().enumerate();
-    let exports = exports.map(|(at, export)| blocks::print_export(at, export, observation, &names));
+    let exports = observation.exports.iter().zip(spans_by_export(observation));
+    let exports = exports.map(|(export, spans)| blocks::print_export(export, spans, &names));
     block("export", recorded(Evidence::Exports), exports.collect());
     let events = observation.process.iter().map(blocks::print_process);
     block("process", recorded(Evidence::Process), events.collect());

@@ -61,15 +61,18 @@ impl Names {
             if !lines.contains(&at) {
                 names.mention(request.span_id, &mut mentioned);
             }
-            if let Some(context) = request.context.filter(|context| context.span_id != request.span_id) {
+            if let Some(context) = request.context {
                 names.see_trace(context.trace_id);
-                names.mention(context.span_id, &mut mentioned);
+                if (context.trace_id, context.span_id) != (request.trace_id, request.span_id) {
+                    names.mention(context.span_id, &mut mentioned);
+                }
             }
         }
         let headers = observation
             .wire
             .iter()
             .flat_map(|tap| tap.request_headers.iter().chain(&tap.response_headers).chain(&tap.trailers));
+        let headers = headers.chain(observation.exports.iter().flat_map(|export| &export.headers));
         let texts = headers.map(|header| &header.value);
         let known = std::mem::take(&mut names.known);
         for text in texts.chain(observation.logs.iter().map(|record| &record.line)) {

@@ -1,6 +1,8 @@
 //! The block `resource:`, and what spans say that differs from it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::notation::implied::implied_resource;
 use crate::notation::text::quote;
@@ -29,7 +31,7 @@ impl<'a> Resources<'a> {
         }
         for span in spans {
             let base = resources.base(span);
-            let needs_name = *span.resource != base && named_difference(&base, &span.resource).is_none();
+            let needs_name = *span.resource != *base && named_difference(span, &base).is_none();
             if needs_name && !resources.named.contains(&&*span.resource) {
                 resources.named.push(&span.resource);
             }
@@ -38,23 +40,23 @@ impl<'a> Resources<'a> {
     }
 
     /// The resource that a span has if its line says nothing.
-    fn base(&self, span: &Span) -> Resource {
+    fn base(&self, span: &Span) -> Cow<'a, Resource> {
         if is_cloud_trace(span) {
-            return Resource::default();
+            return Cow::Owned(Resource::default());
         }
         let shown = span.shown_service();
         let (first, _) = self.services[self.by_service[&shown]];
         if is_cloud_trace(first) {
-            return Resource { attributes: implied_of(&shown) };
+            return Cow::Owned(Resource { attributes: implied_resource(&shown) });
         }
-        (*first.resource).clone()
+        Cow::Borrowed(&first.resource)
     }
 
     /// The fields that a span's line needs: another resource, another scope.
     pub(super) fn differences(&self, span: &Span, parts: &mut Vec<String>) {
         let base = self.base(span);
-        if *span.resource != base {
-            match named_difference(&base, &span.resource) {
+        if *span.resource != *base {
+            match named_difference(span, &base) {
                 Some(Some(name)) => parts.push(label("service.name", &name, false)),
                 Some(None) => parts.push("!service.name".to_owned()),
                 None => {
@@ -65,6 +67,9 @@ impl<'a> Resources<'a> {
         }
         let (first, _) = self.services[self.by_service[&span.shown_service()]];
         let (base, scope) = (&first.scope, &span.scope);
+        if Arc::ptr_eq(base, scope) {
+            return;
+        }
         for (key, base, value) in [
             ("scope", &base.name, &scope.name),
             ("scope.version", &base.version, &scope.version),
@@ -82,7 +87,7 @@ impl<'a> Resources<'a> {
         for (first, shown) in &self.services {
             let mut parts = scope_fields(&first.scope);
             if !is_cloud_trace(first) {
-                parts.extend(explicit(&first.resource.attributes, implied_of(shown), is_scope_key));
+                parts.extend(explicit(&first.resource.attributes, implied_resource(shown), is_scope_key));
             }
             if !parts.is_empty() {
                 let name = match (&first.source, shown.as_str()) {
@@ -101,10 +106,6 @@ impl<'a> Resources<'a> {
     }
 }
 
-fn implied_of(shown: &str) -> Vec<(String, Value)> {
-    implied_resource(Some(shown).filter(|shown| *shown != "?"))
-}
-
 fn is_cloud_trace(span: &Span) -> bool {
     span.protocol.is_some_and(Protocol::is_cloud_trace)
 }
@@ -120,12 +121,15 @@ fn scope_fields(scope: &Scope) -> Vec<String> {
     written.map(|(key, value)| format!("{key}={}", quote(value))).collect()
 }
 
-/// The service name of a resource that differs from another in nothing else.
-fn named_difference(base: &Resource, other: &Resource) -> Option<Option<Value>> {
+/// The service name of a span's resource that differs from another in nothing else. On a line of Cloud Trace, a service's
+/// name is a label.
+fn named_difference(span: &Span, base: &Resource) -> Option<Option<Value>> {
     let rest = |resource: &Resource| -> Vec<(String, Value)> {
         resource.attributes.iter().filter(|(key, _)| key != "service.name").cloned().collect()
     };
-    let mut names = other.attributes.iter().filter(|(key, _)| key == "service.name").map(|(_, value)| value);
+    let attributes = &span.resource.attributes;
+    let mut names = attributes.iter().filter(|(key, _)| key == "service.name").map(|(_, value)| value);
     let (first, second) = (names.next(), names.next());
-    (second.is_none() && rest(base) == rest(other)).then(|| first.cloned())
+    let differs = second.is_none() && rest(base) == rest(&span.resource) && !is_cloud_trace(span);
+    differs.then(|| first.cloned())
 }

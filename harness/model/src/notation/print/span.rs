@@ -2,7 +2,7 @@
 
 use crate::notation::forest::Forest;
 use crate::notation::implied::{code_of, implied_labels, implied_remote, implied_resource};
-use crate::notation::parse::{ID_FIELDS, ID_PROBLEMS, default_export};
+use crate::notation::parse::{FirstExports, ID_FIELDS, ID_PROBLEMS, is_name};
 use crate::notation::text::quote;
 use crate::notation::times::Relation;
 use crate::notation::value::print_value;
@@ -23,6 +23,7 @@ pub(super) struct Spans<'a> {
     pub(super) relations: &'a [Relation],
     pub(super) names: &'a Names,
     pub(super) resources: &'a Resources<'a>,
+    pub(super) exports: FirstExports,
     /// Whether the observation is a capture: no span but the driver's has a source.
     pub(super) capture: bool,
 }
@@ -120,10 +121,10 @@ impl Spans<'_> {
             parts.push(format!("tracestate={}", quote(&span.trace_state)));
         }
         parts.extend(span.protocol.map(|protocol| format!("via={}", protocol.as_str())));
-        if span.source.is_none() && span.service_name() != Some(Source::DRIVER) && !self.capture {
+        if span.source.is_none() && (!self.capture || span.service_name() == Some(Source::DRIVER)) {
             parts.push("source=none".to_owned());
         }
-        if span.export != default_export(self.observation, span) {
+        if span.export != self.exports.of_span(span) {
             parts.push(match span.export {
                 Some(export) => format!("export={}", export + 1),
                 None => "export=none".to_owned(),
@@ -145,8 +146,7 @@ impl Spans<'_> {
         let mut implied = implied_labels(span.is_driver(), span.kind, &span.name, code_of(span));
         let cloud_trace = span.protocol.is_some_and(Protocol::is_cloud_trace);
         if cloud_trace {
-            let shown = span.shown_service();
-            implied.extend(implied_resource(Some(shown.as_str()).filter(|shown| *shown != "?")));
+            implied.extend(implied_resource(&span.shown_service()));
         }
         parts.extend(explicit(&span.attributes, implied, |key| {
             STRUCTURAL.contains(&key) || (key == "service.name" && !cloud_trace)
@@ -189,7 +189,9 @@ fn plain_labels(attributes: &[(String, Value)]) -> String {
 /// `api-service`, `api-service#2`, `"odd name"`.
 pub(super) fn print_source(source: &Source) -> String {
     let plain = source.service.chars().all(|c| c.is_ascii_alphanumeric() || "_.-/".contains(c));
-    let plain = plain && !source.service.is_empty() && &*source.service != "--";
+    let plain = plain
+        && source.service.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !is_name(&source.service, "R");
     let name = if plain { source.service.to_string() } else { quote(&source.service) };
     match source.instance {
         1 => name,

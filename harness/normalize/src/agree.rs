@@ -1,0 +1,113 @@
+//! The form that permutations of one group share: what channels, exporters and propagation formats may change is taken out.
+
+use std::sync::Arc;
+
+use spanwise_model::notation::{Forest, implied_remote};
+use spanwise_model::{Evidence, IdField, Observation, Resource, Scope, Settings, Source, Span, Value};
+
+use crate::{normalize, settle};
+
+/// Attributes that one exporter sends as labels of spans and another in the resource, or that only one sends.
+const EXPORTER: [&str; 10] = [
+    "g.co/agent",
+    "g.co/r/",
+    "service.",
+    "telemetry.",
+    "cloud.",
+    "faas.",
+    "host.",
+    "process.",
+    "os.",
+    "gcp.",
+];
+
+/// Attributes that tell how a request came: the channel decides them.
+const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.type", "tls."];
+
+/// The normal form without what depends on channel, exporter and propagation: snapshots hold it, and the permutations of a
+/// group must have the same one.
+///
+/// Spans, their labels, status, events and links stay, and the requests. Wire taps, logs, exports, process events, defects
+/// and settings go; of a resource only `service.name` stays, wherever the exporter put it. Doubles, bytes, lists and maps
+/// become text, as Cloud Trace v2 has nothing else for them; `url.scheme` reads `http` for `https` too.
+pub fn agreeing(observation: &Observation) -> Observation {
+    let mut reduced = observation.clone();
+    reduced.name.clear();
+    reduced.wire.clear();
+    reduced.logs.clear();
+    reduced.exports.clear();
+    reduced.process.clear();
+    reduced.defects.clear();
+    reduced.settings = Settings::default();
+    reduced.recorded = vec![Evidence::Spans, Evidence::Resource];
+    for span in &mut reduced.spans {
+        reduce(span);
+    }
+    remoteness(&mut reduced);
+    for request in &mut reduced.requests {
+        let own = (request.trace_id, request.span_id);
+        if let Some(context) =
+            request.context.as_mut().filter(|context| (context.trace_id, context.span_id) == own)
+        {
+            // Whether a header can leave the decision open depends on its format.
+            context.sampled = context.sampled.or(Some(false));
+        }
+    }
+    let mut agreed = normalize(&reduced);
+    // Work that outlives its caller by a moment does so in one run and not in the next.
+    settle(&mut agreed, |relation| relation.ends_after_parent = false);
+    agreed
+}
+
+fn reduce(span: &mut Span) {
+    let name = span.service_name().map(str::to_owned);
+    let attributes = name.map(|name| ("service.name".to_owned(), Value::Str(name)));
+    span.resource = Arc::new(Resource { attributes: attributes.into_iter().collect() });
+    span.scope = Arc::<Scope>::default();
+    span.protocol = None;
+    span.export = None;
+    span.trace_state.clear();
+    span.status.rpc_code = None;
+    span.malformed_ids.retain(|id| id.field != IdField::ResourceName);
+    reduce_attributes(&mut span.attributes);
+    for event in &mut span.events {
+        reduce_attributes(&mut event.attributes);
+    }
+    for link in &mut span.links {
+        reduce_attributes(&mut link.attributes);
+    }
+}
+
+fn reduce_attributes(attributes: &mut Vec<(String, Value)>) {
+    let belongs = |key: &str, list: &[&str]| {
+        list.iter().any(|entry| key == *entry || (entry.ends_with(['.', '/']) && key.starts_with(entry)))
+    };
+    attributes.retain(|(key, _)| !belongs(key, &EXPORTER) && !belongs(key, &CHANNEL));
+    for (key, value) in attributes {
+        match value {
+            Value::Double(_) | Value::Bytes(_) | Value::Array(_) | Value::Map(_) => {
+                *value = Value::Str(without_spaces(&value.to_string()));
+            }
+            Value::Str(text) if text.starts_with('[') => *text = without_spaces(text),
+            Value::Str(text) if key == "url.scheme" && text == "https" => *text = "http".to_owned(),
+            _ => {}
+        }
+    }
+}
+
+/// Lists as exporters write them into text differ in spaces and quotes.
+fn without_spaces(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, ' ' | '"')).collect()
+}
+
+fn remoteness(observation: &mut Observation) {
+    let forest = Forest::of(&observation.spans);
+    let shown: Vec<String> = observation.spans.iter().map(Span::shown_service).collect();
+    for (at, span) in observation.spans.iter_mut().enumerate() {
+        let same = forest.parent[at].map(|parent| shown[parent] == shown[at]);
+        span.parent_is_remote = implied_remote(span.kind, span.parent_span_id, same);
+        if span.source.as_ref().is_some_and(Source::is_driver) {
+            span.resource = Arc::default();
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What must hold of every observation: it survives printing and reading, and its normal form does not depend on order.
+
+mod generated;
+
+use proptest::prelude::*;
+use spanwise_model::notation::{parse, parse_all, print};
+use spanwise_normalize::{agreeing, normalize};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_of_a_normal_form_is_read_back_as_it(observation in generated::observation()) {
+        let normal = normalize(&observation);
+        let text = print(&normal);
+        let read = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        prop_assert_eq!(&print(&read), &text);
+        prop_assert_eq!(read, normal, "{}", text);
+    }
+
+    #[test]
+    fn the_normal_form_of_a_normal_form_is_itself(observation in generated::observation()) {
+        let normal = normalize(&observation);
+        prop_assert_eq!(normalize(&normal), normal);
+    }
+
+    #[test]
+    fn the_agreeing_form_is_read_back_as_it(observation in generated::observation()) {
+        let agreed = agreeing(&observation);
+        prop_assert_eq!(parse(&print(&agreed)), Ok(agreed));
+    }
+
+    #[test]
+    fn nothing_that_is_read_makes_the_parser_panic(text in "(api SERVER|\\||wire:|S1|\"x\"|=|!|\\{T1:d\\}|\n| |->|[a-zé0-9#\\[\\]<>,-]){0,40}") {
+        let _ = parse_all(&text);
+    }
+}
