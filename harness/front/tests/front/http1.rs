@@ -1,0 +1,124 @@
+//! HTTP/1.1 through a front: bytes in, bytes out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use spanwise_front::{Front, TapLog, UpstreamProtocol};
+use spanwise_model::{End, HttpVersion};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::service::{Service, front_before, options};
+use crate::wire::{connect, exchange, grpc};
+
+/// Sends bytes and reads until the other side closes.
+async fn converse(address: SocketAddr, sent: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(sent.as_bytes()).await.expect("room");
+    let mut received = String::new();
+    stream.read_to_string(&mut received).await.expect("an answer");
+    received
+}
+
+/// Compares what comes back directly and through a front.
+async fn check(sent: &str, expected_end: &str) {
+    let service = Service::start().await;
+    let (front, _log) = front_before(&service).await;
+    let direct = converse(service.addr, sent).await;
+    assert_eq!(converse(front.addr(), sent).await, direct);
+    assert!(direct.ends_with(expected_end), "{direct}");
+}
+
+#[tokio::test]
+async fn answers_pass_byte_by_byte() {
+    check("GET /unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "9\r\nxxxxxxxxx\r\n0\r\n\r\n")
+        .await;
+    let posted =
+        "POST /echo HTTP/1.1\r\nHost: x\r\nX-Upper: Yes\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+    check(posted, "3\r\nabc\r\n0\r\n\r\n").await;
+    let chunked = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+                   2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+    check(chunked, "0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_short_stays_so() {
+    check("GET /reset HTTP/1.1\r\nHost: x\r\n\r\n", "7\r\nxxxxxxx\r\n").await;
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_on_both_sides() {
+    let service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    let get = "GET /unknown HTTP/1.1\r\nHost: x\r\n\r\n";
+    let last = "GET /unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(front.addr()).await.expect("a connection");
+    for request in [get, get, last] {
+        stream.write_all(request.as_bytes()).await.expect("room");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"0\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.expect("bytes"), 0);
+        }
+    }
+    assert_eq!(*service.connections.borrow(), 1);
+    assert_eq!(log.len(), 3);
+}
+
+#[tokio::test]
+async fn names_are_recorded_as_sent_and_in_order() {
+    let service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    let names =
+        "host: x\r\nX-Cloud-Trace-Context: 0af7651916cd43dd8448eb211c80319c/1;o=1\r\nconnection: Close\r\n";
+    converse(front.addr(), &format!("GET /unknown?a=1 HTTP/1.1\r\n{names}\r\n")).await;
+    let taps = log.taps_of_trace("0af7651916cd43dd8448eb211c80319c".parse().expect("an id"));
+    let tap = taps.first().expect("a tap");
+    let sent: Vec<&str> = tap.request_headers.iter().map(|header| header.name.as_str()).collect();
+    assert_eq!(sent, ["host", "X-Cloud-Trace-Context", "connection"]);
+    assert_eq!(
+        (tap.method.as_str(), tap.path.as_str(), tap.authority.as_str()),
+        ("GET", "/unknown?a=1", "x")
+    );
+    assert_eq!((tap.http, tap.status, &tap.end), (HttpVersion::Http1, Some(404), &End::Complete));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_short_is_recorded_as_one() {
+    let service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    converse(front.addr(), "GET /reset HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let taps = log.all();
+    assert_eq!((taps[0].status, &taps[0].end), (Some(200), &End::Reset(None)));
+    assert_eq!(taps[0].stamps.data_frames, 1);
+}
+
+async fn front_that_speaks(protocol: UpstreamProtocol, service: &Service) -> (Front, Arc<TapLog>) {
+    let log = Arc::new(TapLog::new());
+    let mut options = options(&log, Some(service.addr));
+    options.protocol = protocol;
+    (Front::start(options).await.expect("a front"), log)
+}
+
+#[tokio::test]
+async fn http2_becomes_http1_where_the_service_speaks_that() {
+    let service = Service::start().await;
+    let (front, _log) = front_that_speaks(UpstreamProtocol::Http1, &service).await;
+    let shown = exchange(&connect(front.addr()).await, grpc("/echo?q")).await;
+    for part in [" x-seen-path=/echo?q", " x-seen-version=HTTP/1.1", " x-seen-host=service.example", "DATA 5"]
+    {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+    assert!(!shown.contains("x-seen-te="), "{shown}");
+}
+
+#[tokio::test]
+async fn http1_becomes_http2_where_the_service_speaks_that() {
+    let service = Service::start().await;
+    let (front, _log) = front_that_speaks(UpstreamProtocol::H2c, &service).await;
+    let request = "GET /echo?q HTTP/1.1\r\nHost: service.example\r\nConnection: close\r\n\r\n";
+    let shown = converse(front.addr(), request).await;
+    for part in ["x-seen-path: http://service.example/echo?q\r\n", "x-seen-version: HTTP/2.0\r\n"] {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+    assert!(!shown.contains("x-seen-connection"), "{shown}");
+}

@@ -1,0 +1,9 @@
+//! The front against small services of its own: what passes, what is recorded, and what trouble looks like.
+
+mod fidelity;
+mod http1;
+mod service;
+mod tap;
+mod tls;
+mod trouble;
+mod wire;
