@@ -11,6 +11,7 @@ mod error;
 mod google;
 mod intake;
 mod listener;
+mod payload;
 mod recording;
 mod serve;
 mod standalone;

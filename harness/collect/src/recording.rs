@@ -9,7 +9,7 @@ use spanwise_decode::{Decoded, Message, decode_payload};
 use spanwise_model::{ExportAnswer, Header, Protocol, Refusal, Source};
 
 use crate::Store;
-use crate::store::Payload;
+use crate::payload::Payload;
 
 /// One recorded export request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use spanwise_decode::walk::{ScopePlace, walk};
-use spanwise_decode::{Carrier, Message, Walk, decode_carrier, decode_span, head};
+use spanwise_decode::{Carrier, Message, Walk, decode_span, defect_within, head};
 use spanwise_model::{
     Defect, Export, ExportAnswer, GrpcCode, Header, Protocol, Refusal, Source, Span, SpanId, SpanKind,
     TraceId,
@@ -17,6 +16,7 @@ use spanwise_model::{
 use tokio::sync::watch;
 
 use crate::intake::refusal;
+use crate::payload::Payload;
 
 /// Everything that was received, for as long as the run lasts.
 #[derive(Debug)]
@@ -38,22 +38,6 @@ struct Inner {
     memory: u64,
 }
 
-/// One export request.
-#[derive(Debug)]
-pub(crate) struct Payload {
-    pub(crate) bytes: Bytes,
-    pub(crate) message: Message,
-    scopes: Box<[ScopePlace]>,
-    pub(crate) source: Option<Source>,
-    pub(crate) protocol: Protocol,
-    pub(crate) time: u64,
-    pub(crate) headers: Arc<[Header]>,
-    spans: u32,
-    project: Option<String>,
-    pub(crate) answer: ExportAnswer,
-    pub(crate) would_be_refused: Option<Refusal>,
-}
-
 /// A request as `intake.rs` hands it over.
 pub(crate) struct Arrival {
     pub(crate) source: Option<Source>,
@@ -70,10 +54,10 @@ pub(crate) struct Arrival {
 /// Where a span is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    payload: u32,
-    at: u32,
-    len: u32,
-    scope: u32,
+    pub(crate) payload: u32,
+    pub(crate) at: u32,
+    pub(crate) len: u32,
+    pub(crate) scope: u32,
     span: SpanId,
 }
 
@@ -182,11 +166,9 @@ impl Store {
             let (span, found) = decode_span(payload.protocol, payload.span(&place), carrier);
             if !found.is_empty() {
                 let path = payload.path(&place);
-                defects.extend(found.into_iter().map(|defect| {
-                    let dot = if defect.place.is_empty() { "" } else { "." };
-                    let place = format!("{path}{dot}{}", defect.place);
-                    payload.owned(Defect { place, ..defect }, export)
-                }));
+                defects.extend(
+                    found.into_iter().map(|defect| payload.owned(defect_within(&path, defect), export)),
+                );
             }
             spans.push(Span { source: payload.source.clone(), export, ..span });
         }
@@ -278,44 +260,5 @@ impl Inner {
             would_be_refused,
         }));
         Ok(())
-    }
-}
-
-impl Payload {
-    fn span(&self, place: &Place) -> &[u8] {
-        self.bytes.get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default()
-    }
-
-    fn carrier(&self, place: &Place) -> (Carrier, Vec<Defect>) {
-        let Some(scope) = self.scopes.get(place.scope as usize) else { return Default::default() };
-        let (carrier, defects) = decode_carrier(self.protocol, &self.bytes, scope);
-        let placed =
-            |defect: Defect| Defect { place: format!("{}.{}", scope.path(), defect.place), ..defect };
-        (carrier, defects.into_iter().map(placed).collect())
-    }
-
-    /// Where a span stands, in words. Only defects ask, so it is found by walking again.
-    fn path(&self, place: &Place) -> String {
-        let walk = walk(self.protocol, self.message, &self.bytes);
-        let span = walk.spans.iter().position(|span| span.at == place.at);
-        span.map(|span| walk.path(self.protocol, span)).unwrap_or_default()
-    }
-
-    fn owned(&self, defect: Defect, export: Option<usize>) -> Defect {
-        Defect { source: self.source.clone(), export, ..defect }
-    }
-
-    pub(crate) fn export(&self) -> Export {
-        Export {
-            source: self.source.clone(),
-            protocol: self.protocol,
-            time: self.time,
-            headers: self.headers.to_vec(),
-            bytes: self.bytes.len() as u64,
-            spans: self.spans,
-            project: self.project.clone(),
-            answer: self.answer.clone(),
-            would_be_refused: self.would_be_refused.clone(),
-        }
     }
 }

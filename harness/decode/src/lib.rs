@@ -20,7 +20,7 @@ pub mod walk;
 mod wire;
 
 pub use lines::{Line, LineError, detect, read_lines};
-pub use span::{Carrier, Decoded, Head, decode_carrier, decode_payload, decode_span, head};
+pub use span::{Carrier, Decoded, Head, decode_carrier, decode_payload, decode_span, defect_within, head};
 #[doc(inline)]
 pub use walk::{Message, Walk};
 

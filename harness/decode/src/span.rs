@@ -132,14 +132,18 @@ pub fn decode_payload(protocol: Protocol, message: Message, payload: &[u8]) -> D
     let mut carriers = Vec::new();
     for scope in &walk.scopes {
         let (carrier, defects) = decode_carrier(protocol, payload, scope);
-        decoded.defects.extend(defects.into_iter().map(|defect| placed(defect, scope.path())));
+        let path = scope.path();
+        decoded.defects.extend(defects.into_iter().map(|defect| defect_within(&path, defect)));
         carriers.push(carrier);
     }
     for (at, place) in walk.spans.iter().enumerate() {
         let carrier = carriers.get(place.scope as usize).cloned().unwrap_or_default();
         let (span, defects) = decode_span(protocol, place.bytes(payload), &carrier);
         decoded.spans.push(span);
-        decoded.defects.extend(defects.into_iter().map(|defect| placed(defect, walk.path(protocol, at))));
+        if !defects.is_empty() {
+            let path = walk.path(protocol, at);
+            decoded.defects.extend(defects.into_iter().map(|defect| defect_within(&path, defect)));
+        }
     }
     let Walk { defects, project, .. } = walk;
     decoded.defects.extend(defects);
@@ -147,8 +151,8 @@ pub fn decode_payload(protocol: Protocol, message: Message, payload: &[u8]) -> D
     decoded
 }
 
-/// A defect with the place of the thing it was found in before its own.
-fn placed(defect: Defect, path: String) -> Defect {
+/// A defect of something that stands at a path: the path comes before the defect's own place.
+pub fn defect_within(path: &str, defect: Defect) -> Defect {
     let dot = if defect.place.is_empty() || path.is_empty() { "" } else { "." };
     Defect { place: format!("{path}{dot}{}", defect.place), ..defect }
 }

@@ -9,7 +9,7 @@ use spanwise_model::{Defect, DefectKind, Protocol, SpanId, TraceId};
 
 use crate::ids::{Id, ResourceName, project};
 use crate::notes::defect;
-use crate::wire::{Damage, Fields, Payload};
+use crate::wire::{Damage, Field, Fields, Payload};
 
 /// Which message a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -189,106 +189,86 @@ impl<'a> Walker<'a> {
         at..at + part.len() as u32
     }
 
-    /// The fields of a message that carry messages or text. What is cut short is given as far as it goes: the spans in
-    /// front of the damage are whole.
-    fn parts(&mut self, message: &'a [u8], path: &dyn Fn() -> String) -> Vec<(u32, &'a [u8])> {
-        let mut parts = Vec::new();
+    /// Reads the fields of a message that carry messages or text, and notes where it cannot be walked on. What is cut
+    /// short is read as far as it goes: the spans in front of the damage are whole.
+    fn parts(
+        &mut self,
+        message: &'a [u8],
+        path: impl Fn() -> String,
+        mut read: impl FnMut(&mut Self, u32, &'a [u8]),
+    ) {
         for field in Fields::new(message) {
             match field {
-                Ok(field) => {
-                    if let Payload::Bytes(bytes) = field.payload {
-                        parts.push((field.number, bytes));
-                    }
-                }
+                Ok(Field { number, payload: Payload::Bytes(bytes) }) => read(self, number, bytes),
+                Ok(_) => {}
                 Err(damage) => {
                     self.walk.defects.push(defect(DefectKind::Payload, path(), damage.to_string()));
                     if let Damage::Cut { number, left, .. } = damage {
-                        parts.push((number, left));
+                        read(self, number, left);
                     }
                 }
             }
         }
-        parts
     }
 
     /// `ExportTraceServiceRequest { resource_spans = 1 }`.
     fn export_request(&mut self) {
-        let parts = self.parts(self.payload, &String::new);
-        let resources = parts.iter().filter(|(number, _)| *number == 1);
-        for (index, (_, resource_spans)) in resources.enumerate() {
-            self.resource_spans(index as u32, resource_spans);
-        }
+        let mut index = 0;
+        self.parts(self.payload, String::new, |walker, number, bytes| {
+            if number == 1 {
+                walker.resource_spans(index, bytes);
+                index += 1;
+            }
+        });
     }
 
     /// `ResourceSpans { resource = 1, scope_spans = 2, schema_url = 3 }`, in any order.
     fn resource_spans(&mut self, resource_index: u32, message: &'a [u8]) {
-        let parts = self.parts(message, &|| format!("resource_spans[{resource_index}]"));
-        let resource = self.last(&parts, 1);
-        let schema_url = self.last(&parts, 3);
-        let scopes = parts.iter().filter(|(number, _)| *number == 2);
-        for (index, (_, scope_spans)) in scopes.enumerate() {
-            let place = ScopePlace {
-                resource: resource.clone(),
-                schema_url: schema_url.clone(),
-                resource_index,
-                scope_index: index as u32,
-                first_span: self.walk.spans.len() as u32,
-                scope: 0..0,
-            };
-            self.scope_spans(place, scope_spans);
+        let first = self.walk.scopes.len();
+        let (mut resource, mut schema_url, mut scope_index) = (0..0, 0..0, 0);
+        let path = || format!("resource_spans[{resource_index}]");
+        self.parts(message, path, |walker, number, bytes| match number {
+            1 => resource = walker.place(bytes),
+            2 => {
+                walker.scope_spans(resource_index, scope_index, bytes);
+                scope_index += 1;
+            }
+            3 => schema_url = walker.place(bytes),
+            _ => {}
+        });
+        for scope in &mut self.walk.scopes[first..] {
+            scope.resource = resource.clone();
+            if scope.schema_url.is_empty() {
+                scope.schema_url = schema_url.clone();
+            }
         }
     }
 
     /// `ScopeSpans { scope = 1, spans = 2, schema_url = 3 }`, in any order.
-    fn scope_spans(&mut self, mut place: ScopePlace, message: &'a [u8]) {
-        let scope = self.walk.scopes.len() as u32;
-        for field in Fields::new(message) {
-            let (number, bytes) = match field {
-                Ok(field) => match field.payload {
-                    Payload::Bytes(bytes) => (field.number, bytes),
-                    _ => continue,
-                },
-                Err(damage) => {
-                    let path = format!(
-                        "resource_spans[{}].scope_spans[{}]",
-                        place.resource_index, place.scope_index
-                    );
-                    match self.cut(path, damage) {
-                        Some(part) => part,
-                        None => break,
-                    }
-                }
-            };
-            match number {
-                1 => place.scope = self.place(bytes),
-                2 => self.span(scope, otlp_ids(bytes), bytes),
-                3 if !bytes.is_empty() => place.schema_url = self.place(bytes),
-                _ => {}
-            }
-        }
+    fn scope_spans(&mut self, resource_index: u32, scope_index: u32, message: &'a [u8]) {
+        let index = self.walk.scopes.len() as u32;
+        let first_span = self.walk.spans.len() as u32;
+        let (mut scope, mut schema_url) = (0..0, 0..0);
+        let path = || format!("resource_spans[{resource_index}].scope_spans[{scope_index}]");
+        self.parts(message, path, |walker, number, bytes| match number {
+            1 => scope = walker.place(bytes),
+            2 => walker.span(index, otlp_ids(bytes), bytes),
+            3 => schema_url = walker.place(bytes),
+            _ => {}
+        });
+        let resource = 0..0;
+        let place = ScopePlace { resource, scope, schema_url, resource_index, scope_index, first_span };
         self.walk.scopes.push(place);
     }
 
     /// `BatchWriteSpansRequest { name = 1, spans = 2 }`.
     fn batch_write_spans(&mut self) {
         self.walk.scopes.push(ScopePlace::default());
-        for field in Fields::new(self.payload) {
-            let (number, bytes) = match field {
-                Ok(field) => match field.payload {
-                    Payload::Bytes(bytes) => (field.number, bytes),
-                    _ => continue,
-                },
-                Err(damage) => match self.cut(String::new(), damage) {
-                    Some(part) => part,
-                    None => break,
-                },
-            };
-            match number {
-                1 => self.walk.project = project(bytes),
-                2 => self.span(0, cloud_trace_ids(bytes).0, bytes),
-                _ => {}
-            }
-        }
+        self.parts(self.payload, String::new, |walker, number, bytes| match number {
+            1 => walker.walk.project = project(bytes),
+            2 => walker.span(0, cloud_trace_ids(bytes).0, bytes),
+            _ => {}
+        });
     }
 
     /// One `Span`, which is the whole payload.
@@ -304,20 +284,5 @@ impl<'a> Walker<'a> {
         self.walk.damaged_spans += u32::from(!ids.whole);
         let Ids { trace_id, span_id, .. } = ids;
         self.walk.spans.push(SpanPlace { at, len: bytes.len() as u32, scope, trace_id, span_id });
-    }
-
-    /// Notes damage; gives what is left of a part that was cut short.
-    fn cut(&mut self, path: String, damage: Damage<'a>) -> Option<(u32, &'a [u8])> {
-        self.walk.defects.push(defect(DefectKind::Payload, path, damage.to_string()));
-        match damage {
-            Damage::Cut { number, left, .. } if !left.is_empty() => Some((number, left)),
-            _ => None,
-        }
-    }
-
-    /// The last part of a number, as protobuf has it for fields that are not repeated.
-    fn last(&self, parts: &[(u32, &'a [u8])], number: u32) -> Range<u32> {
-        let part = parts.iter().rev().find(|part| part.0 == number);
-        part.map(|(_, bytes)| self.place(bytes)).unwrap_or_default()
     }
 }

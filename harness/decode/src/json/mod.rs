@@ -4,6 +4,7 @@
 //! unknown keys ignored. One span that cannot be read spoils no other.
 
 pub(crate) mod cloud_trace;
+mod head;
 pub(crate) mod otlp;
 mod time;
 mod tree;

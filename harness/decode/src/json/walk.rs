@@ -8,10 +8,11 @@ use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use spanwise_model::{DefectKind, Protocol, SpanId, TraceId};
+use spanwise_model::{DefectKind, Protocol};
 
+use super::head;
 use super::tree::{Key, is_key};
-use crate::ids::{self, ResourceName};
+use crate::ids;
 use crate::notes::defect;
 use crate::walk::{Ids, Message, ScopePlace, SpanPlace, Walk};
 
@@ -82,35 +83,17 @@ impl<'a> Walker<'a> {
     }
 
     fn span(&mut self, raw: &'a RawValue) {
-        let Ids { trace_id, span_id, whole } = self.ids(raw.get());
+        let Ids { trace_id, span_id, whole } = if self.cloud_trace {
+            let (ids, project) = head::cloud_trace(raw.get());
+            self.walk.project = self.walk.project.take().or(project);
+            ids
+        } else {
+            head::otlp(raw.get())
+        };
         let Range { start: at, end } = self.place(raw.get());
         let scope = if self.cloud_trace { 0 } else { self.walk.scopes.len() as u32 };
         self.walk.damaged_spans += u32::from(!whole);
         self.walk.spans.push(SpanPlace { at, len: end - at, scope, trace_id, span_id });
-    }
-
-    /// The ids of a span, as its decoding will find them.
-    fn ids(&mut self, span: &str) -> Ids {
-        let head = serde_json::from_str::<Head<'_>>(span).unwrap_or_default();
-        let text = |raw: Option<&'_ RawValue>| {
-            let key = raw.and_then(|raw| serde_json::from_str::<Key<'_>>(raw.get()).ok());
-            key.map_or_else(String::new, |key| key.0.into_owned())
-        };
-        let span_id = text(head.span_id);
-        if self.cloud_trace {
-            let name = text(head.name);
-            if self.walk.project.is_none() {
-                self.walk.project = ids::project(name.as_bytes());
-            }
-            let (trace_id, span_id) =
-                ids::cloud_trace_index(&ResourceName::read(name.as_bytes()), span_id.as_bytes());
-            return Ids { trace_id, span_id, whole: head.is_object };
-        }
-        let mut ignored = Vec::new();
-        let trace_id: TraceId =
-            ids::text(spanwise_model::IdField::Trace, &text(head.trace_id), false, &mut ignored);
-        let span_id: SpanId = ids::text(spanwise_model::IdField::Span, &span_id, false, &mut ignored);
-        Ids { trace_id, span_id, whole: head.is_object }
     }
 
     fn path(&self, level: Level) -> String {
@@ -297,43 +280,4 @@ fn scope_spans<'a, A: MapAccess<'a>>(walker: &mut Walker<'a>, map: A) -> Result<
     // Spans in front of damage refer to this scope, whatever became of the rest.
     walker.walk.scopes.push(place);
     read
-}
-
-/// The ids of a span, unread.
-#[derive(Default)]
-struct Head<'a> {
-    trace_id: Option<&'a RawValue>,
-    span_id: Option<&'a RawValue>,
-    name: Option<&'a RawValue>,
-    is_object: bool,
-}
-
-impl<'de> serde::Deserialize<'de> for Head<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Head<'de>, D::Error> {
-        struct Heads;
-        impl<'de> Visitor<'de> for Heads {
-            type Value = Head<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a span")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head<'de>, A::Error> {
-                let mut head = Head { is_object: true, ..Head::default() };
-                while let Some(Key(key)) = map.next_key()? {
-                    let slot = if is_key(&key, "trace_id") {
-                        &mut head.trace_id
-                    } else if is_key(&key, "span_id") {
-                        &mut head.span_id
-                    } else if key == "name" {
-                        &mut head.name
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    *slot = Some(map.next_value()?);
-                }
-                Ok(head)
-            }
-        }
-        deserializer.deserialize_map(Heads)
-    }
 }

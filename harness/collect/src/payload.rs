@@ -1,0 +1,64 @@
+//! One export request as it is kept: its bytes, and what is known of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use spanwise_decode::walk::{ScopePlace, walk};
+use spanwise_decode::{Carrier, Message, decode_carrier, defect_within};
+use spanwise_model::{Defect, Export, ExportAnswer, Header, Protocol, Refusal, Source};
+
+use crate::Place;
+
+/// One export request.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) bytes: Bytes,
+    pub(crate) message: Message,
+    pub(crate) scopes: Box<[ScopePlace]>,
+    pub(crate) source: Option<Source>,
+    pub(crate) protocol: Protocol,
+    pub(crate) time: u64,
+    pub(crate) headers: Arc<[Header]>,
+    pub(crate) spans: u32,
+    pub(crate) project: Option<String>,
+    pub(crate) answer: ExportAnswer,
+    pub(crate) would_be_refused: Option<Refusal>,
+}
+
+impl Payload {
+    pub(crate) fn span(&self, place: &Place) -> &[u8] {
+        self.bytes.get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn carrier(&self, place: &Place) -> (Carrier, Vec<Defect>) {
+        let Some(scope) = self.scopes.get(place.scope as usize) else { return Default::default() };
+        let (carrier, defects) = decode_carrier(self.protocol, &self.bytes, scope);
+        let path = scope.path();
+        (carrier, defects.into_iter().map(|defect| defect_within(&path, defect)).collect())
+    }
+
+    /// Where a span stands, in words. Only defects ask, so it is found by walking again.
+    pub(crate) fn path(&self, place: &Place) -> String {
+        let walk = walk(self.protocol, self.message, &self.bytes);
+        let span = walk.spans.iter().position(|span| span.at == place.at);
+        span.map(|span| walk.path(self.protocol, span)).unwrap_or_default()
+    }
+
+    pub(crate) fn owned(&self, defect: Defect, export: Option<usize>) -> Defect {
+        Defect { source: self.source.clone(), export, ..defect }
+    }
+
+    pub(crate) fn export(&self) -> Export {
+        Export {
+            source: self.source.clone(),
+            protocol: self.protocol,
+            time: self.time,
+            headers: self.headers.to_vec(),
+            bytes: self.bytes.len() as u64,
+            spans: self.spans,
+            project: self.project.clone(),
+            answer: self.answer.clone(),
+            would_be_refused: self.would_be_refused.clone(),
+        }
+    }
+}
