@@ -61,6 +61,15 @@ pub fn plan(suites: &[Suite], filter: &[Pattern]) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+impl Plan {
+    /// Leaves only the permutations that `keep` wants.
+    pub fn retain(&mut self, keep: impl FnMut(&Permutation) -> bool) {
+        self.permutations.retain(keep);
+        drop_unneeded_services(self);
+        self.groups = groups(&self.permutations);
+    }
+}
+
 /// Leaves each setting the services that a selected permutation needs.
 fn drop_unneeded_services(plan: &mut Plan) {
     for (at, setting) in plan.settings.iter_mut().enumerate() {
