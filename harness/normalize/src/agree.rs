@@ -8,9 +8,10 @@ use spanwise_model::{Evidence, IdField, Observation, Resource, Scope, Settings, 
 use crate::{normalize, settle};
 
 /// Attributes that one exporter sends as labels of spans and another in the resource, or that only one sends.
-const EXPORTER: [&str; 10] = [
+const EXPORTER: [&str; 11] = [
     "g.co/agent",
     "g.co/r/",
+    "otel.scope.",
     "service.",
     "telemetry.",
     "cloud.",

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use spanwise_check::{Checked, Engine, Member, Profile};
 use spanwise_model::{
-    Evidence, Finding, Observation, Outcome, PermutationResult, Span, TraceSummary, notation,
+    Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceSummary, notation,
 };
-use spanwise_normalize::{agreeing, normalize};
+use spanwise_normalize::agreeing;
 use spanwise_scenario::{Permutation, Plan};
 
 use super::Options;
@@ -188,8 +188,10 @@ pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
     }
     let summary = |(trace_id, spans): (spanwise_model::TraceId, Vec<Span>)| {
         let count = spans.iter().filter(|span| !span.is_driver()).count();
-        let one = Observation { spans, settings: observation.settings.clone(), ..Observation::default() };
-        TraceSummary { trace_id, spans: count, tree: notation::print(&agreeing(&normalize(&one))) }
+        let is_of_trace = |request: &&Request| request.trace_id == trace_id;
+        let requests = observation.requests.iter().filter(is_of_trace).cloned().collect();
+        let one = Observation { spans, requests, ..Observation::default() };
+        TraceSummary { trace_id, spans: count, tree: notation::print(&agreeing(&one)) }
     };
     found.into_iter().map(summary).collect()
 }
