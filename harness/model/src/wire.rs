@@ -87,6 +87,18 @@ pub struct Stamps {
     pub ended: u64,
 }
 
+impl Stamps {
+    /// How far what the front sees may lag behind what a service did, in nanoseconds: they share a clock, but not a
+    /// processor, and a service that writes a whole answer at once is done before the front has read any of it.
+    pub const LAG: u64 = 50_000_000;
+
+    /// Whether data was still flowing well after this time: the last but one of several pieces passed more than
+    /// [`Stamps::LAG`] later, and more than that after the response's headers.
+    pub fn streamed_after(&self, time: u64) -> bool {
+        self.last_but_one_data > time.max(self.answered).saturating_add(Stamps::LAG)
+    }
+}
+
 impl WireTap {
     /// The values of a request header, in order; names compare without case.
     pub fn request_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {

@@ -61,17 +61,16 @@ fn last_but_one(tap: &WireTap, ends: &[Option<usize>; 2], spans: &mut [Span], re
     let orderly = ends.iter().filter(|at| !relations[**at].ends_before_stream);
     match early {
         Some(early) => {
-            let time = early + STEP;
             for at in orderly {
-                spans[*at].end = spans[*at].end.max(time + STEP);
+                spans[*at].end = spans[*at].end.max(early + STEP);
             }
-            time
+            early + Stamps::LAG + STEP
         }
         None => orderly.map(|at| spans[*at].end).min().map_or(START, |end| end - STEP / 2),
     }
 }
 
-/// Marks the spans that ended before the last data frame but one of their exchange.
+/// Marks the spans that ended well before the last data frame but one of their exchange ([`Stamps::streamed_after`]).
 pub(super) fn streams(observation: &Observation, relations: &mut [Relation]) {
     if observation.wire.iter().all(|tap| tap.stamps.data_frames < 2) {
         return;
@@ -80,7 +79,7 @@ pub(super) fn streams(observation: &Observation, relations: &mut [Relation]) {
     for tap in observation.wire.iter().filter(|tap| tap.stamps.data_frames >= 2) {
         let (server, client) = hops.ends(tap);
         for at in [server, client].into_iter().flatten() {
-            let ended_early = observation.spans[at].end < tap.stamps.last_but_one_data;
+            let ended_early = tap.stamps.streamed_after(observation.spans[at].end);
             relations[at].ends_before_stream |= relations[at].is_plain() && ended_early;
         }
     }
