@@ -109,7 +109,7 @@ fn may_have_route(node: Node<'_>) -> bool {
 fn names_route(node: Node<'_>) -> bool {
     let Some((method, target)) = node.name.split_once(' ') else { return false };
     let known = METHODS.contains(&method) || method == "HTTP";
-    known && target.starts_with('/') && super::span_name_high_cardinality::varying_part(target).is_none()
+    known && target.starts_with('/') && super::span_name_high_cardinality::varying_in_name(node).is_none()
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             let both = [client, server].map(|node| method(node, protocol));
             if let [Some(called), Some(served)] = &both
                 && called != served
+                && is_first(server, client)
             {
                 report(findings, server, client, method_label(protocol), "method", called, served);
             }
@@ -95,6 +96,12 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 fn caller(server: Node<'_>) -> Option<Node<'_>> {
     let parent = server.parent().filter(|parent| !parent.is_driver() && parent.kind == SpanKind::Client)?;
     (protocol(parent) == protocol(server) && parent.same_process(server) != Some(true)).then_some(parent)
+}
+
+/// Whether no other SERVER span answered the call before: one that follows a redirect may have another method.
+fn is_first(server: Node<'_>, client: Node<'_>) -> bool {
+    let answers = client.children().filter(|child| child.kind == SpanKind::Server);
+    answers.min_by_key(|child| child.start) == Some(server)
 }
 
 /// Whether the caller got this answer as it was: it came to its end, and no further attempt followed.

@@ -115,3 +115,45 @@ fn exporters(main: &[Node<'_>], other: &[Node<'_>]) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::labels::testing::findings;
+
+    #[test]
+    fn names_of_an_instance() {
+        let other = "resource:\n  R1 service.name=\"x\"";
+        for (text, expected) in [
+            ("api INTERNAL \"a\"\nother INTERNAL \"b\"".to_owned(), None),
+            (format!("api INTERNAL \"a\"\napi INTERNAL \"b\" resource=R1\n{other}"), Some("x")),
+            // The name of the source is the right one, although another has more spans.
+            (
+                format!(
+                    "api INTERNAL \"a\" resource=R1\napi INTERNAL \"b\" resource=R1\napi INTERNAL \"c\"\n{other}"
+                ),
+                Some("x"),
+            ),
+            // Two instances may be two services.
+            (format!("api INTERNAL \"a\"\napi#2 INTERNAL \"b\" resource=R1\n{other}"), None),
+            // In a capture nothing but its id says what one instance is.
+            (format!("api INTERNAL \"a\"\nx INTERNAL \"b\"\nsettings:\n  capture"), None),
+            (
+                format!(
+                    "api INTERNAL \"a\"\nx INTERNAL \"b\"\nresource:\n  api service.instance.id=\"1\"\n  x service.instance.id=\"1\"\nsettings:\n  capture"
+                ),
+                Some("api"),
+            ),
+        ] {
+            let found = findings("service-label-differs", &text);
+            assert_eq!(found.first().and_then(|finding| finding.actual.as_deref()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn exporters_with_a_name_each() {
+        let text =
+            "api INTERNAL \"a\" via=otlp-grpc\napi INTERNAL \"b\" via=cloud-trace-grpc service.name=\"x\"";
+        let found = findings("service-label-differs", text);
+        assert_eq!(found[0].actual.as_deref(), Some("x, exported by cloud-trace-grpc"));
+    }
+}

@@ -75,11 +75,12 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         nameless.entry((node.span().source.as_ref(), stand_in)).or_default().push(node);
     }
     for ((_, stand_in), nodes) in nameless {
-        let service = super::service(nodes[0]);
+        let whose =
+            nodes[0].service().map_or("These spans".to_owned(), |name| format!("The spans of {name}"));
         let message = match stand_in {
-            None => format!("The spans of {service} do not say which service they come from."),
+            None => format!("{whose} do not say which service they come from."),
             Some(text) => {
-                format!("The spans of {service} say that they come from \"{text}\", which no one configured.")
+                format!("{whose} say that they come from \"{text}\", a stand-in that the SDK filled in.")
             }
         };
         on_spans(findings, &nodes, message)
@@ -94,5 +95,40 @@ fn name(node: Node<'_>) -> Option<&Value> {
     match node.protocol {
         Some(protocol) if protocol.is_cloud_trace() => node.span().attribute("service.name"),
         _ => node.span().resource.attribute("service.name"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::labels::testing::findings;
+
+    #[test]
+    fn names() {
+        for (text, expected) in [
+            ("api SERVER \"a.B/C\" OK", None),
+            ("api SERVER \"a.B/C\" OK via=cloud-trace-grpc", None),
+            ("api SERVER \"a.B/C\" OK\nresource:\n  api !service.name", Some("none")),
+            ("api SERVER \"a.B/C\" OK via=cloud-trace-grpc !service.name", Some("none")),
+            ("api SERVER \"a.B/C\" OK\nresource:\n  api service.name=\"\"", Some("none")),
+            (
+                "api SERVER \"a.B/C\" OK\nresource:\n  api service.name=\"unknown_service:python\"",
+                Some("unknown_service:python"),
+            ),
+            // A label of the span is not seen where there is a resource.
+            (
+                "api SERVER \"a.B/C\" OK \"service.name\"=\"api\"\nresource:\n  api !service.name",
+                Some("none"),
+            ),
+        ] {
+            let found = findings("service-label-missing", text);
+            assert_eq!(found.first().and_then(|finding| finding.actual.as_deref()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_finding_an_instance() {
+        let spans = "api SERVER \"a.B/C\" OK\napi SERVER \"a.B/C\" OK\napi#2 SERVER \"a.B/C\" OK";
+        let text = format!("{spans}\nresource:\n  api !service.name\n  api#2 !service.name");
+        assert_eq!(findings("service-label-missing", &text).len(), 2);
     }
 }

@@ -57,16 +57,15 @@ driver CLIENT "GET /users/7" 200
 };
 
 /// Shorter numbers and hexadecimal words may be years, versions, or words.
-const LONG_NUMBER: usize = 4;
+const LONG_NUMBER: usize = 5;
 const LONG_HEX: usize = 12;
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut varying: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
     for node in index.nodes() {
         findings.looked();
-        let name = &node.span().name;
-        let Some(part) = varying_part(name).or_else(|| requested_path(node)) else { continue };
-        varying.entry((node.service(), name, part)).or_default().push(node);
+        let Some(part) = varying_in_name(node) else { continue };
+        varying.entry((node.service(), &node.span().name, part)).or_default().push(node);
     }
     for ((_, name, part), nodes) in varying {
         let message = format!(
@@ -79,8 +78,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// The part of a span's name that differs from request to request.
+pub(super) fn varying_in_name<'i>(node: Node<'i>) -> Option<&'i str> {
+    varying_part(&node.span().name).or_else(|| requested_path(node))
+}
+
 /// The part of a name that is a query or an id.
-pub(super) fn varying_part(name: &str) -> Option<&str> {
+fn varying_part(name: &str) -> Option<&str> {
     let query = name.find('?').map(|at| &name[at..]).filter(|query| query.contains('='));
     query.or_else(|| {
         name.split(['/', ' ', '?', '&', '=', ',', ';', '(', ')', '[', ']']).find(|part| is_id(part))
@@ -97,12 +101,27 @@ fn is_id(part: &str) -> bool {
     is_number || is_uuid || (has_digit && part.len() >= LONG_HEX && is_hex(part))
 }
 
-/// The requested path, where it is in the name although the route is another.
+/// The requested path, where it is in the name although the route is another, or must be: it holds a number.
 fn requested_path<'i>(node: Node<'i>) -> Option<&'i str> {
-    let path = semconv::url_path(node.span()).filter(|path| path.len() > 1)?;
-    let route = semconv::http_route(node.span())?;
+    let path = semconv::url_path(node.span()).or_else(|| path_of_url(node)).filter(|path| path.len() > 1)?;
     let in_name = node.name.split(' ').any(|word| word == path);
-    (in_name && !node.name.contains(route)).then_some(path)
+    let is_route = match semconv::http_route(node.span()).or_else(|| node.text("url.template")) {
+        Some(route) => node.name.contains(route),
+        None => !path.split('/').any(is_number),
+    };
+    (in_name && !is_route).then_some(path)
+}
+
+/// The path of the URL that a client called.
+fn path_of_url<'i>(node: Node<'i>) -> Option<&'i str> {
+    let (_, rest) = semconv::text(node.span(), semconv::URL_FULL)?.split_once("://")?;
+    rest.find('/').map(|at| rest[at..].split(['?', '#']).next().unwrap_or_default())
+}
+
+/// Whether a part of a path is a number, and not the page of an error.
+fn is_number(part: &str) -> bool {
+    let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    digits && !matches!(part.parse(), Ok(400..=599))
 }
 
 #[cfg(test)]
@@ -118,6 +137,7 @@ mod tests {
             ("GET /v1/users", None),
             ("GET /oauth2/callback", None),
             ("GET /error/404", None),
+            ("report 2026", None),
             ("backend_service.v1.BackendService/Greet", None),
             ("SELECT orders", None),
             ("GET /feedback", None),
@@ -136,6 +156,10 @@ mod tests {
         for (text, expected) in [
             (r#"api SERVER "GET /greet" 200"#, 0),
             (r#"api SERVER "GET /greet" 200 !http.route"#, 0),
+            (r#"api SERVER "GET /error/404" 200 !http.route"#, 0),
+            (r#"api SERVER "GET /users/7" 200 !http.route"#, 1),
+            (r#"api CLIENT "GET /users/7" 200 url.full="http://h:80/users/7?x=1""#, 1),
+            (r#"api CLIENT "GET /users" 200 url.full="http://h:80/users""#, 0),
             (r#"api SERVER "GET /users/7" 200 http.route="/users/{id}""#, 1),
             (r#"api SERVER "/users/7" 200 http.route="/users/{id}" url.path="/users/7""#, 1),
             (r#"api SERVER "GET /users/{id}" 200 url.path="/users/7""#, 0),

@@ -141,7 +141,8 @@ fn is_conventional_grpc(name: &str) -> bool {
 
 /// Whether the gRPC library itself made the span (gRPC proposal A72).
 fn is_native(node: Node<'_>) -> bool {
-    let of_library = ["grpc-go", "grpc-java", "grpc-c++"].contains(&node.scope.name.as_str());
+    // Scopes are called grpc-go, grpc-java, grpc-c++.
+    let of_library = node.scope.name.starts_with("grpc-");
     of_library && ["Sent.", "Recv.", "Attempt."].iter().any(|prefix| node.name.starts_with(prefix))
 }
 
