@@ -1,12 +1,15 @@
 //! The body of an answer on its way to the caller, watched and not touched.
 
+use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 
 use crate::exchange::Exchange;
 
@@ -22,11 +25,22 @@ pub(crate) enum AnswerBody {
 pub(crate) struct TappedBody {
     inner: Incoming,
     exchange: Exchange,
+    failing: Option<Failing>,
 }
+
+/// An error that is held back for a moment.
+struct Failing {
+    error: Option<hyper::Error>,
+    flushed: Pin<Box<Sleep>>,
+}
+
+/// When a body fails, hyper throws away what it has not written yet, headers included. The caller shall see all that
+/// the service sent before it broke off, so the error waits until that is written.
+const FLUSH: Duration = Duration::from_millis(5);
 
 impl TappedBody {
     pub(crate) fn new(inner: Incoming, exchange: Exchange) -> TappedBody {
-        TappedBody { inner, exchange }
+        TappedBody { inner, exchange, failing: None }
     }
 }
 
@@ -38,6 +52,10 @@ impl Body for TappedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        if let Some(failing) = &mut self.failing {
+            ready!(failing.flushed.as_mut().poll(cx));
+            return Poll::Ready(failing.error.take().map(Err));
+        }
         let polled = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &polled {
             Some(Ok(frame)) if frame.is_data() => self.exchange.data(),
@@ -49,12 +67,17 @@ impl Body for TappedBody {
             Some(Err(error)) => self.exchange.broken(error),
             None => self.exchange.complete(),
         }
+        if let Some(Err(error)) = polled {
+            let flushed = Box::pin(tokio::time::sleep(FLUSH));
+            self.failing = Some(Failing { error: Some(error), flushed });
+            return self.poll_frame(cx);
+        }
         Poll::Ready(polled)
     }
 
     // Both are forwarded: without the first, an answer of headers alone would gain an empty DATA frame.
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.failing.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

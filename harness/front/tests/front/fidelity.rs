@@ -1,13 +1,20 @@
 //! An exchange through a front is the exchange with the service, frame by frame.
 
-use crate::service::{Service, front_before};
+use std::net::SocketAddr;
+
+use crate::canned;
+use crate::service::{Service, front_before, front_before_address};
 use crate::wire::{connect, exchange, grpc};
 
 /// Compares an exchange directly with the service and through a front.
 async fn check(path: &str, expected_end: &str) {
     let service = Service::start().await;
-    let (front, _log) = front_before(&service).await;
-    let direct = exchange(&connect(service.addr).await, grpc(path)).await;
+    check_at(service.addr, path, expected_end).await;
+}
+
+async fn check_at(service: SocketAddr, path: &str, expected_end: &str) {
+    let (front, _log) = front_before_address(service).await;
+    let direct = exchange(&connect(service).await, grpc(path)).await;
     let through = exchange(&connect(front.addr()).await, grpc(path)).await;
     assert_eq!(through, direct, "{path}");
     assert!(direct.ends_with(expected_end), "{path}: {direct}");
@@ -34,7 +41,9 @@ async fn streams_keep_their_frames() {
 #[tokio::test]
 async fn resets_keep_their_reason() {
     for code in [2, 7, 8, 11] {
-        check(&format!("/reset?{code}"), &format!("RST_STREAM {code}")).await;
+        let service = canned::http2_reset(code).await;
+        check_at(service, "/reset", &format!("content-type=application/grpc\nDATA 7\nRST_STREAM {code}"))
+            .await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The front against small services of its own: what passes, what is recorded, and what trouble looks like.
 
+mod canned;
 mod fidelity;
 mod http1;
 mod service;

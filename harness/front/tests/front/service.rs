@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::future::{AbortHandle, Abortable};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -18,7 +17,7 @@ use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A running service; dropping it closes every connection.
 pub(crate) struct Service {
@@ -29,7 +28,7 @@ pub(crate) struct Service {
     pub(crate) dropped: watch::Receiver<usize>,
     /// How many requests its handler has seen.
     pub(crate) entered: watch::Receiver<usize>,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -54,12 +53,18 @@ impl Service {
         Service::start_at(([127, 0, 0, 1], 0).into()).await
     }
 
+    /// Ends it and gives its port free.
+    pub(crate) async fn stop(mut self) {
+        self.accepting.abort();
+        let ended = (&mut self.accepting).await;
+        assert!(ended.is_err(), "it only ends when it is aborted");
+    }
+
     pub(crate) async fn start_at(address: SocketAddr) -> Service {
         let listener = TcpListener::bind(address).await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let counts = Arc::new(Counts::default());
-        let (accepting, registration) = AbortHandle::new_pair();
-        tokio::spawn(Abortable::new(accept(listener, counts.clone()), registration));
+        let accepting = tokio::spawn(accept(listener, counts.clone()));
         Service {
             addr,
             connections: counts.connections.subscribe(),
@@ -109,7 +114,6 @@ async fn answer(request: Request<Incoming>, counts: Arc<Counts>) -> Result<Respo
         }
         "/broken" => grpc(vec![Step::Data(7), Step::Data(7), status("13")]),
         "/without-status" => grpc(vec![Step::Data(7)]),
-        "/reset" => grpc(vec![Step::Data(7), Step::Reset(query.parse().unwrap_or(2))]),
         "/park-body" => grpc(vec![Step::Data(7), Step::Park]),
         "/park" => {
             let _told = Told(counts.clone());
@@ -147,7 +151,6 @@ impl Drop for Told {
 enum Step {
     Data(usize),
     Trailers(Vec<(&'static str, &'static str)>),
-    Reset(u32),
     Park,
     Body(Request<Incoming>),
 }
@@ -176,9 +179,6 @@ impl Body for Script {
                     .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
                 Frame::trailers(trailers.collect::<HeaderMap>())
             }
-            Some(Step::Reset(code)) => {
-                return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::from(code)).into())));
-            }
             Some(Step::Park) => {
                 self.steps.push_front(Step::Park);
                 return Poll::Pending;
@@ -205,8 +205,12 @@ impl Body for Script {
 
 /// A transparent front before a service, with its log.
 pub(crate) async fn front_before(service: &Service) -> (Front, Arc<TapLog>) {
+    front_before_address(service.addr).await
+}
+
+pub(crate) async fn front_before_address(address: SocketAddr) -> (Front, Arc<TapLog>) {
     let log = Arc::new(TapLog::new());
-    let front = Front::start(options(&log, Some(service.addr))).await.expect("a front");
+    let front = Front::start(options(&log, Some(address))).await.expect("a front");
     (front, log)
 }
 

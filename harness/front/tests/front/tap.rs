@@ -1,5 +1,7 @@
 //! What the taps say about exchanges, and how waiting code hears of them.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use httlib_hpack::Encoder;
 use http::Request;
@@ -7,12 +9,18 @@ use spanwise_model::{End, GrpcCode, HttpVersion, TraceId, WireTap};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::service::{Service, front_before};
+use crate::canned;
+use crate::service::{Service, front_before, front_before_address};
 use crate::wire::{connect, exchange, grpc};
 
 /// Makes one exchange and compares how it ended, its status on the wire, and its DATA frames.
 async fn check(path: &str, end: End, code: Option<GrpcCode>, data_frames: u32) {
-    let tap = tapped(grpc(path)).await;
+    let service = Service::start().await;
+    check_at(service.addr, path, end, code, data_frames).await;
+}
+
+async fn check_at(service: SocketAddr, path: &str, end: End, code: Option<GrpcCode>, data_frames: u32) {
+    let tap = tapped(service, grpc(path)).await;
     assert_eq!((&tap.end, tap.grpc_status(), tap.stamps.data_frames), (&end, code, data_frames), "{path}");
     let stamps = tap.stamps;
     assert!(
@@ -22,9 +30,8 @@ async fn check(path: &str, end: End, code: Option<GrpcCode>, data_frames: u32) {
     assert_eq!(stamps.last_but_one_data > 0, data_frames > 1, "{stamps:?}");
 }
 
-async fn tapped(request: (Request<()>, Bytes)) -> WireTap {
-    let service = Service::start().await;
-    let (front, log) = front_before(&service).await;
+async fn tapped(service: SocketAddr, request: (Request<()>, Bytes)) -> WireTap {
+    let (front, log) = front_before_address(service).await;
     let mut news = log.subscribe();
     exchange(&connect(front.addr()).await, request).await;
     while log.open() > 0 || log.is_empty() {
@@ -40,7 +47,7 @@ async fn an_exchange_ends_in_one_of_these_ways() {
     check("/broken", End::Complete, Some(GrpcCode::Internal), 2).await;
     check("/trailers-only", End::Complete, Some(GrpcCode::NotFound), 0).await;
     check("/without-status", End::WithoutTrailers, None, 1).await;
-    check("/reset?8", End::Reset(Some(8)), None, 1).await;
+    check_at(canned::http2_reset(8).await, "/reset", End::Reset(Some(8)), None, 1).await;
     check("/unknown", End::Complete, None, 1).await;
 }
 
@@ -51,7 +58,8 @@ async fn headers_and_trailers_are_recorded_without_their_secrets() {
     headers.insert("authorization", "Bearer swordfish".parse().expect("a value"));
     headers.insert("cookie", "session=swordfish".parse().expect("a value"));
     headers.insert("x-goog-iam-token", "swordfish".parse().expect("a value"));
-    let tap = tapped((request, message)).await;
+    let service = Service::start().await;
+    let tap = tapped(service.addr, (request, message)).await;
     let kept = format!("{tap:?}");
     assert!(!kept.contains("swordfish"), "{kept}");
     let bearer = tap.request_header("authorization").expect("a header");

@@ -35,7 +35,7 @@ async fn a_front_is_there_before_its_service_and_after_it() {
     front.set_upstream(service.addr);
     assert!(exchange(&caller, grpc("/unary")).await.starts_with("HEADERS 200"));
     let addr = service.addr;
-    drop(service);
+    service.stop().await;
     let again = Service::start_at(addr).await;
     // The old connection may still be thought alive by the first request after the restart; never by the next.
     exchange(&caller, grpc("/unary")).await;
@@ -118,7 +118,7 @@ async fn a_policy_rewrites_and_answers_and_the_tap_keeps_what_was_sent() {
         shown.contains(" x-seen-x-forwarded-proto=https") && shown.contains(" server=platform"),
         "{shown}"
     );
-    assert_eq!(exchange(&caller, grpc("/private")).await, "HEADERS 403\nDATA 8 END_STREAM");
+    assert_eq!(exchange(&caller, grpc("/private")).await, "HEADERS 403 content-length=8\nDATA 8 END_STREAM");
     let taps = log.all();
     assert_eq!(taps[0].request_header("x-forwarded-proto"), None);
     assert!(taps[0].response_headers.iter().all(|header| header.name != "server"));
