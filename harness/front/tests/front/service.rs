@@ -96,6 +96,7 @@ async fn accept(listener: TcpListener, counts: Arc<Counts>) {
 
 /// What a path does.
 async fn answer(request: Request<Incoming>, counts: Arc<Counts>) -> Result<Response<Script>, Infallible> {
+    count(&counts.entered);
     let grpc =
         |script: Vec<Step>| Response::builder().header("content-type", "application/grpc").body(script);
     let status =

@@ -20,7 +20,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = h2::client::Builder::new();
-    builder.max_concurrent_reset_streams(100_000);
+    // With a small window h2 takes many small frames for an attack.
+    builder.max_concurrent_reset_streams(100_000).initial_connection_window_size(8 * 1024 * 1024);
     let (sender, connection) = builder.handshake(stream).await.expect("a handshake");
     tokio::spawn(connection);
     sender
