@@ -25,6 +25,16 @@ proptest! {
     }
 
     #[test]
+    fn the_normal_form_does_not_depend_on_the_order_of_arrival(
+        (observation, seed) in (generated::observation(), any::<u64>()),
+    ) {
+        let mut other = generated::well_formed(observation);
+        let normal = normalize(&other);
+        generated::shuffle(&mut other.spans, seed);
+        prop_assert_eq!(print(&normalize(&other)), print(&normal));
+    }
+
+    #[test]
     fn the_agreeing_form_is_read_back_as_it(observation in generated::observation()) {
         let agreed = agreeing(&observation);
         prop_assert_eq!(parse(&print(&agreed)), Ok(agreed));

@@ -53,7 +53,7 @@
 //! | `remote=false` | what the exporter says of its parent, where it is not what the tree shows; `unknown`: nothing |
 //! | `time=reversed` | ends before it starts; `zero`, `no-start`, `no-end`, `outside-run` (needs `timed` in settings) |
 //! | `starts-before-parent`, `ends-after-parent` | in one instance; by default children lie inside parents |
-//! | `ends-before-stream` | ended before the last data frame but one passed the tap (which needs `frames=2` or more) |
+//! | `ends-before-stream` | ended well before the last data frame but one passed the tap (which needs `frames=2` or more) |
 //! | `during=S1` | a root that lies, in time, inside a span of another tree (captures: suspected splits) |
 //! | `via=cloud-trace-grpc` | the protocol that carried it; then `service.name` is a label of the span |
 //! | `export=2` | the export request that carried it; by default the first of its service; `none` |
@@ -145,6 +145,7 @@
 //! one tick a millisecond in which children lie inside parents and siblings follow one another, except where a line says
 //! otherwise ([`lay_out`]).
 
+mod diff;
 mod error;
 mod forest;
 mod hop;
@@ -159,6 +160,7 @@ mod text;
 mod times;
 mod value;
 
+pub use self::diff::{Difference, diff};
 pub use self::error::NotationError;
 pub use self::forest::Forest;
 pub use self::ids::canonical_ids;

@@ -1,6 +1,6 @@
 //! The language by example: texts that are read and written back as they stand.
 
-use super::{parse, parse_all, print, print_all};
+use super::{diff, parse, parse_all, print, print_all};
 
 /// A text in canonical form is written back as it was read.
 #[track_caller]
@@ -112,5 +112,106 @@ defects:
   field api-service export=1 at=T1/S2 place="spans[0].kind" "99 is no span kind"
   payload ? "cut off"
 "#,
+    );
+}
+
+#[track_caller]
+fn check_error(text: &str, expected: &str) {
+    let error = parse(text).expect_err("no observation");
+    assert_eq!(error.to_string(), expected, "{text}");
+}
+
+#[test]
+fn errors_say_where_and_what_was_expected() {
+    let kinds = "a span kind: SERVER, CLIENT, INTERNAL, PRODUCER, CONSUMER or UNSPECIFIED";
+    check_error("api", &format!("line 1, column 4: expected {kinds}, found the end of the line"));
+    check_error("\n  api SRVER \"x\"", &format!("line 2, column 7: expected {kinds}, found `SRVER`"));
+    check_error("api SERVER x", "line 1, column 12: expected the span's name in quotes, found `x`");
+    check_error("api SERVER \"é\" a=?", &format!("line 1, column 18: expected {VALUE}, found `?`"));
+    check_error(
+        "api SERVER \"x",
+        "line 1, column 12: expected a closing quote on the same line, found `\"x`",
+    );
+    check_error(
+        "api SERVER \"x\" parent=S7",
+        "line 1, column 23: expected a name that a span line defines with id=S7, found `S7`",
+    );
+    check_error(
+        "api SERVER \"x\" status=BAD",
+        "line 1, column 23: expected `ERROR`, `OK` or `UNSET`, found `BAD`",
+    );
+    check_error(
+        "api SERVER \"x\" oops",
+        "line 1, column 16: expected a status code (503, UNAVAILABLE), a field or a label key=value, found `oops`",
+    );
+    check_error(
+        "wire:\n  a -> b tcp",
+        "line 2, column 10: expected a transport: `http/1.1`, `h2c`, `https/1.1` or `h2`, found `tcp`",
+    );
+    check_error("| event \"x\"", "line 1, column 3: expected a span line above this one, found `event`");
+    check_error(
+        "wires:",
+        &format!("line 1, column 1: expected a span line, or a block: {BLOCK_NAMES}, found `wires:`"),
+    );
+    check_error(
+        "--- permutation a\n--- permutation b\n",
+        "line 2, column 1: expected one permutation, found 2 of them",
+    );
+}
+
+const VALUE: &str = "a value: \"text\", 5, 5.0, true, 0x05, [1, 2], {\"k\": 1} or <scrubbed>";
+const BLOCK_NAMES: &str =
+    "`requests:`, `wire:`, `resource:`, `logs:`, `export:`, `process:`, `settings:`, `defects:`";
+
+/// Every line of a text can be read in another indentation, with comments and empty lines between.
+#[test]
+fn what_is_written_by_hand_is_read_as_what_is_printed() {
+    let by_hand = parse(
+        "# a comment\n\napi SERVER \"GET /x\" 200\n     api INTERNAL \"a\"\n     | b=1\n     api INTERNAL \"c\"\n",
+    );
+    let printed = parse("api SERVER \"GET /x\" 200\n  api INTERNAL \"a\" b=1\n  api INTERNAL \"c\"\n");
+    assert_eq!(by_hand, printed);
+}
+
+#[test]
+fn a_deep_tree_is_read_and_written() {
+    let mut text = String::from("a SERVER \"0\"\n");
+    for depth in 1..10_000 {
+        match depth {
+            1..=32 => text.push_str(&format!("{}a INTERNAL \"{depth}\"\n", " ".repeat(2 * depth))),
+            _ => text.push_str(&format!("[{depth}] a INTERNAL \"{depth}\"\n")),
+        }
+    }
+    check(&text);
+}
+
+/// Compares two texts; the differences stand one a line.
+#[track_caller]
+fn check_diff(left: &str, right: &str, expected: &str) {
+    let (left, right) = (parse(left).expect("the left"), parse(right).expect("the right"));
+    let texts: Vec<String> = diff(&left, &right).into_iter().map(|difference| difference.text).collect();
+    assert_eq!(texts.join("\n"), expected);
+}
+
+#[test]
+fn differences_are_told_in_words() {
+    let left = "driver CLIENT \"GET /x\" 200\n  api SERVER \"GET /x\" 200\n    api CLIENT \"a.B/C\" OK\n      b SERVER \"a.B/C\" OK\n";
+    check_diff(left, left, "");
+    check_diff(
+        left,
+        "driver CLIENT \"GET /x\" 200\n  api SERVER \"GET /x\" 200\n    api CLIENT \"a.B/C\" OK\nb SERVER \"a.B/C\" OK trace=T2\n",
+        "b SERVER \"a.B/C\": moved from child of api CLIENT \"a.B/C\" to root\n\
+         b SERVER \"a.B/C\": remote parent differs: Some(true) / None",
+    );
+    check_diff(
+        left,
+        "driver CLIENT \"GET /x\" 500\n  api SERVER \"GET /x\" 500 status=ERROR error.type=\"500\"\n",
+        "driver CLIENT \"GET /x\": label http.response.status_code differs: 200 / 500\n\
+         api SERVER \"GET /x\": status differs: UNSET / ERROR\n\
+         api SERVER \"GET /x\": label error.type is there in addition: \"500\"\n\
+         api SERVER \"GET /x\": label http.response.status_code differs: 200 / 500\n\
+         api CLIENT \"a.B/C\" is missing (child of api SERVER \"GET /x\")\n\
+         b SERVER \"a.B/C\" is missing (child of api CLIENT \"a.B/C\")\n\
+         request to api: result differs: 200 / 500",
     );
 }

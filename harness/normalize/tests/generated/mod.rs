@@ -51,6 +51,22 @@ fn trace_id() -> impl Strategy<Value = TraceId> {
     (0..4u8).prop_map(|n| TraceId([n * 0x1b; 16]))
 }
 
+/// The same observation with span ids of their own: with doubled ids, which span has the children depends on the order.
+pub(crate) fn well_formed(mut observation: Observation) -> Observation {
+    for (number, span) in observation.spans.iter_mut().enumerate() {
+        span.span_id = SpanId([0xb0 | number as u8 + 1; 8]);
+    }
+    observation
+}
+
+/// Shuffles a list, the same way for the same seed.
+pub(crate) fn shuffle<T>(items: &mut [T], mut seed: u64) {
+    for last in (1..items.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        items.swap(last, (seed >> 33) as usize % (last + 1));
+    }
+}
+
 /// Ids with letters in them: digits alone would be a decimal number too.
 fn span_id() -> impl Strategy<Value = SpanId> {
     (0..10u8).prop_map(|n| if n == 0 { SpanId::ZERO } else { SpanId([0xb0 | n; 8]) })
