@@ -23,8 +23,9 @@ use utoipa::IntoParams;
 use crate::error::{ApiError, ErrorBody};
 use crate::greet::{Greeting, code};
 
-/// How long the lines before an abort have to get out: both versions of HTTP throw away what they have not sent.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long the headers and the lines before an abort have to get out: both versions of HTTP throw away what they have not
+/// sent, and nothing tells when they have. Long enough for a busy machine.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How the stream is to break, if it is.
 #[derive(Debug, Default, Deserialize, IntoParams)]
