@@ -64,7 +64,7 @@ impl Client {
                 Ok(response) => {
                     let exchange = read(response).await;
                     if let (Some(pool), Sender::Http1(sender)) = (pool, sender) {
-                        pool.give_back(sender);
+                        pool.give_back(sender).await;
                     }
                     return exchange;
                 }

@@ -217,4 +217,35 @@ mod tests {
         check(&[1, 0, 0, 0, 0], &[]);
         check(&[0, 255, 255, 255, 255, 1], &[]);
     }
+
+    #[track_caller]
+    fn check_code(status: u16, grpc_status: Option<&str>, failure: Option<Failure>, expected: GrpcCode) {
+        let mut response = ::http::Response::builder().status(status);
+        if let Some(grpc_status) = grpc_status {
+            response = response.header("grpc-status", grpc_status);
+        }
+        let (head, ()) = response.body(()).expect("a response").into_parts();
+        let exchange = Exchange { head: Some(head), failure, ..Exchange::default() };
+        assert_eq!(code(&exchange), expected, "{status} {grpc_status:?}");
+    }
+
+    #[test]
+    fn a_call_has_the_code_that_every_client_must_report() {
+        let reset = |code| Some(Failure::Broken("reset".to_owned(), Some(code)));
+        check_code(200, Some("0"), None, GrpcCode::Ok);
+        check_code(200, Some("5"), reset(8), GrpcCode::NotFound);
+        check_code(200, Some("99"), None, GrpcCode::Unknown);
+        check_code(200, Some("x"), None, GrpcCode::Unknown);
+        check_code(200, None, None, GrpcCode::Unknown);
+        check_code(200, None, reset(2), GrpcCode::Internal);
+        check_code(200, None, reset(7), GrpcCode::Unavailable);
+        check_code(200, None, reset(8), GrpcCode::Cancelled);
+        check_code(200, None, reset(11), GrpcCode::ResourceExhausted);
+        check_code(200, None, reset(12), GrpcCode::PermissionDenied);
+        check_code(200, None, Some(Failure::Broken("lost".to_owned(), None)), GrpcCode::Unavailable);
+        check_code(503, None, None, GrpcCode::Unavailable);
+        check_code(404, None, None, GrpcCode::Unimplemented);
+        check_code(418, None, None, GrpcCode::Unknown);
+        check_code(503, Some("13"), None, GrpcCode::Internal);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -58,9 +59,12 @@ impl Pool {
         Ok(sender)
     }
 
-    /// Takes back an HTTP/1.1 connection whose answer was read to its end.
-    pub(super) fn give_back(&self, sender: http1::SendRequest<Full<Bytes>>) {
-        self.idle().push(sender);
+    /// Takes back an HTTP/1.1 connection whose answer was read to its end, unless it is being closed or still sends.
+    pub(super) async fn give_back(&self, mut sender: http1::SendRequest<Full<Bytes>>) {
+        const SETTLED: Duration = Duration::from_millis(100);
+        if let Ok(Ok(())) = tokio::time::timeout(SETTLED, sender.ready()).await {
+            self.idle().push(sender);
+        }
     }
 
     fn take_idle(&self) -> Option<http1::SendRequest<Full<Bytes>>> {

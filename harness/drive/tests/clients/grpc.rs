@@ -73,7 +73,7 @@ async fn check_trouble(url: String, expected: &str) {
 
 #[tokio::test]
 async fn no_connection_is_no_answer_and_a_lost_one_is_unavailable() {
-    let address = nobody().await;
+    let (_socket, address) = nobody();
     check_trouble(format!("http://{address}"), &format!("no answer: no connection to {address}: ")).await;
     check_trouble(format!("http://{}", canned(b"").await), "UNAVAILABLE").await;
     check_trouble("http://no.such.host.invalid:1".to_owned(), "no answer: no connection to no.such.host")

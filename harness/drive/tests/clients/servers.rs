@@ -20,7 +20,7 @@ use spanwise_demo_proto::backend_service::v1::backend_service_server::{
 use spanwise_demo_proto::backend_service::v1::greet_request::Behavior;
 use spanwise_demo_proto::backend_service::v1::{GreetRequest, GreetResult};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
@@ -144,11 +144,12 @@ pub(crate) async fn canned(bytes: &'static [u8]) -> SocketAddr {
     address
 }
 
-/// An address at which nobody listens.
-pub(crate) async fn nobody() -> SocketAddr {
-    let (listener, address) = listen().await;
-    drop(listener);
-    address
+/// An address at which nobody listens, for as long as the socket is held that nobody else can take it.
+pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
 }
 
 /// A certificate for localhost, and the PEM a client must trust.

@@ -7,15 +7,17 @@ use futures_util::future::join_all;
 use http::{HeaderValue, Response, request, response};
 use spanwise_front::{Decision, Front, Hold, Policy, TapLog};
 use spanwise_model::End;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::service::{Service, front_before, options};
 use crate::wire::{cancel, connect, exchange, grpc, send};
 
 #[tokio::test]
 async fn a_service_that_cannot_be_reached_is_503() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
-    for upstream in [None, Some(closed)] {
+    // Bound and not listening: nobody else can take the port.
+    let closed = TcpSocket::new_v4().expect("a socket");
+    closed.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    for upstream in [None, Some(closed.local_addr().expect("an address"))] {
         let log = Arc::new(TapLog::new());
         let front = Front::start(options(&log, upstream)).await.expect("a front");
         let shown = exchange(&connect(front.addr()).await, grpc("/unary")).await;
