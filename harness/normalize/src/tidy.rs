@@ -16,9 +16,9 @@ pub(crate) fn tidy(observation: &mut Observation) {
     observation.logs.sort_by(|a, b| (&a.source, a.stream as u8).cmp(&(&b.source, b.stream as u8)));
     observation.process.sort_by(|a, b| a.source.cmp(&b.source));
     for tap in &mut observation.wire {
-        tap.request_headers.sort_by(|a, b| header_key(a).cmp(&header_key(b)));
-        tap.response_headers.sort_by(|a, b| header_key(a).cmp(&header_key(b)));
-        tap.trailers.sort_by(|a, b| header_key(a).cmp(&header_key(b)));
+        tap.request_headers.sort_by_key(header_key);
+        tap.response_headers.sort_by_key(header_key);
+        tap.trailers.sort_by_key(header_key);
     }
     recorded(observation);
 }

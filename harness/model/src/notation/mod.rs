@@ -77,9 +77,12 @@
 //! Evidence of a kind counts as recorded if its block is there, even if it is empty; spans and resources always do.
 //!
 //! ```text
+//! driver CLIENT "POST /greet" 503 id=S1
+//!   api-service SERVER "POST /greet" 503 status=ERROR
+//!     api-service CLIENT "backend_service.v1.BackendService/Greet" UNAVAILABLE status=ERROR id=S2 resource=R1
 //! wire:
 //!   driver -> api-service http/1.1 x-cloud-trace-context: T1/S1;o=1
-//!   api-service -> backend-service h2c UNAVAILABLE traceparent: T1-S2-01 tracestate: "a=1" frames=3 reset=8
+//!   api-service -> backend-service h2c UNAVAILABLE traceparent: T1-S2-01 tracestate: a=1 frames=3 reset=8
 //!   ? -> api-service https/1.1 "GET /x?y=1" 404 authority="api.example:443" x-cloud-trace-context: "{T1}/{S1};o=1"
 //!     | response content-type: text/plain trailers grpc-message: "no%20luck"
 //! resource:
@@ -167,7 +170,7 @@ pub use self::ids::canonical_ids;
 pub use self::implied::{Code, code_of, implied_remote};
 pub use self::layout::lay_out;
 pub use self::parse::{parse, parse_all};
-pub use self::print::{print, print_all};
+pub use self::print::{print, print_all, print_trace};
 pub use self::times::{Relation, relations};
 pub use self::value::print_value;
 

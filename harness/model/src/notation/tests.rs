@@ -215,3 +215,38 @@ fn differences_are_told_in_words() {
          request to api: result differs: 200 / 500",
     );
 }
+
+#[test]
+fn one_trace_can_be_written_alone() {
+    let text = "driver CLIENT \"GET /x\" 200 no-context\n  a SERVER \"GET /x\" 200\nb SERVER \"GET /y\" 200 trace=T2\nwire:\n";
+    let observation = parse(text).expect("an observation");
+    let second = observation.spans[2].trace_id;
+    assert_eq!(super::print_trace(&observation, second), "b SERVER \"GET /y\" 200 trace=T2\n");
+}
+
+/// In a capture nothing but time shows who may have called.
+#[test]
+fn a_root_can_lie_in_a_span_of_another_tree() {
+    check(
+        "a SERVER \"GET /x\" 200\n  a CLIENT \"GET\" 200 id=S1\nb SERVER \"GET /y\" 200 trace=T2 during=S1\nsettings:\n  capture\n",
+    );
+}
+
+/// The tutorial is read as it stands.
+#[test]
+fn the_examples_of_the_documentation_are_read() {
+    let page: String = include_str!("mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+        .collect();
+    let examples: Vec<&str> =
+        page.split("```").skip(1).step_by(2).filter_map(|code| code.strip_prefix("text\n")).collect();
+    let (grammar, examples) = examples.split_last().expect("examples, and the grammar last");
+    assert!(grammar.starts_with("text "));
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        let read = parse_all(example);
+        assert!(read.is_ok(), "{read:?}\n{example}");
+    }
+}

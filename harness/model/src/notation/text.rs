@@ -67,10 +67,10 @@ fn id(run: &str, known: &HashSet<SpanId>) -> Option<Piece> {
     if !(5..=32).contains(&run.len()) {
         return None;
     }
-    if run.len() <= 20 && !run.starts_with('0') && run.bytes().all(|b| b.is_ascii_digit()) {
-        if let Some(id) = run.parse().ok().map(SpanId::from_u64).filter(|id| known.contains(id)) {
-            return Some(Piece::Span(id, Digits::Decimal));
-        }
+    let is_decimal = run.len() <= 20 && !run.starts_with('0') && run.bytes().all(|b| b.is_ascii_digit());
+    let decimal = run.parse().ok().map(SpanId::from_u64).filter(|id| is_decimal && known.contains(id));
+    if let Some(id) = decimal {
+        return Some(Piece::Span(id, Digits::Decimal));
     }
     let digits =
         match (run.bytes().any(|b| b.is_ascii_lowercase()), run.bytes().any(|b| b.is_ascii_uppercase())) {

@@ -145,19 +145,21 @@ fn hosts(spans: &[Span], forest: &Forest, relations: &mut [Relation]) {
     for at in starts {
         let span = &spans[at];
         if guests.contains(&at) {
-            open.retain(|(end, _), _| *end >= span.start);
-            let around = open
-                .range((span.end, 0)..)
-                .map(|(_, host)| *host)
-                .filter(|host| spans[*host].shown_service() != span.shown_service());
-            let around: Vec<usize> = around.take(MOST_HOSTS).collect();
+            while open.first_key_value().is_some_and(|((end, _), _)| *end < span.start) {
+                open.pop_first();
+            }
+            let around: Vec<usize> =
+                open.range((span.end, 0)..).map(|(_, host)| *host).take(MOST_HOSTS).collect();
+            let crowded = around.len() == MOST_HOSTS;
+            let other = |host: &usize| spans[*host].shown_service() != span.shown_service();
+            let around: Vec<usize> = around.into_iter().filter(other).collect();
             let only = |kind: SpanKind| {
                 let mut hosts = around.iter().filter(|host| spans[**host].kind == kind);
                 hosts.next().filter(|_| hosts.next().is_none())
             };
             let clients = around.iter().any(|host| spans[*host].kind == SpanKind::Client);
             let host = if clients { only(SpanKind::Client) } else { only(SpanKind::Server) };
-            found.extend(host.filter(|_| around.len() < MOST_HOSTS).map(|host| (at, spans[*host].span_id)));
+            found.extend(host.filter(|_| !crowded).map(|host| (at, spans[*host].span_id)));
         }
         if could_call(&at) {
             open.insert((span.end, at), at);

@@ -9,8 +9,8 @@ use crate::{
 };
 
 use super::names::Names;
-use super::span::{names_of, number, read_position, read_protocol, read_source};
 use super::wire::read_header_value;
+use super::words::{names_of, number, read_position, read_protocol, read_source};
 
 /// Reads `api-service: line` or `api-service stderr: line`.
 pub(super) fn read_log(line: &mut Line<'_>, names: &mut Names) -> Result<LogRecord, NotationError> {

@@ -8,9 +8,10 @@ use crate::notation::implied::{implied_labels, implied_remote, implied_resource}
 use crate::notation::times::Relation;
 use crate::{Observation, Protocol, Request, Resource, Scope, Source, Span, SpanId, Value};
 
+use super::labels::Labels;
 use super::names::Names;
 use super::resource::Resources;
-use super::span::{Draft, Labels};
+use super::span::Draft;
 
 /// Turns drafts into the observation's spans and requests; returns the relations of their times.
 pub(super) fn build(

@@ -2,11 +2,13 @@
 
 mod blocks;
 mod build;
+mod labels;
 mod names;
 mod request;
 mod resource;
 mod span;
 mod wire;
+mod words;
 
 use super::error::NotationError;
 use super::hop::Hops;

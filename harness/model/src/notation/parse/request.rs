@@ -6,7 +6,7 @@ use crate::notation::line::{Item, Line, Place};
 use crate::{Request, RequestResult, Source, SpanId, TraceContext, TraceId};
 
 use super::names::Names;
-use super::span::{names_of, read_code, read_source};
+use super::words::{names_of, read_code, read_source};
 
 /// The fields of a request as read; what is not written follows from the driver's span.
 #[derive(Debug, Default)]

@@ -9,8 +9,9 @@ use crate::notation::line::{Item, Line, Place};
 use crate::notation::value::read_value;
 use crate::{Resource, Scope};
 
+use super::labels::Labels;
 use super::names::is_name;
-use super::span::{Labels, read_source};
+use super::words::read_source;
 
 /// The resources of services and the named ones (`R1`).
 #[derive(Debug, Default)]

@@ -5,13 +5,12 @@ use crate::notation::implied::Code;
 use crate::notation::line::{Item, Line, Place};
 use crate::notation::times::Relation;
 use crate::notation::value::read_value;
-use crate::{
-    Event, IdField, IdProblem, Link, MalformedId, Protocol, Source, Span, SpanId, SpanKind, StatusCode,
-    TraceId, Value,
-};
+use crate::{Event, IdField, IdProblem, Link, MalformedId, Source, Span, SpanId, StatusCode, TraceId, Value};
 
+use super::labels::{Labels, read_labels};
 use super::names::Names;
 use super::request::RequestDraft;
+use super::words::{kind, names_of, number, read_code, read_position, read_protocol, read_source};
 
 /// A span line as read.
 #[derive(Debug)]
@@ -36,27 +35,6 @@ pub(super) struct Draft {
     pub(super) request: RequestDraft,
     /// The fields that are complete already: name, kind, status, events, …
     pub(super) span: Span,
-}
-
-/// Labels as written: those with a value, and those said to be absent.
-#[derive(Debug, Default)]
-pub(super) struct Labels {
-    pub(super) written: Vec<(String, Value)>,
-    pub(super) absent: Vec<String>,
-}
-
-impl Labels {
-    /// Adds what is implied, unless it is written or absent; sorts by key.
-    pub(super) fn complete(self, implied: Vec<(String, Value)>) -> Vec<(String, Value)> {
-        let Labels { mut written, absent } = self;
-        let implied = implied
-            .into_iter()
-            .filter(|(key, _)| !absent.contains(key) && !written.iter().any(|(name, _)| name == key));
-        let implied: Vec<_> = implied.collect();
-        written.extend(implied);
-        written.sort_by(|(a, _), (b, _)| a.cmp(b));
-        written
-    }
 }
 
 /// Reads a span line; `depth` is its indentation.
@@ -99,34 +77,6 @@ pub(super) fn read_span(
     };
     draft.fields(line, names)?;
     Ok(draft)
-}
-
-/// A service, with `#2` behind it for a second instance; `None` for `?`.
-pub(super) fn read_source(line: &mut Line<'_>) -> Result<Option<Source>, NotationError> {
-    if line.rest().starts_with('"') {
-        let service = line.quoted()?;
-        let instance = if line.take("#") { instance(&line.plain(":")) } else { Some(1) };
-        return match instance {
-            Some(instance) => Ok(Some(Source::new(&service, instance))),
-            None => Err(line.expected("the number of an instance")),
-        };
-    }
-    let place = line.place();
-    let word = line.plain(":=\"");
-    if word == "?" {
-        return Ok(None);
-    }
-    let (service, number) = word.split_once('#').unwrap_or((&word, "1"));
-    match instance(number) {
-        Some(instance) if !service.is_empty() => Ok(Some(Source::new(service, instance))),
-        _ => {
-            Err(place.expected("a service: `api-service`, or `api-service#2` for its second instance", &word))
-        }
-    }
-}
-
-fn instance(number: &str) -> Option<u32> {
-    number.parse().ok()
 }
 
 impl Draft {
@@ -273,33 +223,6 @@ impl Draft {
     }
 }
 
-/// The rest of a line as labels.
-pub(super) fn read_labels(line: &mut Line<'_>) -> Result<Vec<(String, Value)>, NotationError> {
-    let mut labels = Vec::new();
-    while !line.is_done() {
-        match line.clone().item()? {
-            Some(Item::Key(key, _)) => {
-                line.item()?;
-                labels.push((key, read_value(line)?));
-            }
-            _ => return Err(line.expected("a label key=value")),
-        }
-    }
-    Ok(labels)
-}
-
-/// `T1/S1`, with names or `zero`.
-pub(super) fn names_of(
-    word: &str,
-    place: Place,
-    names: &mut Names,
-) -> Result<(TraceId, SpanId), NotationError> {
-    match word.split_once('/') {
-        Some((trace, span)) => Ok((names.trace(trace, place)?, names.span(span, place)?)),
-        None => Err(place.expected("a trace and a span: `T1/S1`, or `T1/P1` where it never arrived", word)),
-    }
-}
-
 fn read_malformed(line: &mut Line<'_>) -> Result<MalformedId, NotationError> {
     let at = line.place();
     let word = line.word();
@@ -332,48 +255,3 @@ pub(in crate::notation) const ID_PROBLEMS: [(IdProblem, &str); 5] = [
     (IdProblem::Disagrees, "disagrees"),
     (IdProblem::Base64, "base64"),
 ];
-
-/// A code as it stands on span and wire lines.
-pub(super) fn read_code(word: &str) -> Option<Code> {
-    if word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit()) {
-        return word.parse().ok().filter(|status| *status >= 100).map(Code::Http);
-    }
-    word.parse().ok().map(Code::Grpc)
-}
-
-/// A number where the line stands.
-pub(super) fn number<T: std::str::FromStr>(line: &mut Line<'_>) -> Result<T, NotationError> {
-    let at = line.place();
-    let word = line.word();
-    word.parse().map_err(|_| at.expected("a number", &word))
-}
-
-/// The position of an export request, written from 1.
-pub(super) fn read_position(word: &str, at: Place) -> Result<usize, NotationError> {
-    let position: Option<usize> = word.parse().ok();
-    position
-        .and_then(|position| position.checked_sub(1))
-        .ok_or_else(|| at.expected("the number of an export request, from 1, or `none`", word))
-}
-
-/// A protocol by its name in reports.
-pub(super) fn read_protocol(word: &str, at: Place) -> Result<Protocol, NotationError> {
-    let all = [
-        Protocol::OtlpGrpc,
-        Protocol::OtlpHttp,
-        Protocol::OtlpHttpJson,
-        Protocol::CloudTraceGrpc,
-        Protocol::CloudTraceRest,
-    ];
-    all.into_iter().find(|protocol| protocol.as_str() == word).ok_or_else(|| {
-        at.expected(
-            "`otlp-grpc`, `otlp-http`, `otlp-http-json`, `cloud-trace-grpc` or `cloud-trace-rest`",
-            word,
-        )
-    })
-}
-
-fn kind(word: &str) -> Option<SpanKind> {
-    use SpanKind::{Client, Consumer, Internal, Producer, Server, Unspecified};
-    [Server, Client, Internal, Producer, Consumer, Unspecified].into_iter().find(|kind| kind.as_str() == word)
-}

@@ -7,7 +7,7 @@ use crate::notation::line::{Item, Line};
 use crate::{End, Header, HttpVersion, Span, Stamps, WireTap};
 
 use super::names::Names;
-use super::span::{number, read_code, read_source};
+use super::words::{number, read_code, read_source};
 
 /// A wire line as read.
 #[derive(Debug)]

@@ -11,13 +11,28 @@ use super::hop::Hops;
 use super::parse::{FirstExports, spans_by_export};
 use super::text::quote;
 use super::times::relations;
-use crate::{Evidence, Observation};
+use crate::{Evidence, Observation, TraceId};
 
 /// Writes one observation; a name stands above it as `--- permutation NAME`. See the [module](super) for the language.
 ///
 /// What is read back equals the observation if that is in normal form; otherwise it equals its normal form as far as order,
 /// ids and times go.
 pub fn print(observation: &Observation) -> String {
+    written(observation, None)
+}
+
+/// Writes the span lines of one trace of an observation, with the names that the whole observation gives.
+pub fn print_trace(observation: &Observation, trace: TraceId) -> String {
+    written(observation, Some(trace))
+}
+
+/// Writes several observations, each behind its `--- permutation NAME` line.
+pub fn print_all<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> String {
+    observations.into_iter().map(print).collect()
+}
+
+/// Writes all, or the lines of one trace.
+fn written(observation: &Observation, only: Option<TraceId>) -> String {
     let forest = Forest::of(&observation.spans);
     let relations = relations(observation, &forest);
     let names = names::Names::of(observation, &forest, &relations);
@@ -36,13 +51,18 @@ pub fn print(observation: &Observation) -> String {
     let requests = wire::Requests::of(observation, &names);
     let mut text = String::new();
     let name = &observation.name;
-    if !name.is_empty() {
+    if !name.is_empty() && only.is_none() {
         let is_plain = name.trim() == name && !name.starts_with('"') && !name.chars().any(char::is_control);
         let name = if is_plain { name.clone() } else { quote(name) };
         text.push_str(&format!("--- permutation {name}\n"));
     }
     for (at, depth) in forest.depth_first() {
-        spans.print(at, depth, &requests.fields[at], &mut text);
+        if only.is_none_or(|trace| observation.spans[at].trace_id == trace) {
+            spans.print(at, depth, &requests.fields[at], &mut text);
+        }
+    }
+    if only.is_some() {
+        return text;
     }
     let recorded = |evidence| observation.recorded.contains(&evidence);
     let mut block = |name: &str, always: bool, lines: Vec<String>| {
@@ -70,9 +90,4 @@ pub fn print(observation: &Observation) -> String {
     let defects = observation.defects.iter().map(|defect| blocks::print_defect(defect, &names));
     block("defects", false, defects.collect());
     text
-}
-
-/// Writes several observations, each behind its `--- permutation NAME` line.
-pub fn print_all<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> String {
-    observations.into_iter().map(print).collect()
 }

@@ -1,0 +1,195 @@
+//! Evidence beside spans, of every shape.
+
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+use spanwise_model::{
+    ContextFormat, Defect, DefectKind, End, Evidence, Export, ExportAnswer, GrpcCode, Header, HttpVersion,
+    LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling,
+    ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId, WireTap,
+};
+
+use super::words::{protocol, source, span_id, text, time, trace_id};
+
+pub(super) fn context() -> impl Strategy<Value = TraceContext> {
+    (trace_id(), span_id(), of(any::<bool>())).prop_map(|(t, s, sampled)| TraceContext {
+        // Contexts are never all zero.
+        trace_id: if t.is_valid() { t } else { TraceId([1; 16]) },
+        span_id: if s.is_valid() { s } else { SpanId([0xc1; 8]) },
+        sampled,
+    })
+}
+
+pub(super) fn result() -> impl Strategy<Value = RequestResult> {
+    prop_oneof![
+        select(vec![200u16, 503, 7]).prop_map(RequestResult::Http),
+        Just(RequestResult::HttpBroken(200)),
+        select(vec![GrpcCode::Ok, GrpcCode::Unavailable]).prop_map(RequestResult::Grpc),
+        text().prop_map(RequestResult::None),
+    ]
+}
+
+pub(super) fn request() -> impl Strategy<Value = Request> {
+    (source(), context(), of(context()), of(text()), result(), of(result())).prop_map(
+        |(to, own, context, marker, result, expected)| Request {
+            to,
+            trace_id: own.trace_id,
+            span_id: own.span_id,
+            context,
+            marker,
+            result,
+            expected,
+        },
+    )
+}
+
+/// A header, with ids of spans in it in every form.
+pub(super) fn header() -> impl Strategy<Value = Header> {
+    let names = vec![
+        "traceparent",
+        "x-cloud-trace-context",
+        "tracestate",
+        "content-type",
+        "grpc-status",
+        "Odd Name",
+        "x:",
+    ];
+    (select(names).prop_map(str::to_owned), id_text()).prop_map(|(name, value)| Header { name, value })
+}
+
+pub(super) fn id_text() -> impl Strategy<Value = String> {
+    let written = (context(), 0..8u8).prop_map(|(context, form)| match form {
+        0 | 1 => ContextFormat::Tracecontext.print(&context),
+        2 | 3 => ContextFormat::GcpTrace.print(&context),
+        4 => format!("{}/{}", context.trace_id.to_string().to_uppercase(), context.span_id),
+        5 => format!("{{\"trace\":\"projects/p/traces/{}\"}} \\", context.trace_id),
+        6 => format!("{}\\{}", context.trace_id, context.span_id),
+        _ => format!("application/grpc{}", context.span_id.to_u64()),
+    });
+    let plain =
+        select(vec!["application/grpc", "0", "14", "99", "T1/S1;o=1", "T1-S1-01"]).prop_map(str::to_owned);
+    prop_oneof![3 => written, 1 => text(), 1 => plain]
+}
+
+pub(super) fn tap() -> impl Strategy<Value = WireTap> {
+    let end = prop_oneof![
+        3 => Just(End::Complete),
+        1 => Just(End::WithoutTrailers),
+        1 => of(0..9u32).prop_map(End::Reset),
+        1 => Just(End::Canceled),
+        1 => Just(End::Open),
+    ];
+    let how = (any::<bool>(), any::<bool>(), select(vec!["POST /greet", "POST /a.B/C", "GET ", "GET /x y"]));
+    let headers = (vec(header(), 0..3), vec(header(), 0..2), vec(header(), 0..2));
+    let answer = (of(select(vec![200u16, 503, 99, 1000])), any::<bool>(), end, 0..4u32, time());
+    (of(source()), source(), how, text(), headers, answer).prop_map(
+        |(from, to, how, authority, headers, answer)| {
+            let (method, path) = how.2.split_once(' ').expect("a method and a path");
+            WireTap {
+                from,
+                to,
+                tls: how.0,
+                http: if how.1 { HttpVersion::Http2 } else { HttpVersion::Http1 },
+                method: method.to_owned(),
+                path: path.to_owned(),
+                authority,
+                request_headers: headers.0,
+                status: answer.0,
+                response_headers: headers.1,
+                trailers: headers.2,
+                answered_by_front: answer.1,
+                end: answer.2,
+                stamps: Stamps { data_frames: answer.3, last_but_one_data: answer.4, ..Stamps::default() },
+            }
+        },
+    )
+}
+
+pub(super) fn log() -> impl Strategy<Value = LogRecord> {
+    (source(), any::<bool>(), time(), id_text()).prop_map(|(source, stderr, time, line)| LogRecord {
+        source,
+        stream: if stderr { Stream::Stderr } else { Stream::Stdout },
+        time,
+        line,
+    })
+}
+
+pub(super) fn refusal() -> impl Strategy<Value = Refusal> {
+    text().prop_map(|message| Refusal { code: "UNAVAILABLE".to_owned(), message })
+}
+
+pub(super) fn export() -> impl Strategy<Value = Export> {
+    let answer = prop_oneof![Just(ExportAnswer::Accepted), refusal().prop_map(ExportAnswer::Refused)];
+    let sizes = (select(vec![5u64, 1000, 20_000_000]), 0..4u32);
+    (of(source()), protocol(), time(), vec(header(), 0..2), sizes, of(text()), answer, of(refusal()))
+        .prop_map(|(source, protocol, time, headers, (bytes, spans), project, answer, would_be_refused)| {
+            Export { source, protocol, time, headers, bytes, spans, project, answer, would_be_refused }
+        })
+}
+
+pub(super) fn process() -> impl Strategy<Value = ProcessEvent> {
+    let exited = |code, signal| ProcessEventKind::Exited { code, signal };
+    let kinds = vec![
+        ProcessEventKind::Spawned,
+        ProcessEventKind::Ready,
+        ProcessEventKind::Terminated,
+        ProcessEventKind::Killed,
+        exited(Some(1), None),
+        exited(None, Some(9)),
+        exited(None, None),
+    ];
+    (source(), time(), select(kinds)).prop_map(|(source, time, kind)| ProcessEvent { source, time, kind })
+}
+
+pub(super) fn defect() -> impl Strategy<Value = Defect> {
+    let kinds = vec![DefectKind::Payload, DefectKind::Span, DefectKind::Field];
+    (select(kinds), of(source()), of(0..3usize), text(), text(), of(trace_id()), of(span_id())).prop_map(
+        |(kind, source, export, place, detail, trace_id, span_id)| Defect {
+            kind,
+            source,
+            export,
+            place,
+            detail,
+            trace_id,
+            span_id,
+        },
+    )
+}
+
+pub(super) fn settings() -> impl Strategy<Value = Settings> {
+    let axes = vec((select(vec!["entry", "odd axis"]).prop_map(str::to_owned), text()), 0..2);
+    let declared = (vec(service(), 0..2), any::<bool>(), any::<bool>(), any::<bool>());
+    (axes, of(text()), any::<bool>(), declared).prop_map(
+        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed))| Settings {
+            axes,
+            project,
+            sampling: sampling.then_some(Sampling::ParentBased),
+            platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
+            services,
+            begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
+            ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
+            deadline_passed,
+        },
+    )
+}
+
+pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
+    let formats = vec(select(vec![ContextFormat::GcpTrace, ContextFormat::Tracecontext]), 0..3);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (select(vec!["api-service", "a b"]), formats, flags, vec(text(), 0..2)).prop_map(
+        |(name, propagation, flags, untraced)| ServiceFacts {
+            name: name.to_owned(),
+            protocol: if flags.0 { ServiceProtocol::Grpc } else { ServiceProtocol::Http },
+            propagation,
+            baggage: flags.1,
+            flushes_on_sigterm: flags.2,
+            untraced,
+            declares_route: flags.3,
+        },
+    )
+}
+
+pub(super) fn recorded() -> impl Strategy<Value = Vec<Evidence>> {
+    proptest::sample::subsequence(Evidence::ALL.to_vec(), 0..=6)
+}
