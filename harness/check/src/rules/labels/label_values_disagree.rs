@@ -65,64 +65,61 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    for server in index.nodes().filter(|node| node.kind == SpanKind::Server) {
-        let Some(protocol) = protocol(server) else { continue };
-        let hop = server.came_by();
-        if let Some(client) = caller(server) {
+    for node in index.nodes() {
+        let Some(protocol) = protocol(node) else { continue };
+        if node.kind == SpanKind::Client {
+            compare_ends(findings, node, protocol);
+        } else if let Some(hop) = node.came_by().filter(|_| protocol == Protocol::Http) {
             findings.looked();
-            let both = [client, server].map(|node| method(node, protocol));
-            if let [Some(called), Some(served)] = &both
-                && called != served
-                && is_first(server, client)
-            {
-                report(findings, server, client, method_label(protocol), "method", called, served);
-            }
-            let both = [client, server].map(|node| status(node, protocol));
-            if let ([Some(received), Some(sent)], Some(hop)) = (&both, hop)
-                && received != sent
-                && is_the_answer(client, hop)
-            {
-                report(findings, server, client, status_label(protocol), "status code", received, sent);
-            }
-        }
-        if let Some(hop) = hop.filter(|hop| protocol == Protocol::Http && !hop.tap().answered_by_front) {
-            findings.looked();
-            compare_with_headers(findings, server, hop);
+            compare_with_headers(findings, node, hop);
         }
     }
 }
 
-/// The CLIENT span whose call a SERVER span answers, of another service.
-fn caller(server: Node<'_>) -> Option<Node<'_>> {
-    let parent = server.parent().filter(|parent| !parent.is_driver() && parent.kind == SpanKind::Client)?;
-    (protocol(parent) == protocol(server) && parent.same_process(server) != Some(true)).then_some(parent)
+/// Compares a CLIENT span with the SERVER spans that answered it.
+fn compare_ends(findings: &mut Findings<'_>, client: Node<'_>, spoken: Protocol) {
+    let answers = client.children().filter(|child| {
+        child.kind == SpanKind::Server
+            && child.same_process(client) != Some(true)
+            && protocol(*child) == Some(spoken)
+    });
+    // The first of them: one that follows a redirect may have another method.
+    let Some(first) = answers.min_by_key(|child| child.start) else { return };
+    findings.looked();
+    if let [Some(called), Some(served)] = [client, first].map(|node| method(node, spoken))
+        && called != served
+    {
+        report(findings, client, first, method_label(spoken), "method", [&called, &served]);
+    }
+    let last = client.sent().last().filter(|hop| is_answer(client, *hop));
+    let Some(last) = last.and_then(Hop::server).filter(|server| protocol(*server) == Some(spoken)) else {
+        return;
+    };
+    if let [Some(received), Some(sent)] = [client, last].map(|node| status(node, spoken))
+        && received != sent
+    {
+        report(findings, client, last, status_label(spoken), "status code", [&received, &sent]);
+    }
 }
 
-/// Whether no other SERVER span answered the call before: one that follows a redirect may have another method.
-fn is_first(server: Node<'_>, client: Node<'_>) -> bool {
-    let answers = client.children().filter(|child| child.kind == SpanKind::Server);
-    answers.min_by_key(|child| child.start) == Some(server)
-}
-
-/// Whether the caller got this answer as it was: it came to its end, and no further attempt followed.
-fn is_the_answer(client: Node<'_>, hop: Hop<'_>) -> bool {
+/// Whether the caller got the answer of an exchange as it was.
+fn is_answer(client: Node<'_>, hop: Hop<'_>) -> bool {
     let tap = hop.tap();
     // A status that the caller made itself (its deadline, a message it could not read) is not on the wire.
     let as_received = match tap.grpc_status() {
         Some(code) => semconv::grpc_status(client.span()) == Some(code),
         None => !tap.is_grpc(),
     };
-    client.sent().last() == Some(hop) && tap.end == End::Complete && !tap.answered_by_front && as_received
+    tap.end == End::Complete && !tap.answered_by_front && as_received
 }
 
 fn report(
     findings: &mut Findings<'_>,
-    server: Node<'_>,
     client: Node<'_>,
+    server: Node<'_>,
     label: &str,
     what: &str,
-    at_client: &str,
-    at_server: &str,
+    [at_client, at_server]: [&str; 2],
 ) {
     let (caller, called) = (super::service(client), super::service(server));
     let message = format!(

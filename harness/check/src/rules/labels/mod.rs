@@ -41,6 +41,9 @@ pub(crate) static ALL: &[&Rule] = &[
 /// Spans by what they have in common, in the order in which they were first seen.
 type Alike<'i, Key> = IndexMap<Key, Vec<Node<'i>>>;
 
+/// On how many spans a finding stands: whether it explains another is asked for each pair of theirs.
+const REACHED: usize = 256;
+
 /// One finding about spans that all have the same wrong with them; it shows the way to the first.
 fn on_spans<'f>(
     findings: &'f mut Findings<'_>,
@@ -48,7 +51,7 @@ fn on_spans<'f>(
     message: impl Into<String>,
 ) -> Report<'f> {
     let report = findings.on_span(nodes[0], message).fact("spans", nodes.len() as i64);
-    nodes[1..].iter().fold(report, |report, node| report.reaches_span(*node))
+    nodes.iter().take(REACHED).skip(1).fold(report, |report, node| report.reaches_span(*node))
 }
 
 /// How a finding names a service.
