@@ -88,6 +88,7 @@ async fn next_line(greetings: Greetings) -> Option<(Result<Bytes, Status>, Greet
     match greetings.message().await {
         Ok(greeting) => Some((Ok(line(greeting?)), Some(greetings))),
         Err(status) => {
+            // waits on purpose: what was said before must be sent before the body is aborted
             tokio::time::sleep(PAUSE).await;
             Some((Err(status), None))
         }

@@ -70,6 +70,7 @@ async fn begin(request: &GreetRequest) -> Result<(), Status> {
         Some(Behavior::ErrorCode(code)) => requested_failure(code),
         Some(Behavior::Panic(true)) => panic!("the request asked for a panic"),
         Some(Behavior::DelayMs(milliseconds)) => {
+            // waits on purpose: the request asked for it
             tokio::time::sleep(Duration::from_millis(milliseconds.into())).await;
             Ok(())
         }

@@ -80,6 +80,7 @@ impl Body for ResetBody {
         if this.pause.is_none() {
             match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
+                // waits on purpose: what was said before must be sent before the stream is reset
                 _ => this.pause = Some(Box::pin(tokio::time::sleep(PAUSE))),
             }
         }

@@ -154,6 +154,31 @@ async fn spans_get_out_on_sigterm(
 }
 
 #[rstest]
+#[case::unavailable("14", 2)]
+#[case::deadline_exceeded("4", 2)]
+#[case::permanent("3", 1)]
+#[tokio::test]
+async fn cloud_trace_is_asked_again_where_that_may_help(
+    #[case] status: &'static str,
+    #[case] requests: usize,
+) {
+    let collector = Collector::start(false).await;
+    collector.refuse_next(status);
+    let environment = [
+        ("OTEL_TRACES_EXPORTER", "gcp_trace"),
+        ("GOOGLE_CLOUD_PROJECT", "demo"),
+        ("GOOGLE_CLOUD_TRACE_ENDPOINT", &collector.url),
+    ];
+    let service = Service::start(&environment).await;
+    service.greet().await;
+    service.stop(Signal::SIGTERM).await;
+    let exports = collector.exports();
+    assert_eq!(exports.len(), requests);
+    let batch = |export: &Export| BatchWriteSpansRequest::decode(&export.body[5..]).unwrap();
+    assert!(exports.iter().all(|export| batch(export) == batch(&exports[0])), "the same batch again");
+}
+
+#[rstest]
 #[tokio::test]
 async fn a_request_is_one_log_line_with_its_trace(#[values(Signal::SIGTERM, Signal::SIGINT)] signal: Signal) {
     let environment = [

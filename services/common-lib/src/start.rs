@@ -90,6 +90,7 @@ pub async fn within_grace(
 ) -> std::io::Result<()> {
     let grace = async {
         stop.await;
+        // waits on purpose: the grace period itself
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {

@@ -31,13 +31,20 @@ pub(crate) struct Export {
     pub(crate) body: Bytes,
 }
 
+/// What has come, and what the next answers are to be; shared with the connections.
+#[derive(Clone, Default)]
+struct Exports {
+    seen: Arc<Mutex<Vec<Export>>>,
+    refusals: Arc<Mutex<Vec<&'static str>>>,
+}
+
 /// A collector; it ends when it is dropped.
 pub(crate) struct Collector {
     /// Where it listens.
     pub(crate) url: String,
     /// A PEM file with the authority that its certificate is from.
     pub(crate) authority: PathBuf,
-    exports: Arc<Mutex<Vec<Export>>>,
+    exports: Exports,
     task: JoinHandle<()>,
 }
 
@@ -47,7 +54,7 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (acceptor, authority) = tls(port);
-        let exports = Arc::new(Mutex::new(Vec::new()));
+        let exports = Exports::default();
         let url = format!("{}://localhost:{port}", if secure { "https" } else { "http" });
         let task = tokio::spawn(accept(listener, secure.then_some(acceptor), exports.clone()));
         Self { url, authority, exports, task }
@@ -55,7 +62,12 @@ impl Collector {
 
     /// What has come so far.
     pub(crate) fn exports(&self) -> Vec<Export> {
-        self.exports.lock().unwrap().clone()
+        self.exports.seen.lock().unwrap().clone()
+    }
+
+    /// Answers the next gRPC request with this status instead of OK.
+    pub(crate) fn refuse_next(&self, grpc_status: &'static str) {
+        self.exports.refusals.lock().unwrap().push(grpc_status);
     }
 }
 
@@ -65,7 +77,7 @@ impl Drop for Collector {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, exports: Arc<Mutex<Vec<Export>>>) {
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, exports: Exports) {
     loop {
         let (tcp, _) = listener.accept().await.unwrap();
         let (acceptor, exports) = (acceptor.clone(), exports.clone());
@@ -89,22 +101,22 @@ type Answer = StreamBody<
 >;
 
 /// Success, in the protocol of the request.
-async fn answer(
-    request: Request<Incoming>,
-    exports: Arc<Mutex<Vec<Export>>>,
-) -> Result<Response<Answer>, hyper::Error> {
+async fn answer(request: Request<Incoming>, exports: Exports) -> Result<Response<Answer>, hyper::Error> {
     let text =
         |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
     let (content_type, user_agent) = (text("content-type"), text("user-agent"));
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
-    exports.lock().unwrap().push(Export { path, user_agent, body });
+    exports.seen.lock().unwrap().push(Export { path, user_agent, body });
     let mut frames = Vec::new();
     if content_type.starts_with("application/grpc") {
-        // An empty message, and OK.
-        frames.push(Ok(Frame::data(Bytes::from_static(&[0; 5]))));
-        let trailers: HeaderMap =
-            [("grpc-status".parse().unwrap(), "0".parse().unwrap())].into_iter().collect();
+        let status = exports.refusals.lock().unwrap().pop().unwrap_or("0");
+        if status == "0" {
+            // An empty message.
+            frames.push(Ok(Frame::data(Bytes::from_static(&[0; 5]))));
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", status.parse().unwrap());
         frames.push(Ok(Frame::trailers(trailers)));
     } else if content_type == "application/json" {
         frames.push(Ok(Frame::data(Bytes::from_static(b"{}"))));

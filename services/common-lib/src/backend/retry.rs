@@ -74,6 +74,7 @@ where
                     Err(status) if status.code() != Code::Unavailable => return Err(status),
                     _ => {}
                 }
+                // waits on purpose: the backoff between two attempts
                 tokio::time::sleep(wait).await;
                 wait = wait.saturating_mul(2);
             }

@@ -98,6 +98,7 @@ async fn write(
         if !may_pass || Instant::now() + backoff >= deadline {
             return Err(error);
         }
+        // waits on purpose: the backoff between two attempts
         tokio::time::sleep(backoff).await;
         backoff *= 2;
     }
