@@ -43,7 +43,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Byte
         }
     }
     match headers.get(http::header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
-        None | Some(b"" | b"identity") => Ok(bytes.into()),
+        None | Some(b"" | b"identity") => Ok(kept(bytes)),
         Some(b"gzip" | b"x-gzip") => unpack(&bytes),
         Some(other) => Err(Refused::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -58,5 +58,11 @@ fn unpack(packed: &[u8]) -> Result<Bytes, Refused> {
     reader
         .read_to_end(&mut bytes)
         .map_err(|error| Refused::new(StatusCode::BAD_REQUEST, format!("the body is not gzip: {error}")))?;
-    if bytes.len() > LARGEST { Err(too_large()) } else { Ok(bytes.into()) }
+    if bytes.len() > LARGEST { Err(too_large()) } else { Ok(kept(bytes)) }
+}
+
+/// Bytes without the room they grew in, as they may be kept for long.
+fn kept(mut bytes: Vec<u8>) -> Bytes {
+    bytes.shrink_to_fit();
+    bytes.into()
 }
