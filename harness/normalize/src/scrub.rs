@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use spanwise_model::{ExportAnswer, Header, Observation, Resource, Scope, Span, Value};
+use spanwise_model::{ExportAnswer, Header, Observation, RequestResult, Resource, Scope, Span, Value};
 
 /// Attributes of spans, events and resources by key; a key that ends in `.` stands for all that begin with it.
 /// The first that fits counts.
@@ -132,6 +132,13 @@ pub(crate) fn scrub(observation: &mut Observation) {
         for header in tap.trailers.iter_mut().chain(&mut tap.response_headers) {
             if header.name == "grpc-message" {
                 header.value = message(&header.value.replace("%20", " "), || header.value.clone());
+            }
+        }
+    }
+    for request in &mut observation.requests {
+        for result in std::iter::once(&mut request.result).chain(&mut request.expected) {
+            if let RequestResult::None(why) = result {
+                *why = message(why, || why.clone());
             }
         }
     }

@@ -88,6 +88,14 @@ logs:
 }
 
 #[test]
+fn why_no_answer_came_is_scrubbed_where_the_machine_says_it() {
+    check(
+        "driver CLIENT \"GET /x\" result=\"connect error: os error 111\" to=api\n",
+        "driver CLIENT \"GET /x\" to=api result=\"<message>\"\n",
+    );
+}
+
+#[test]
 fn exporters_and_channels_agree() {
     let agreed = "\
 driver CLIENT \"GET /x\" 200
@@ -150,6 +158,8 @@ fn trees_may_be_deep_and_wide() {
     check_shape((1..=10_000).map(|id| span(id, (id > 1).then(|| id - 1))).collect(), 10_000);
     check_shape((1..=20_000).map(|id| span(id, (id > 1).then_some(1))).collect(), 20_000);
     check_shape((1..=20_000).map(|id| span(id, Some(50_000))).collect(), 20_000);
+    let server = |id| Span { kind: SpanKind::Server, ..span(id, None) };
+    check_shape((1..=20_000).map(server).collect(), 20_000);
 }
 
 #[test]

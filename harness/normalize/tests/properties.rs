@@ -41,6 +41,19 @@ proptest! {
     }
 
     #[test]
+    fn no_damage_to_a_text_makes_the_parser_panic(
+        (observation, from, length) in (generated::observation(), any::<usize>(), 0..20usize),
+    ) {
+        let text: Vec<char> = print(&normalize(&observation)).chars().collect();
+        let from = from % (text.len() + 1);
+        let to = (from + length).min(text.len());
+        let damaged: String = text[..from].iter().chain(&text[to..]).collect();
+        if let Ok(read) = parse_all(&damaged) {
+            read.iter().for_each(|observation| drop(print(&normalize(observation))));
+        }
+    }
+
+    #[test]
     fn nothing_that_is_read_makes_the_parser_panic(text in "(api SERVER|\\||wire:|S1|\"x\"|=|!|\\{T1:d\\}|\n| |->|[a-zé0-9#\\[\\]<>,-]){0,40}") {
         let _ = parse_all(&text);
     }

@@ -146,7 +146,8 @@
 //!
 //! Ids and times are not written. Reading gives every trace and span the id of its number ([`canonical_ids`]), and times of
 //! one tick a millisecond in which children lie inside parents and siblings follow one another, except where a line says
-//! otherwise ([`lay_out`]).
+//! otherwise ([`lay_out`]). Requests follow one another, a tree whose parent never arrived lies in the first of its trace, and
+//! log lines fall into the first request.
 
 mod diff;
 mod error;
