@@ -53,6 +53,8 @@ pub fn text(line: &str) -> Cow<'_, str> {
         let between = &line[at..start];
         let replacement = if looks_like_jwt(word) || looks_like_access_token(word) {
             Some(token("token", word))
+        } else if looks_like_api_key(word) {
+            Some(placeholder("api key", word))
         } else {
             match before {
                 Before::Bearer if is_gap(between) && word.len() >= 8 => Some(bearer(word)),
@@ -125,7 +127,7 @@ fn assigns(between: &str) -> bool {
 }
 
 fn is_secret_name(word: &str) -> bool {
-    const NAMES: [&str; 17] = [
+    const NAMES: [&str; 18] = [
         "authorization",
         "proxy-authorization",
         "x-serverless-authorization",
@@ -143,21 +145,22 @@ fn is_secret_name(word: &str) -> bool {
         "id_token",
         "token",
         "x-goog-signature",
+        "x-amz-signature",
     ];
     NAMES.iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
 /// The password of `scheme://user:password@host`, where the word at this place is one.
 fn userinfo(line: &str, start: usize, end: usize) -> Option<String> {
-    if line.as_bytes().get(end) != Some(&b'@') {
+    const LONGEST_USER: usize = 256;
+    let bytes = line.as_bytes();
+    if bytes.get(end) != Some(&b'@') {
         return None;
     }
-    let before = &line[..start];
-    let user_at = before.rfind("://")? + 3;
-    let user = before.get(user_at..)?.strip_suffix(':')?;
-    user.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+%".contains(&byte))
-        .then(|| placeholder("password", &line[start..end]))
+    let (colon, user) = bytes[start.saturating_sub(LONGEST_USER)..start].split_last()?;
+    let is_user = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+%".contains(byte);
+    let before_user = &user[..user.len() - user.iter().rev().take_while(|byte| is_user(byte)).count()];
+    (*colon == b':' && before_user.ends_with(b"://")).then(|| placeholder("password", &line[start..end]))
 }
 
 fn looks_like_jwt(word: &str) -> bool {
@@ -166,6 +169,11 @@ fn looks_like_jwt(word: &str) -> bool {
 
 fn looks_like_access_token(word: &str) -> bool {
     word.starts_with("ya29.") && word.len() > 20
+}
+
+/// Google's API keys, which its REST interfaces take in the query.
+fn looks_like_api_key(word: &str) -> bool {
+    word.starts_with("AIza") && word.len() >= 35
 }
 
 fn bearer(secret: &str) -> String {
@@ -281,6 +289,10 @@ mod tests {
             r#"{"authorization":"Basic <basic credentials #>"}"#,
         );
         check_text("postgres://ada:hunter2@db/x", "postgres://ada:<password #>@db/x");
+        check_text("x@y a://b:c@d :e@f", "x@y a://b:<password #>@d :e@f");
+        check_text("@:@a@:b@", "@:@a@:b@");
+        let key = "AIzaSyA0123456789abcdefghijklmnopqrstuv";
+        check_text(&format!("GET /v1/x?key={key}"), "GET /v1/x?key=<api key #>");
         check_text("token refresh failed", "token refresh failed");
         check_text("the bearer of news", "the bearer of news");
         check_text("größe=é token=ü", "größe=é token=ü");
