@@ -94,7 +94,8 @@ fn read(file: &CaptureText) -> Result<Read, CaptureError> {
     if file.text.trim_start().starts_with("{\"recording\"") {
         let recorded = read_recording(&file.text).map_err(|wrong| error(wrong.line, 1, wrong.to_string()))?;
         for (at, one) in recorded.iter().enumerate() {
-            let decoded = one.decode().map_err(|wrong| error(at + 1, 1, format!("payload is no base64: {wrong}")))?;
+            let decoded =
+                one.decode().map_err(|wrong| error(at + 1, 1, format!("payload is no base64: {wrong}")))?;
             let bytes = one.bytes().map_or(0, |bytes| bytes.len() as u64);
             let mut spans = decoded.spans;
             spans.iter_mut().for_each(|span| span.source = one.source.clone());
@@ -111,7 +112,8 @@ fn read(file: &CaptureText) -> Result<Read, CaptureError> {
             });
             spans.iter_mut().for_each(|span| span.export = Some(at));
             read.spans.extend(spans);
-            read.defects.extend(decoded.defects.into_iter().map(|defect| Defect { export: Some(at), ..defect }));
+            read.defects
+                .extend(decoded.defects.into_iter().map(|defect| Defect { export: Some(at), ..defect }));
         }
         return Ok(read);
     }
@@ -150,7 +152,10 @@ fn results(engine: &Engine, profile: Profile, whole: &Observation) -> (Vec<Permu
         let own = take(&findings, &of_trace.remove(&trace).unwrap_or_default());
         let mut verdicts = verdicts(&engine.check(&one));
         // Alone, a trace may look worse than beside the others; what fails is what failed in the whole.
-        verdicts.values_mut().filter(|verdict| **verdict == Verdict::Fail).for_each(|verdict| *verdict = Verdict::Pass);
+        verdicts
+            .values_mut()
+            .filter(|verdict| **verdict == Verdict::Fail)
+            .for_each(|verdict| *verdict = Verdict::Pass);
         for finding in findings.iter().filter(|finding| finding.trace_id == trace) {
             verdicts.insert(finding.rule.to_string(), Verdict::Fail);
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 /// A generated page: where it stands below the root, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 1] = [("harness/check/RULES.md", spanwise_check::render_rules)];
+const PAGES: [Page; 1] = [("harness/check/RULES.md", spanwise_check::rules_page)];
 
 /// Writes every page anew.
 pub(crate) fn write(root: &Path) -> Result<(), String> {
@@ -18,7 +18,8 @@ pub(crate) fn write(root: &Path) -> Result<(), String> {
 
 /// A complaint for each page that is not what its code writes today.
 pub(crate) fn stale(root: &Path) -> Vec<String> {
-    let current = |(place, render): &Page| fs::read_to_string(root.join(place)).is_ok_and(|text| text == render());
+    let current =
+        |(place, render): &Page| fs::read_to_string(root.join(place)).is_ok_and(|text| text == render());
     let complain = |(place, _): &Page| format!("{place}: not current; run `cargo xtask generate`");
     PAGES.iter().filter(|page| !current(page)).map(complain).collect()
 }

@@ -36,7 +36,9 @@ fn source(name: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let lines: Vec<&str> = text.lines().collect();
     if !text.starts_with("//!") {
-        complaints.push(format!("{name}:1: begins without `//!`: say what the file is, who calls it, what it does not do"));
+        complaints.push(format!(
+            "{name}:1: begins without `//!`: say what the file is, who calls it, what it does not do"
+        ));
     }
     if lines.len() > MOST_LINES {
         complaints.push(format!("{name}: {} lines; split it by noun ({MOST_LINES} at most)", lines.len()));
@@ -50,7 +52,10 @@ fn source(name: &str, text: &str) -> Vec<String> {
         let waits = ["time::sle", "thread::sle"].iter().any(|wait| line.contains(&format!("{wait}ep(")));
         let said = lines[at.saturating_sub(3)..=at].iter().any(|line| line.trim().starts_with(WAIT_REASON));
         if waits && !said {
-            complaints.push(format!("{name}:{}: a wait for a fixed time without `{WAIT_REASON} …` above it", at + 1));
+            complaints.push(format!(
+                "{name}:{}: a wait for a fixed time without `{WAIT_REASON} …` above it",
+                at + 1
+            ));
         }
     }
     complaints

@@ -31,6 +31,9 @@ pub(crate) fn check(groups: &[String]) -> Result<(), Failed> {
     }
     match stale.is_empty() {
         true => Ok(()),
-        false => Err(format!("no permutation has these snapshots any more; delete them:\n{}", stale.join("\n")).into()),
+        false => {
+            Err(format!("no permutation has these snapshots any more; delete them:\n{}", stale.join("\n"))
+                .into())
+        }
     }
 }

@@ -18,7 +18,10 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
         let near = registry::rules().map(|rule| rule.name).filter(|name| near(name, &arguments.rule));
         let near: Vec<&str> = near.collect();
         let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) };
-        return unusable(format!("no rule is called {:?}{hint} (`spanwise list --rules` has all)", arguments.rule));
+        return unusable(format!(
+            "no rule is called {:?}{hint} (`spanwise list --rules` has all)",
+            arguments.rule
+        ));
     };
     let _ = std::io::stdout().write_all(text.as_bytes());
     Exit::Conforms

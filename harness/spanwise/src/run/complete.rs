@@ -41,7 +41,13 @@ pub(super) async fn wait(
             .flat_map(|trace| store.ids_of(*trace))
             .filter_map(|span| {
                 let service = span.source?.service.to_string();
-                Some(Known { trace: span.trace, span: span.span, parent: span.parent, kind: span.kind, service })
+                Some(Known {
+                    trace: span.trace,
+                    span: span.span,
+                    parent: span.parent,
+                    kind: span.kind,
+                    service,
+                })
             })
             .collect();
         (is_over && missing(&taps, &known, permutation.settings.services.as_slice()).is_none()).then_some(())
@@ -69,7 +75,8 @@ pub(super) fn is_incomplete(observation: &Observation) -> bool {
             Some(Known { trace: span.trace_id, span: span.span_id, parent, kind: span.kind, service })
         })
         .collect();
-    let seen: HashSet<SpanId> = observation.wire.iter().filter_map(context).map(|sent| sent.span_id).collect();
+    let seen: HashSet<SpanId> =
+        observation.wire.iter().filter_map(context).map(|sent| sent.span_id).collect();
     let unseen_call = known
         .iter()
         .any(|span| span.kind == SpanKind::Client && span.service != "driver" && !seen.contains(&span.span));
@@ -87,7 +94,8 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[spanwise_model::Servic
         let is_untraced = callee.is_some_and(|service| {
             let path = tap.path.split('?').next().unwrap_or_default();
             service.untraced.iter().any(|untraced| {
-                path == untraced || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
+                path == untraced
+                    || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
             })
         });
         if tap.answered_by_front || is_untraced || tap.status.is_none() {
@@ -104,7 +112,8 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[spanwise_model::Servic
             span.trace == trace_id && span.parent == Some(span_id) && span.service == *tap.to.service
         });
         let from_driver = tap.from.as_ref().is_none_or(|from| from.is_driver());
-        let has_sender = from_driver || known.iter().any(|span| span.trace == trace_id && span.span == span_id);
+        let has_sender =
+            from_driver || known.iter().any(|span| span.trace == trace_id && span.span == span_id);
         if !served || !has_sender {
             return Some(span_id);
         }

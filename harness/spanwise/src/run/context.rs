@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn of_conflicting_headers_the_one_that_the_service_reads_is_followed() {
-        for (reads, followed) in [(vec![Tracecontext, GcpTrace], 0), (vec![GcpTrace], 1), (vec![Tracecontext], 0)] {
+        for (reads, followed) in
+            [(vec![Tracecontext, GcpTrace], 0), (vec![GcpTrace], 1), (vec![Tracecontext], 0)]
+        {
             let sent = check(ContextKind::Conflicting, &[Tracecontext, GcpTrace], &reads);
             assert_eq!(sent.traces.len(), 2);
             let format = [Tracecontext, GcpTrace][followed];
@@ -107,6 +109,10 @@ mod tests {
     #[test]
     fn unsampled_is_said_in_every_header() {
         let sent = check(ContextKind::Unsampled, &[Tracecontext, GcpTrace], &[Tracecontext]);
-        assert!(sent.headers[0].1.ends_with("-00") && sent.headers[1].1.ends_with(";o=0"), "{:?}", sent.headers);
+        assert!(
+            sent.headers[0].1.ends_with("-00") && sent.headers[1].1.ends_with(";o=0"),
+            "{:?}",
+            sent.headers
+        );
     }
 }

@@ -104,7 +104,13 @@ impl Instances {
         Ok(service)
     }
 
-    async fn open_front(&mut self, world: &World, from: &str, to: &str, channel: Channel) -> Result<(), String> {
+    async fn open_front(
+        &mut self,
+        world: &World,
+        from: &str,
+        to: &str,
+        channel: Channel,
+    ) -> Result<(), String> {
         let mut options =
             FrontOptions::new(Some(Source::new(from, 1)), Source::new(to, 1), self.taps.clone());
         options.tls = (channel == Channel::Secure).then(|| world.authority.server_tls());
@@ -202,7 +208,8 @@ fn callees(start: &ServiceStart) -> Vec<String> {
 /// A demo service: this very program, asked to be one.
 #[cfg(feature = "demo")]
 fn demo(source: Source, name: &str) -> Result<Launch, String> {
-    let program = std::env::current_exe().map_err(|error| format!("the running program cannot be found: {error}"))?;
+    let program =
+        std::env::current_exe().map_err(|error| format!("the running program cannot be found: {error}"))?;
     let args = vec![crate::demo::ARGUMENT.to_owned(), name.to_owned()];
     Ok(Launch { args, ..Launch::new(source, program) })
 }

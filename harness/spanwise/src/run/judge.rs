@@ -127,7 +127,12 @@ impl Judge {
         members.into_iter().map(result).collect()
     }
 
-    fn result(&self, permutation: &Permutation, judged: Judged, observation_text: String) -> PermutationResult {
+    fn result(
+        &self,
+        permutation: &Permutation,
+        judged: Judged,
+        observation_text: String,
+    ) -> PermutationResult {
         let mut result = PermutationResult {
             name: permutation.name.to_string(),
             group: permutation.group.clone(),
@@ -145,7 +150,8 @@ impl Judge {
                 (result.outcome, result.reason) = outcome(permutation, &checked, self.profile(permutation));
                 result.duration_ms = duration.as_millis() as u64;
                 result.traces = traces(&observation);
-                result.rules = checked.verdicts.into_iter().map(|(rule, verdict)| (rule.to_owned(), verdict)).collect();
+                result.rules =
+                    checked.verdicts.into_iter().map(|(rule, verdict)| (rule.to_owned(), verdict)).collect();
                 result.findings = checked.findings;
             }
         }
@@ -162,13 +168,19 @@ fn members_first<'p>(plan: &'p Plan, members: &[Member<'_>]) -> Option<&'p Permu
 /// How a permutation ended, and which known failure it met or should have.
 fn outcome(permutation: &Permutation, checked: &Checked, profile: Profile) -> (Outcome, Option<String>) {
     let failing: Vec<&Finding> = checked.root_causes().filter(|one| profile.fails_at(one.level)).collect();
-    let covers = |rule: &str| permutation.known.iter().find(|entry| entry.rules.iter().any(|known| known == rule));
-    let is_stale = |rules: &[String]| !checked.findings.iter().any(|one| rules.iter().any(|rule| *rule == one.rule));
+    let covers =
+        |rule: &str| permutation.known.iter().find(|entry| entry.rules.iter().any(|known| known == rule));
+    let is_stale =
+        |rules: &[String]| !checked.findings.iter().any(|one| rules.iter().any(|rule| *rule == one.rule));
     let stale = permutation.known.iter().find(|entry| !entry.flaky && is_stale(&entry.rules));
     if failing.iter().any(|finding| covers(&finding.rule).is_none()) {
         (Outcome::Failed, None)
     } else if let Some(entry) = stale {
-        let why = format!("listed as known to fail ({}), and it does not: remove `{}`", entry.reason, entry.pattern.as_str());
+        let why = format!(
+            "listed as known to fail ({}), and it does not: remove `{}`",
+            entry.reason,
+            entry.pattern.as_str()
+        );
         (Outcome::UnexpectedlyPassed, Some(why))
     } else if let Some(entry) = failing.first().and_then(|finding| covers(&finding.rule)) {
         (Outcome::FailedAsKnown, Some(entry.reason.clone()))
@@ -195,4 +207,3 @@ pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
     };
     found.into_iter().map(summary).collect()
 }
-

@@ -26,8 +26,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use attribution::Attribution;
-pub(crate) use judge::traces;
 use judge::Judge;
+pub(crate) use judge::traces;
 use lane::{Lane, LaneReport};
 use world::World;
 

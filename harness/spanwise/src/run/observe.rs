@@ -84,7 +84,8 @@ impl Scene<'_> {
     fn take_exports(&self, observation: &mut Observation) {
         let store = self.instances.store();
         let of_spans = observation.spans.iter().filter_map(|span| span.export);
-        let mut used: Vec<usize> = of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
+        let mut used: Vec<usize> =
+            of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
         if self.alone {
             used = (0..store.exports().len()).collect();
         }

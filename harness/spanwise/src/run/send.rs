@@ -1,12 +1,13 @@
 //! Sends the requests of one permutation, all at once, and records what the driver knows of them.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use spanwise_drive::{Answer, Descriptors, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
-    ContextFormat, HttpVersion, Request, RequestResult, Source, Span, SpanKind, TraceId, Value,
+    ContextFormat, GrpcCode, HttpVersion, Request, RequestResult, Source, Span, SpanKind, TraceId, Value,
 };
 use spanwise_scenario::{EntryRequest, Permutation, RequestForm};
 
@@ -82,11 +83,16 @@ async fn one(
                 call: call.clone(),
                 message: message.clone(),
                 headers,
-                deadline: Some(deadline.unwrap_or(world.options.deadline)),
+                deadline: Some(world.options.deadline),
                 // A call that the driver gives up must not disturb others on its connection.
                 own_connection: deadline.is_some(),
             };
-            (call.clone(), world.client.grpc(descriptors, grpc).await)
+            let made = world.client.grpc(descriptors, grpc);
+            let answer = match deadline {
+                None => made.await,
+                Some(deadline) => given_up(made, instances, context.own.trace_id, *deadline).await,
+            };
+            (call.clone(), answer)
         }
     };
     let answer = answer.map_err(|error: DriveError| chain(&error))?;
@@ -101,6 +107,40 @@ async fn one(
         expected: request.expected.clone(),
     };
     Ok((made, span, context.traces))
+}
+
+/// Makes a call and gives it up when the deadline has passed since the front saw it: a call that is given up on the way
+/// there would never reach the handler, and show nothing.
+async fn given_up(
+    call: impl Future<Output = Result<Answer, DriveError>>,
+    instances: &Instances,
+    trace: TraceId,
+    deadline: Duration,
+) -> Result<Answer, DriveError> {
+    let begun = now();
+    let late = async {
+        let mut news = instances.taps.subscribe_trace(trace);
+        while instances.taps.taps_of_trace(trace).is_empty() && news.changed().await.is_ok() {}
+        // waits on purpose: this is the deadline.
+        tokio::time::sleep(deadline).await;
+    };
+    tokio::select! {
+        answer = call => answer,
+        () = late => Ok(Answer {
+            result: RequestResult::Grpc(GrpcCode::DeadlineExceeded),
+            headers: Vec::new(),
+            trailers: Vec::new(),
+            body: Bytes::new(),
+            messages: Vec::new(),
+            begun,
+            ended: now(),
+        }),
+    }
+}
+
+/// Nanoseconds since the Unix epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// The driver's span of a request: never judged, so it holds the code and nothing else.

@@ -1,0 +1,180 @@
+//! The command line as a user meets it: the real binary, its output, its exit codes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder of a test's own, with files in it.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    folder
+}
+
+fn spanwise(folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+    command.args(arguments).current_dir(folder.path()).env("NO_COLOR", "1");
+    command.output().expect("the binary runs")
+}
+
+/// Runs the binary and compares the exit code; every part must stand in the output (both streams).
+#[track_caller]
+fn check(files: &[(&str, &str)], arguments: &[&str], code: i32, parts: &[&str]) -> String {
+    let output = spanwise(&folder(files), arguments);
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in the output of {arguments:?}:\n{text}");
+    }
+    text
+}
+
+/// A suite of one demo service and one case, for tests to break.
+const SUITE: &str = r#"suite: small
+project: demo-project
+services:
+  backend-service:
+    demo: backend-service
+    protocol: grpc
+    flushes-on-sigterm: true
+    untraced: [grpc.health.v1.Health, grpc.reflection.v1.ServerReflection]
+axes:
+  entry: [grpc]
+cases:
+  greet:
+    grpc: { to: backend-service, call: backend_service.v1.BackendService/Greet, message: { name: Ada } }
+    expect: { grpc: OK }
+"#;
+
+#[test]
+fn a_suite_that_conforms_ends_with_zero() {
+    let text = check(&[("small.yaml", SUITE)], &["run", "small.yaml"], 0, &["1 permutation: 1 passed"]);
+    assert!(text.contains("backend-service SERVER \"backend_service.v1.BackendService/Greet\" OK"), "{text}");
+}
+
+#[test]
+fn the_json_report_holds_what_the_design_of_the_format_says() {
+    let output = spanwise(&folder(&[("spanwise.yaml", SUITE)]), &["run", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!(report["summary"]["passed"], 1);
+    assert_eq!(report["permutations"][0]["name"], "small/greet/entry=grpc");
+    assert_eq!(report["permutations"][0]["rules"]["hop-without-server-span"], "pass");
+    assert_eq!(report["permutations"][0]["traces"][0]["spans"], 1);
+}
+
+#[test]
+fn mistakes_in_a_suite_point_into_the_file_and_start_nothing() {
+    let broken = |from: &str, to: &str| SUITE.replace(from, to);
+    let cases = [
+        (broken("protocol: grpc", "protocoll: grpc"), vec!["small.yaml:6:", "protocoll"]),
+        (broken("flushes-on-sigterm: true", "flushes-on-sigterm: 7"), vec!["small.yaml:7:"]),
+        (broken("to: backend-service", "to: backend-servise"), vec!["small.yaml:13:", "backend-service"]),
+        (
+            format!("{SUITE}  greet:\n    grpc: {{ to: backend-service, call: a/B }}\n"),
+            vec!["small.yaml:15:", "greet"],
+        ),
+        (String::new(), vec!["small.yaml"]),
+    ];
+    for (suite, parts) in cases {
+        let text = check(&[("small.yaml", &suite)], &["run", "small.yaml"], 2, &parts);
+        assert!(!text.contains("permutation"), "something ran:\n{text}");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_start_leaves_the_others_running() {
+    let suite = SUITE.replace(
+        "axes:\n  entry: [grpc]",
+        "  web:\n    command: [sh, -c, \"echo out of luck >&2; exit 7\"]\n    protocol: http\naxes:\n  entry: [grpc, http]",
+    ) + "  page:\n    http: { to: web, get: / }\n";
+    let parts = ["1 passed", "1 could not run", "out of luck", "code 7"];
+    check(&[("small.yaml", &suite)], &["run", "small.yaml"], 3, &parts);
+}
+
+#[test]
+fn a_program_that_is_not_there_could_not_run() {
+    let suite = SUITE.replace("demo: backend-service", "command: [no-such-program-anywhere]");
+    check(&[("small.yaml", &suite)], &["run", "small.yaml"], 3, &["no-such-program-anywhere", "could not"]);
+}
+
+#[test]
+fn nothing_selected_is_an_outcome_of_its_own() {
+    check(&[("small.yaml", SUITE)], &["run", "small.yaml", "--filter", "other/**"], 4, &["no permutation"]);
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_usage() {
+    check(&[], &["run", "missing.yaml"], 2, &["missing.yaml"]);
+    check(&[], &["run", "--filter", "a//b"], 2, &["a//b"]);
+    check(&[], &["run", "--profile", "stict"], 2, &["strict"]);
+    check(&[], &["explain", "parent-missing"], 2, &["parent-missing", "parent-not-exported"]);
+    check(&[], &["frobnicate"], 2, &["frobnicate"]);
+}
+
+const OTLP: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"api-service"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"POST /greet","kind":2,"startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000","attributes":[{"key":"http.request.method","value":{"stringValue":"POST"}},{"key":"url.path","value":{"stringValue":"/greet"}},{"key":"url.scheme","value":{"stringValue":"http"}},{"key":"http.route","value":{"stringValue":"/greet"}},{"key":"http.response.status_code","value":{"intValue":"STATUS"}}]}]}]}]}"#;
+
+#[test]
+fn captures_are_checked_offline() {
+    let good = OTLP.replace("STATUS", "200");
+    let bad = OTLP.replace("STATUS", "500");
+    check(&[("good.jsonl", &good)], &["check", "good.jsonl"], 0, &["1 passed"]);
+    check(&[("bad.jsonl", &bad)], &["check", "bad.jsonl"], 1, &["http-server-error-unset", "POST /greet"]);
+    check(&[("empty.jsonl", "")], &["check", "empty.jsonl"], 1, &["empty.jsonl", "nothing-received"]);
+    let garbage = format!("{good}\nthis is no JSON\n");
+    check(&[("mixed.jsonl", &garbage)], &["check", "mixed.jsonl"], 2, &["mixed.jsonl:2:"]);
+    check(&[], &["check", "missing.jsonl"], 2, &["missing.jsonl"]);
+}
+
+#[test]
+fn one_trace_may_be_spread_over_files_of_both_formats() {
+    let server = r#"{"name":"projects/p","spans":[{"name":"projects/p/traces/5b8efff798038103d269b633813fc60c/spans/00f067aa0ba902b7","spanId":"00f067aa0ba902b7","parentSpanId":"eee19b7ec3c1b174","displayName":{"value":"work"},"startTime":"2018-12-13T14:37:40.1Z","endTime":"2018-12-13T14:37:40.2Z","spanKind":"INTERNAL","attributes":{"attributeMap":{"service.name":{"stringValue":{"value":"api-service"}}}}}]}"#;
+    let files = [("a.jsonl", OTLP.replace("STATUS", "200")), ("b.jsonl", server.to_owned())];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let output = spanwise(&folder(&files), &["check", "a.jsonl", "b.jsonl", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["permutations"].as_array().map(Vec::len), Some(1), "{report}");
+    assert_eq!(report["permutations"][0]["traces"][0]["spans"], 2, "{report}");
+}
+
+#[test]
+#[cfg(unix)]
+fn the_collector_says_where_it_listens_and_what_it_got() {
+    let mut collector = Command::new(env!("CARGO_BIN_EXE_spanwise"))
+        .args(["collect", "--otlp-http", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the collector starts");
+    let mut lines = BufReader::new(collector.stdout.take().expect("its output")).lines();
+    let first = lines.next().expect("a first line").expect("text");
+    let first: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    assert!(first["otlp_grpc"].is_null() && first["cloud_trace"].is_null(), "{first}");
+    let address = first["otlp_http"].as_str().expect("an address");
+
+    let body = OTLP.replace("STATUS", "200");
+    let mut connection = std::net::TcpStream::connect(address).expect("it listens");
+    let head =
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    write!(connection, "{head}content-length: {}\r\n\r\n{body}", body.len()).expect("sent");
+    let answer = std::io::read_to_string(&connection).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let killed = Command::new("kill").arg(collector.id().to_string()).status().expect("kill runs");
+    assert!(killed.success());
+    let last = lines.next().expect("a last line").expect("text");
+    let last: serde_json::Value = serde_json::from_str(&last).expect("JSON");
+    let expected = serde_json::json!({"requests": 1, "spans": 1, "traces": 1, "refused": 0, "malformed": 0});
+    assert_eq!(last, expected);
+    assert!(collector.wait().expect("it ends").success());
+}
+
+#[test]
+fn names_and_rules_can_be_listed_and_explained() {
+    check(&[("spanwise.yaml", SUITE)], &["list"], 0, &["small/greet/entry=grpc"]);
+    check(&[], &["list", "--rules"], 0, &["secure-channel-unlinked", "violation", "linkage"]);
+    check(&[], &["explain", "secure-channel-unlinked"], 0, &["# secure-channel-unlinked", "How to fix"]);
+}
