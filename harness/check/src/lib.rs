@@ -13,6 +13,7 @@ mod findings;
 mod fold;
 mod group;
 pub mod index;
+mod outcome;
 mod profile;
 pub mod registry;
 mod render;

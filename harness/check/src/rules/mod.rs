@@ -3,11 +3,15 @@
 //! A family's `mod.rs` names its files and lists its rules in the order of the catalogue.
 
 mod expectation;
+mod export;
 mod labels;
 mod linkage;
 mod propagation;
+mod status;
+mod time;
 
 use crate::Rule;
 
 /// The families in the order of the catalogue.
-pub(crate) static FAMILIES: &[&[&Rule]] = &[linkage::ALL, propagation::ALL, labels::ALL, expectation::ALL];
+pub(crate) static FAMILIES: &[&[&Rule]] =
+    &[linkage::ALL, propagation::ALL, labels::ALL, status::ALL, time::ALL, export::ALL, expectation::ALL];

@@ -1,0 +1,101 @@
+//! The endpoint refused spans, or Google's would have.
+
+use indexmap::IndexMap;
+use spanwise_model::{Evidence, ExportAnswer, Level, Refusal};
+
+use crate::{Check, Family, Findings, Index, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "export-refused",
+    family: Family::Export,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Exports],
+    explains: &["nothing-received", "parent-not-exported"],
+    explanation: r#"
+## What it checks
+
+Every export request was accepted, and would have been by Google's endpoint where it is emulated: the mock keeps the spans and
+notes the refusal, so that they can still be looked at. One finding for each service and reason.
+
+## Why it matters
+
+A refused request loses all of its spans, and the only sign of it is a line in the service's own log. What works against a
+local collector may be refused by the real endpoint from the first request on.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+export:
+  api-service otlp-grpc would-be-refused INVALID_ARGUMENT "resource attribute gcp.project_id is missing"
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200
+  api-service SERVER "POST /greet" 200
+export:
+  api-service otlp-grpc
+```
+
+## How to fix
+
+- Rust: read the message; set `OTEL_RESOURCE_ATTRIBUTES=gcp.project_id=…`, and print errors of the exporter with a `tracing` layer.
+- Python: set `OTEL_RESOURCE_ATTRIBUTES=gcp.project_id=…`; the logger `opentelemetry.sdk` tells of refusals.
+- Go: add `attribute.String("gcp.project_id", project)` to the resource; see refusals with `otel.SetErrorHandler`.
+- Node: set `OTEL_RESOURCE_ATTRIBUTES`; see refusals with `diag.setLogger(new DiagConsoleLogger())`.
+- Java: set `otel.resource.attributes=gcp.project_id=…`; the logger `io.opentelemetry.exporter` tells of refusals.
+
+## References
+
+- OTLP, section "Failures": <https://opentelemetry.io/docs/specs/otlp/#failures>
+- Cloud Trace, "Migrate to the OTLP endpoint": <https://cloud.google.com/trace/docs/migrate-to-otlp-endpoints>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    type Key<'k> = (Option<&'k str>, bool, &'k str, &'k str);
+    let mut refused: IndexMap<Key<'_>, (i64, i64)> = IndexMap::new();
+    for export in &index.observation.exports {
+        findings.looked();
+        let service = export.source.as_ref().map(|source| &*source.service);
+        let refusal = match (&export.answer, &export.would_be_refused) {
+            (ExportAnswer::Refused(refusal), _) => Some((true, refusal)),
+            (ExportAnswer::Accepted, Some(refusal)) => Some((false, refusal)),
+            (ExportAnswer::Accepted, None) => None,
+        };
+        if let Some((really, Refusal { code, message })) = refusal {
+            let (requests, spans) = refused.entry((service, really, code, message)).or_default();
+            *requests += 1;
+            *spans += i64::from(export.spans);
+        }
+    }
+    for ((service, really, code, message), (requests, spans)) in refused {
+        let text = match really {
+            true => format!("The endpoint refused {spans} spans with {code}: {message}"),
+            false => format!("Google's endpoint would have refused {spans} spans with {code}: {message}"),
+        };
+        let report = match service {
+            Some(service) => findings.on_service(service, text),
+            None => findings.on_whole(text),
+        };
+        let mut report = report
+            .expected("accepted")
+            .actual(code)
+            .fact("code", code)
+            .fact("message", message)
+            .fact("requests", requests)
+            .fact("spans", spans);
+        // Spans that are lost are missing on both sides of every call of the service.
+        let touches =
+            |from: Option<&str>, to: &str| service.is_none() || from == service || Some(to) == service;
+        for hop in index.hops().filter(|hop| really && touches(hop.from(), hop.to())) {
+            report = report.reaches_hop(hop);
+        }
+    }
+}
