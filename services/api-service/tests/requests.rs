@@ -30,6 +30,7 @@ struct Case {
     headers: Vec<(&'static str, String)>,
     backend: Option<String>,
     http2: bool,
+    deadline_ms: &'static str,
 }
 
 struct Seen {
@@ -40,7 +41,15 @@ struct Seen {
 }
 
 fn post(path: &'static str, body: &'static str) -> Case {
-    Case { method: Method::POST, path, body, headers: Vec::new(), backend: None, http2: false }
+    Case {
+        method: Method::POST,
+        path,
+        body,
+        headers: Vec::new(),
+        backend: None,
+        http2: false,
+        deadline_ms: "60000",
+    }
 }
 
 fn get(path: &'static str) -> Case {
@@ -61,7 +70,7 @@ async fn observe(case: Case) -> Seen {
 
     let environment = Environment::of([
         ("BACKEND_SERVICE_URL", case.backend.as_deref().unwrap_or(&own)),
-        ("BACKEND_DEADLINE_MS", "500"),
+        ("BACKEND_DEADLINE_MS", case.deadline_ms),
         ("BACKEND_BACKOFF_MS", "1"),
     ]);
     let settings = BackendSettings::read(&environment).unwrap();
@@ -173,7 +182,8 @@ const MANY: &str = "backend_service.v1.BackendService/GreetMany";
      SERVER {G} INTERNAL ERROR error.type=INTERNAL event=exception"
 )]
 #[case::deadline(
-    post("/greet", r#"{"name":"Ada","delayMs":3600000}"#),
+    // Long enough to enter the backend's handler on a busy machine.
+    Case { deadline_ms: "2000", ..post("/greet", r#"{"name":"Ada","delayMs":3600000}"#) },
     504,
     "SERVER POST /greet 504 ERROR error.type=504\n  CLIENT {G} DEADLINE_EXCEEDED ERROR error.type=DEADLINE_EXCEEDED\n    \
      SERVER {G} CANCELLED"
