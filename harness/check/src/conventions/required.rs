@@ -3,7 +3,7 @@
 //! Sources: "Semantic conventions for HTTP spans", sections "HTTP client span" and "HTTP server span", and "Semantic
 //! conventions for gRPC", section "Spans", <https://opentelemetry.io/docs/specs/semconv/>.
 
-use spanwise_model::{SpanKind, StatusCode};
+use spanwise_model::{GrpcCode, SpanKind, StatusCode};
 
 use crate::Node;
 use crate::semconv::{self, Protocol};
@@ -72,26 +72,32 @@ pub fn unmet(node: Node<'_>, protocol: Protocol) -> impl Iterator<Item = &'stati
         semconv::named(node.span(), requirement.names).is_none()
             && match requirement.when {
                 When::Always => true,
-                When::Answered => was_answered(node),
+                When::Answered => was_answered(node) != Some(false),
                 When::OddPort => !has_default_port(node),
             }
     })
 }
 
-/// Whether a response came: by the exchange, else because nothing says that the request failed.
-fn was_answered(node: Node<'_>) -> bool {
+/// Whether a response came, by the exchange or because the request failed; `None` where nothing says so.
+pub fn was_answered(node: Node<'_>) -> Option<bool> {
     let hop = if node.kind == SpanKind::Server { node.came_by() } else { node.sent().last() };
     match hop {
-        Some(hop) if hop.is_canceled() => false,
-        Some(hop) if node.kind == SpanKind::Server => hop.is_answered_by_service(),
-        Some(hop) => hop.tap().status.is_some(),
-        None => {
-            let failed = node.status.code == StatusCode::Error;
-            !failed
-                && node.attribute("error.type").is_none()
-                && !node.events.iter().any(|e| e.name == "exception")
-        }
+        Some(hop) if hop.is_canceled() => Some(false),
+        Some(hop) if node.kind == SpanKind::Server => Some(hop.is_answered_by_service()),
+        Some(hop) => Some(hop.tap().status.is_some()),
+        None => failed(node).then_some(false),
     }
+}
+
+/// Whether a span says that its request came to no end, itself or by calls that it gave up.
+fn failed(node: Node<'_>) -> bool {
+    let gave_up = |child: Node<'_>| {
+        child.kind == SpanKind::Client && semconv::grpc_status(child.span()) == Some(GrpcCode::Cancelled)
+    };
+    node.status.code == StatusCode::Error
+        || node.attribute("error.type").is_some()
+        || node.events.iter().any(|event| event.name == "exception")
+        || node.children().any(gave_up)
 }
 
 /// Whether a span of the old conventions says by its URL that the port is that of the scheme.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use spanwise_model::{Evidence, Level, SpanKind};
 
-use super::{Alike, on_spans, service};
+use super::{Alike, maker, on_spans, service};
 use crate::conventions::{METHODS, protocol};
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
@@ -91,11 +91,6 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let route = name.split_once(' ').map_or("the route, with placeholders", |(_, route)| route);
         on_spans(findings, &nodes, message).expected(route).actual("none").fact("label", "http.route");
     }
-}
-
-/// The instrumentation that made a span: its service and its scope.
-fn maker<'i>(node: Node<'i>) -> (Option<&'i str>, &'i str) {
-    (node.service(), &node.span().scope.name)
 }
 
 /// Whether the request got as far as a route.

@@ -16,11 +16,13 @@ mod service_label_missing;
 mod span_name_high_cardinality;
 mod span_name_not_conventional;
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use spanwise_model::SpanKind;
 
-use crate::conventions::{protocol, unmet};
-use crate::semconv::Protocol;
+use crate::conventions::{When, protocol, unmet, was_answered};
+use crate::semconv::{self, Protocol};
 use crate::{Findings, Index, Node, Report, Rule};
 
 pub(crate) static ALL: &[&Rule] = &[
@@ -59,6 +61,16 @@ fn service<'i>(node: Node<'i>) -> &'i str {
     node.service().unwrap_or("a service without a name")
 }
 
+/// The instrumentation that made a span: its service, its scope, and the side that it stands on.
+fn maker<'i>(node: Node<'i>) -> (Option<&'i str>, &'i str, SpanKind) {
+    (node.service(), &node.span().scope.name, node.kind)
+}
+
+fn has_status(node: Node<'_>, protocol: Protocol) -> bool {
+    let names = if protocol == Protocol::Http { semconv::HTTP_STATUS } else { semconv::GRPC_STATUS };
+    semconv::named(node.span(), names).is_some()
+}
+
 /// Reports the labels that spans of a protocol must have and have not; `what` puts a label into words.
 fn missing(
     index: &Index<'_>,
@@ -66,10 +78,15 @@ fn missing(
     judged: Protocol,
     what: fn(SpanKind, &str) -> &'static str,
 ) {
+    let nodes: Vec<Node<'_>> = index.nodes().filter(|node| protocol(*node) == Some(judged)).collect();
+    let set: HashSet<_> =
+        nodes.iter().filter(|node| has_status(**node, judged)).map(|node| maker(*node)).collect();
     let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::new();
-    for node in index.nodes().filter(|node| protocol(*node) == Some(judged)) {
+    for node in nodes {
         findings.looked();
-        for requirement in unmet(node, judged) {
+        // An instrumentation that sets the status elsewhere got none to set here, unless the exchange says otherwise.
+        let no_answer = was_answered(node).is_none() && set.contains(&maker(node));
+        for requirement in unmet(node, judged).filter(|one| one.when != When::Answered || !no_answer) {
             let alike = (node.service(), node.kind, node.span().name.as_str(), requirement.label());
             missing.entry(alike).or_default().push(node);
         }

@@ -95,6 +95,9 @@ mod tests {
             (r#"api SERVER "POST /greet""#, vec!["http.response.status_code"]),
             (r#"api SERVER "POST /greet" status=ERROR error.type="_OTHER""#, vec![]),
             (r#"api CLIENT "POST" error.type="ConnectError""#, vec![]),
+            ("api SERVER \"POST /greet\"\n  api CLIENT \"a.B/C\" CANCELLED", vec![]),
+            ("api SERVER \"POST /greet\" 200\napi SERVER \"POST /greet\"", vec![]),
+            ("api SERVER \"POST /greet\" 200\napi CLIENT \"POST\"", vec!["http.response.status_code"]),
             (r#"api CLIENT "POST" 200 !url.full !server.address"#, vec!["server.address", "url.full"]),
             // The port of the scheme was not asked for by the old conventions.
             (r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example/x:1""#, vec![]),
