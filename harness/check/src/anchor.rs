@@ -11,6 +11,8 @@ pub(crate) struct Anchor {
     pub(crate) hops: Vec<usize>,
     /// Whether any other root cause that is as bad explains it.
     pub(crate) gives_way: bool,
+    /// Whether nothing follows from it in this case, although its rule may explain others.
+    pub(crate) is_harmless: bool,
 }
 
 impl Anchor {

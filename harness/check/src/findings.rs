@@ -178,6 +178,12 @@ impl<'f> Report<'f> {
         self
     }
 
+    /// Says that nothing follows from it in this case, so it explains no other finding.
+    pub fn explains_nothing(self) -> Self {
+        self.found.anchor.is_harmless = true;
+        self
+    }
+
     /// Stands on a further span, so that findings there and below may be its consequences.
     pub fn reaches_span(self, node: Node<'_>) -> Self {
         self.found.anchor.span(node);

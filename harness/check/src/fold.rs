@@ -42,7 +42,8 @@ impl Causes {
         let causes: Vec<Option<usize>> =
             found.iter().map(|consequence| self.cause(index, found, &by_rule, consequence)).collect();
         for at in 0..found.len() {
-            let root = std::iter::successors(causes[at], |&cause| causes[cause]).last();
+            let chain = std::iter::successors(causes[at], |&cause| causes[cause]);
+            let root = chain.take(found.len()).last();
             found[at].finding.consequence_of = root;
         }
     }
@@ -73,6 +74,9 @@ impl Causes {
 
 /// Whether a consequence stands where a cause does, or below or behind it.
 fn reaches(index: &Index<'_>, cause: &Found, consequence: &Found) -> bool {
+    if cause.anchor.is_harmless {
+        return false;
+    }
     if cause.anchor.is_nowhere() {
         return covers_all(&cause.finding, &consequence.finding);
     }

@@ -1,6 +1,6 @@
 //! Rules of the family `export`, a line a case.
 
-use crate::verdicts::check;
+use crate::verdicts::{causes, check};
 
 #[test]
 fn nothing_is_expected_of_what_was_not_sampled_or_not_answered() {
@@ -91,4 +91,50 @@ fn strays_belong_to_no_request() {
     check(rule, "api INTERNAL \"loop\"\n", "not-applicable");
     let no_wire = "driver CLIENT \"GET /\" 200 no-context\nbackend SERVER \"GET /\" 200 trace=T2\n";
     check(rule, no_wire, "not-observed");
+}
+
+#[test]
+fn a_refusal_explains_what_is_missing() {
+    let text = |export: &str| {
+        format!(
+            r#"driver CLIENT "POST /greet" 200 id=S1
+  api SERVER "POST /greet" 200
+    api CLIENT "a.B/C" OK id=S3
+wire:
+  driver -> api http/1.1 traceparent: T1-S1-01
+  api -> backend h2c "POST /a.B/C" OK traceparent: T1-S3-01
+export:
+  api otlp-grpc
+  {export}
+"#
+        )
+    };
+    causes(&text(""), &["hop-without-server-span ()"]);
+    causes(
+        &text("backend otlp-grpc refused INTERNAL spans=1"),
+        &["export-refused (hop-without-server-span)"],
+    );
+    let would_be = "backend otlp-grpc would-be-refused INTERNAL spans=1";
+    causes(&text(would_be), &["hop-without-server-span ()", "export-refused ()"]);
+    let damaged = "backend otlp-grpc\ndefects:\n  payload backend export=2 \"cut off\"";
+    causes(&text(damaged), &["malformed-telemetry (hop-without-server-span)"]);
+}
+
+#[test]
+fn a_refusal_explains_that_nothing_came() {
+    let text = |export: &str| {
+        format!(
+            r#"driver CLIENT "POST /greet" 200 to=api id=S1
+wire:
+  driver -> api http/1.1 "POST /greet" 200 traceparent: T1-S1-01
+export:
+  {export}
+"#
+        )
+    };
+    causes(&text("api otlp-grpc refused INTERNAL spans=1"), &["export-refused (nothing-received)"]);
+    let large = "api otlp-grpc refused RESOURCE_EXHAUSTED spans=1 bytes=20000000";
+    causes(&text(large), &["batch-too-large (export-refused, nothing-received)"]);
+    let damaged = "api otlp-grpc\ndefects:\n  payload api export=1 \"cut off\"";
+    causes(&text(damaged), &["malformed-telemetry (nothing-received)"]);
 }

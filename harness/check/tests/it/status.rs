@@ -1,6 +1,6 @@
 //! Rules of the family `status`: levels, exemptions and generations of names, a line a case.
 
-use crate::verdicts::check;
+use crate::verdicts::{causes, check};
 
 const CODES: [(&str, bool); 17] = [
     ("OK", false),
@@ -291,4 +291,17 @@ fn codes_of_cloud_trace() {
         check(rule, &text("via=cloud-trace-rest", status), expected);
     }
     check(rule, &text("via=otlp-grpc", "status=ERROR"), "not-applicable");
+}
+
+#[test]
+fn an_exception_that_nobody_caught_is_one_cause() {
+    let text = r#"driver CLIENT "POST /greet" 500 id=S1
+  api SERVER "POST /greet" 500 status=ERROR error.type="500"
+    api CLIENT "a.B/C" UNKNOWN id=S3 status=ERROR error.type="UNKNOWN"
+      backend SERVER "a.B/C" OK
+wire:
+  driver -> api http/1.1 traceparent: T1-S1-01
+  api -> backend h2c UNKNOWN traceparent: T1-S3-01
+"#;
+    causes(text, &["status-code-label-wrong (grpc-server-error-unset, label-values-disagree)"]);
 }

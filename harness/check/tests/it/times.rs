@@ -1,6 +1,6 @@
 //! Rules of the family `time`, a line a case.
 
-use crate::verdicts::check;
+use crate::verdicts::{causes, check};
 
 #[test]
 fn a_span_ends_after_it_starts() {
@@ -47,4 +47,10 @@ fn times_are_those_of_the_run() {
     check(rule, &text("", timed), "pass");
     check(rule, &text("", ""), "pass");
     check(rule, &text("time=zero", ""), "fail: violation api");
+}
+
+#[test]
+fn a_wrong_clock_explains_what_lies_outside() {
+    let text = "api SERVER \"GET /\" 200\n  api INTERNAL \"x\" time=outside-run\nsettings:\n  timed\n";
+    causes(text, &["time-implausible (child-outside-parent)"]);
 }

@@ -67,9 +67,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let message = format!(
-            "An export request has {} MiB, and the endpoint takes 16: its {} spans would be lost together.",
+            "An export request has {} MiB, and the endpoint takes 16; all spans in it would be lost together.",
             export.bytes.div_ceil(1024 * 1024),
-            export.spans,
         );
         let report = match &export.source {
             Some(source) => findings.on_service(&source.service, message),

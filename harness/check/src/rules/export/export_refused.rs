@@ -12,7 +12,12 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Exports],
-    explains: &["nothing-received", "parent-not-exported"],
+    explains: &[
+        "nothing-received",
+        "parent-not-exported",
+        "entry-without-server-span",
+        "hop-without-server-span",
+    ],
     explanation: r#"
 ## What it checks
 
@@ -76,10 +81,10 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
     }
     for ((service, really, code, message), (requests, spans)) in refused {
-        let text = match really {
-            true => format!("The endpoint refused {spans} spans with {code}: {message}"),
-            false => format!("Google's endpoint would have refused {spans} spans with {code}: {message}"),
-        };
+        let who = if really { "The endpoint refused" } else { "Google's endpoint would have refused" };
+        let what = if spans == 1 { "1 span".to_owned() } else { format!("{spans} spans") };
+        let why = if message.is_empty() { String::new() } else { format!(": {message}") };
+        let text = format!("{who} {what} with {code}{why}.");
         let report = match service {
             Some(service) => findings.on_service(service, text),
             None => findings.on_whole(text),
@@ -91,10 +96,15 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .fact("message", message)
             .fact("requests", requests)
             .fact("spans", spans);
+        if !really {
+            // The mock kept them, so nothing is missing because of it.
+            report.explains_nothing();
+            continue;
+        }
         // Spans that are lost are missing on both sides of every call of the service.
         let touches =
             |from: Option<&str>, to: &str| service.is_none() || from == service || Some(to) == service;
-        for hop in index.hops().filter(|hop| really && touches(hop.from(), hop.to())) {
+        for hop in index.hops().filter(|hop| touches(hop.from(), hop.to())) {
             report = report.reaches_hop(hop);
         }
     }

@@ -12,7 +12,14 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &["nothing-received", "parent-not-exported", "time-implausible"],
+    explains: &[
+        "nothing-received",
+        "parent-not-exported",
+        "entry-without-server-span",
+        "hop-without-server-span",
+        "time-implausible",
+        "kind-missing",
+    ],
     explanation: r#"
 ## What it checks
 
@@ -75,7 +82,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             DefectKind::Span => ("A span", "the rest of its payload was kept"),
             DefectKind::Field => ("A field of a span", "the rest of the span was kept"),
         };
-        let message = format!("{what} could not be read: {detail}; {kept}.");
+        let place = if first.place.is_empty() { String::new() } else { format!(" at {}", first.place) };
+        let message = format!("{what} could not be read{place}: {detail}; {kept}.");
         let ids = first.trace_id.zip(first.span_id);
         let report = match (ids.and_then(|(trace, span)| index.find(trace, span)), first.trace_id) {
             (Some(node), _) if !node.is_driver() => findings.on_span(node, message),

@@ -65,7 +65,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
     }
     for ((_, scope), (node, count)) in found {
-        let message = "The span says that all is well, which is for the application alone to say; no later error can change it.";
+        let message =
+            "The span has status OK, which only the application may set; no later error can change it.";
         findings
             .on_span(node, message)
             .expected("status UNSET")

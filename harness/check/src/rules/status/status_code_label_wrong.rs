@@ -21,6 +21,7 @@ pub(crate) static RULE: Rule = Rule {
         "http-client-error-unset",
         "error-on-success",
         "error-type-missing",
+        "label-values-disagree",
     ],
     explanation: r#"
 ## What it checks
