@@ -89,8 +89,11 @@ fn strays_belong_to_no_request() {
     check(rule, &text("api INTERNAL \"x\" parent=?P1\n", ""), "pass");
     // Captures know no requests; without the wire a server's root may be that of a request.
     check(rule, "api INTERNAL \"loop\"\n", "not-applicable");
+    check(rule, "api INTERNAL \"loop\"\nexport:\n  api otlp-grpc\n", "not-applicable");
     let no_wire = "driver CLIENT \"GET /\" 200 no-context\nbackend SERVER \"GET /\" 200 trace=T2\n";
     check(rule, no_wire, "not-observed");
+    // What a run could give to none of its permutations.
+    check(rule, "api SERVER \"GET /healthz\" 200\nexport:\n", "fail: warning api");
 }
 
 #[test]

@@ -64,7 +64,8 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    if index.observation.requests.is_empty() {
+    let leftovers = are_leftovers(index);
+    if index.observation.requests.is_empty() && !leftovers {
         return;
     }
     let known = known_traces(index);
@@ -77,7 +78,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
         // Without the exchanges it cannot be said that no request led to it.
         let arrived = !matches!(node.kind, SpanKind::Internal | SpanKind::Client | SpanKind::Producer);
-        if arrived && !index.has(Evidence::Wire) {
+        if arrived && !leftovers && !index.has(Evidence::Wire) {
             findings.not_observed();
             continue;
         }
@@ -91,6 +92,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .actual("a trace of its own")
             .fact("spans", count);
     }
+}
+
+/// Whether these spans are what a run could not give to any of its permutations: such an observation has no request and
+/// no export request. A capture has the latter.
+fn are_leftovers(index: &Index<'_>) -> bool {
+    let observation = index.observation;
+    observation.requests.is_empty() && observation.exports.is_empty() && index.has(Evidence::Exports)
 }
 
 /// Traces of which a tree belongs to a request, those that the driver chose among them.
