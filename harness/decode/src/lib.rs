@@ -2,7 +2,7 @@
 //!
 //! `collect` finds the spans of a payload with [`walk`] when it arrives and decodes them when they are read;
 //! `spanwise check` reads captures with [`read_lines`]. Nothing here fails: what cannot be read becomes a
-//! [`Defect`], and what can be read of the same span or payload is kept. There is no I/O, and no wire type leaves.
+//! [`spanwise_model::Defect`], and what can be read of the same span or payload is kept. There is no I/O, and no wire type leaves.
 //!
 //! Protobuf is read field by field (`wire`) instead of through generated messages: the order in which labels were
 //! exported survives, a damaged field costs that field alone, and nothing is built that the model does not hold.
@@ -23,6 +23,3 @@ pub use lines::{Line, LineError, detect, read_lines};
 pub use span::{Carrier, Decoded, Head, decode_carrier, decode_payload, decode_span, defect_within, head};
 #[doc(inline)]
 pub use walk::{Message, Walk};
-
-#[allow(unused_imports)] // For the links above.
-use spanwise_model::Defect;

@@ -2,9 +2,10 @@
 
 mod telemetry;
 
+use prost::Message as _;
 use spanwise_decode::{Message, decode_payload, head};
 use spanwise_model::{Protocol, Resource, Scope, Span, Status, Value};
-use telemetry::{PROTOCOLS, expected, payload};
+use telemetry::{PROTOCOLS, expected, otlp_request, payload};
 
 /// A span without what only some protocols can say: resource, scope, the order of a map that has none, the number of
 /// a status.
@@ -47,6 +48,36 @@ fn otlp_spans_carry_their_own_resource_and_scope() {
             assert_eq!(*span.scope, scope, "{protocol:?}");
         }
     }
+}
+
+/// A length-delimited field of less than 16 KiB.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = [content.len() as u8 | 0x80, (content.len() >> 7) as u8];
+    [&[number << 3 | 2][..], &length, content].concat()
+}
+
+#[test]
+fn protobuf_fields_come_in_any_order_and_unknown_ones_are_skipped() {
+    let request = otlp_request();
+    let resource_spans = &request.resource_spans[0];
+    let scope_spans = &resource_spans.scope_spans[0];
+    // A group of number 30 that holds a number, a group and text, as old encoders may write.
+    let unknown = [0xf3, 0x01, 0x08, 0x01, 0x13, 0x0a, 0x01, 0x61, 0x14, 0xf4, 0x01];
+    let scope = scope_spans.scope.as_ref().map(|scope| scope.encode_to_vec()).unwrap_or_default();
+    let span = [scope_spans.spans[0].encode_to_vec(), unknown.to_vec()].concat();
+    let scope_spans = [field(2, &span), unknown.to_vec(), field(1, &scope)].concat();
+    let resource =
+        resource_spans.resource.as_ref().map(|resource| resource.encode_to_vec()).unwrap_or_default();
+    let resource_spans = [field(2, &scope_spans), field(1, &resource)].concat();
+    let payload = [unknown.to_vec(), field(1, &resource_spans)].concat();
+    let decoded = decode_payload(Protocol::OtlpGrpc, Message::Batch, &payload);
+    assert_eq!(decoded.defects, []);
+    let spans: Vec<Span> = decoded.spans.iter().map(comparable).collect();
+    assert_eq!(spans, [comparable(&expected()[0])]);
+    assert_eq!(
+        (decoded.spans[0].service_name(), decoded.spans[0].scope.name.as_str()),
+        (Some("api-service"), "http")
+    );
 }
 
 #[test]
