@@ -42,12 +42,12 @@ pub const GRPC_STATUS: Names = &["rpc.response.status_code", "rpc.status_code", 
 pub const USER: Names = &["user.id", "enduser.id"];
 
 /// The value of a concept under the first of its names that the span has, with that name.
-pub fn named<'s>(span: &'s Span, names: Names) -> Option<(&'static str, &'s Value)> {
+pub fn named(span: &Span, names: Names) -> Option<(&'static str, &Value)> {
     names.iter().find_map(|name| span.attribute(name).map(|value| (*name, value)))
 }
 
 /// The value of a concept where it is text.
-pub fn text<'s>(span: &'s Span, names: Names) -> Option<&'s str> {
+pub fn text(span: &Span, names: Names) -> Option<&str> {
     named(span, names).and_then(|(_, value)| value.as_str())
 }
 

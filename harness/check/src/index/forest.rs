@@ -7,6 +7,9 @@ use std::collections::HashMap;
 
 use spanwise_model::{Span, SpanId, TraceId};
 
+/// How deep the spans are that a long path begins with.
+pub(super) const HEAD: usize = 15;
+
 /// The shape of an observation's spans; positions are those of `Observation::spans`.
 pub(super) struct Forest {
     by_id: HashMap<(TraceId, SpanId), usize>,
@@ -25,6 +28,10 @@ pub(super) struct Forest {
     pub(super) root: Vec<usize>,
     /// When a walk over the forest enters and leaves each span.
     tour: Vec<(usize, usize)>,
+    /// How many spans of services are above each span.
+    pub(super) depth: Vec<usize>,
+    /// The ancestor at the depth of [`HEAD`] of each span that is deeper, else the span itself.
+    pub(super) head: Vec<usize>,
     /// Spans that are their own ancestors, one list a cycle.
     pub(super) cycles: Vec<Vec<usize>>,
 }
@@ -58,10 +65,13 @@ impl Forest {
             order: Vec::with_capacity(spans.len()),
             root: (0..spans.len()).collect(),
             tour: vec![(0, 0); spans.len()],
+            depth: vec![0; spans.len()],
+            head: (0..spans.len()).collect(),
             parent,
             cycles,
         };
         forest.walk();
+        forest.measure(spans);
         forest
     }
 
@@ -81,6 +91,17 @@ impl Forest {
     pub(super) fn is_at_or_below(&self, at: usize, ancestor: usize) -> bool {
         let (enter, leave) = self.tour[ancestor];
         (enter..leave).contains(&self.tour[at].0)
+    }
+
+    /// Depths, so that a path is shown without walking all of a deep chain.
+    fn measure(&mut self, spans: &[Span]) {
+        for &at in &self.order {
+            let Some(parent) = self.parent[at].filter(|&parent| !spans[parent].is_driver()) else { continue };
+            self.depth[at] = self.depth[parent] + 1;
+            if self.depth[at] > HEAD {
+                self.head[at] = self.head[parent];
+            }
+        }
     }
 
     /// Walks all trees with a stack of its own, so that a deep chain is no deeper than a flat tree.

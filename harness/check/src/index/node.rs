@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use spanwise_model::{Span, SpanKind};
 
-use super::forest::Forest;
+use super::forest::{Forest, HEAD};
 use super::{Hop, Index};
 
 /// A span with its place in the observation. Cheap to copy.
@@ -16,8 +16,8 @@ pub struct Node<'i> {
     pub(super) at: usize,
 }
 
-/// Paths longer than this are elided in the middle.
-const LONGEST_PATH: usize = 32;
+/// Of a longer path than twice this, this many spans are shown at either end.
+const HALF: usize = HEAD + 1;
 
 impl<'i> Node<'i> {
     /// Its position in [`spanwise_model::Observation::spans`].
@@ -104,16 +104,21 @@ impl<'i> Node<'i> {
     /// The way from the root: `service name` of each, outermost first, the driver left out; long paths are elided.
     pub fn path(self) -> Vec<String> {
         let step = |node: Node<'_>| format!("{} {}", node.shown_service(), node.name);
-        let own = std::iter::once(self).chain(self.ancestors().take_while(|node| !node.is_driver()));
-        let mut nodes: Vec<Node<'_>> = own.collect();
-        nodes.reverse();
-        if nodes.len() <= LONGEST_PATH {
-            return nodes.into_iter().map(step).collect();
-        }
-        let (first, last) = (&nodes[..LONGEST_PATH / 2], &nodes[nodes.len() - LONGEST_PATH / 2..]);
-        let elided = format!("… {} more …", nodes.len() - LONGEST_PATH);
-        let shown = |nodes: &[Node<'_>]| nodes.iter().copied().map(step).collect::<Vec<_>>();
-        [shown(first), vec![elided], shown(last)].concat()
+        let upward = |from: Node<'i>, most: usize| -> Vec<String> {
+            let own = std::iter::once(from).chain(from.ancestors().take_while(|node| !node.is_driver()));
+            own.take(most).map(step).collect()
+        };
+        let depth = self.index.forest.depth[self.at] + 1;
+        let mut path = if depth <= 2 * HALF {
+            upward(self, depth)
+        } else {
+            let mut path = upward(self, HALF);
+            path.push(format!("… {} more …", depth - 2 * HALF));
+            path.append(&mut upward(self.index.node(self.index.forest.head[self.at]), HALF));
+            path
+        };
+        path.reverse();
+        path
     }
 }
 

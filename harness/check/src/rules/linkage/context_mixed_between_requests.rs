@@ -77,7 +77,8 @@ fn other_markers(index: &Index<'_>, findings: &mut Findings<'_>) {
     if markers.len() < 2 {
         return;
     }
-    for node in index.nodes() {
+    // Only below the driver's own span it is certain which request a span belongs to.
+    for node in index.nodes().filter(|node| node.top().is_driver()) {
         let Some((label, value)) = semconv::named(&node, semconv::USER) else { continue };
         let Some(own) = node.request().and_then(|at| requests[at].marker.as_deref()) else { continue };
         findings.looked();

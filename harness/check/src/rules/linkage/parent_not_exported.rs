@@ -88,7 +88,12 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for (node, parent) in first {
         let hop =
             node.service().and_then(|service| index.hops_that_sent(service, node.trace_id, parent).next());
-        let sender = hop.and_then(|hop| hop.from()).or(node.service()).unwrap_or("its caller");
+        let remote = node.parent_is_remote.unwrap_or(node.kind == SpanKind::Server);
+        let sender = match hop {
+            Some(hop) => hop.from(),
+            None => node.service().filter(|_| !remote),
+        };
+        let sender = sender.unwrap_or("its caller");
         let cause = likeliest_cause(index, hop);
         let message = format!(
             "The parent {parent} of this span never arrived. {sender} should have exported it; {}.",

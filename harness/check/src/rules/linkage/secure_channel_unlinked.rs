@@ -25,6 +25,7 @@ pub(crate) static RULE: Rule = Rule {
         "context-mixed-between-requests",
         "permutations-differ",
         "context-not-sent",
+        "sampled-flag-flipped",
     ],
     explanation: r#"
 ## What it checks

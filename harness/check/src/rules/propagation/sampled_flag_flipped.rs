@@ -1,0 +1,154 @@
+//! The sampling decision changed inside of the services.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use spanwise_model::{Evidence, Level, Sampling};
+
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+
+pub(crate) static RULE: Rule = Rule {
+    name: "sampled-flag-flipped",
+    family: Family::Propagation,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "0.1.0",
+    evidence: &[Evidence::Wire, Evidence::Spans],
+    explains: &[
+        "parent-not-exported",
+        "hop-without-server-span",
+        "entry-without-server-span",
+        "trace-split",
+        "client-span-as-root",
+    ],
+    explanation: r#"
+## What it checks
+
+The sampling decision that a request came with (bit 0 of the flags) goes out unchanged with every call made for it, and no
+spans come of a request that is not sampled. It is a violation where the suite says `sampling: parent-based`, else
+information: a service may decide for itself.
+
+## Why it matters
+
+A flag that is dropped gives half a trace; one that is turned on gives, and bills, traces that nobody asked for.
+
+## Bad
+
+```trace
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-00
+settings:
+  sampling=parent-based
+```
+
+## Good
+
+```trace
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
+      backend-service SERVER "backend_service.v1.BackendService/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> backend-service h2c traceparent: T1-S3-01
+settings:
+  sampling=parent-based
+```
+
+## How to fix
+
+- Rust: `Sampler::ParentBased(Box::new(Sampler::AlwaysOn))`; inject from the current context.
+- Python: `OTEL_TRACES_SAMPLER=parentbased_always_on`.
+- Go: `sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample()))`.
+- Node: `new ParentBasedSampler({ root: new AlwaysOnSampler() })`.
+- Java: `otel.traces.sampler=parentbased_always_on`.
+
+## References
+
+- W3C Trace Context, section 3.2.2.5.1 (sampled flag): <https://www.w3.org/TR/trace-context/#sampled-flag>
+- OpenTelemetry, trace SDK, section ParentBased: <https://opentelemetry.io/docs/specs/otel/trace/sdk/#parentbased>
+"#,
+    check: Check::One(check),
+};
+
+fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let level = match index.observation.settings.sampling {
+        Some(Sampling::ParentBased) => Level::Violation,
+        None => Level::Information,
+    };
+    let flipped = flipped_on_the_wire(index, findings, level);
+    recorded_unsampled(index, findings, level, &flipped);
+}
+
+/// Calls that carry another decision than the request they were made for; returns those requests.
+fn flipped_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>, level: Level) -> HashSet<usize> {
+    let mut flipped = HashSet::new();
+    for hop in index.inner_hops() {
+        let Some(inbound) = hop.inbound() else { continue };
+        let (Some(came), Some(went)) = (inbound.context(), hop.tap().context()) else { continue };
+        if came.trace_id != went.trace_id {
+            continue;
+        }
+        findings.looked();
+        let (came, went) = (came.sampled == Some(true), went.sampled == Some(true));
+        if came == went {
+            continue;
+        }
+        flipped.extend(hop.request());
+        let name = |sampled| if sampled { "sampled" } else { "not sampled" };
+        let from = hop.from().unwrap_or("an unknown caller");
+        let message = format!("{from} received a request as {} and called on as {}.", name(came), name(went));
+        findings
+            .on_hop(hop, message)
+            .level(level)
+            .reaches_hop(inbound)
+            .expected(name(came))
+            .actual(name(went))
+            .fact("received", came)
+            .fact("sent", went);
+    }
+    flipped
+}
+
+/// Requests that were sent unsampled and of which spans came all the same.
+fn recorded_unsampled(
+    index: &Index<'_>,
+    findings: &mut Findings<'_>,
+    level: Level,
+    flipped: &HashSet<usize>,
+) {
+    let requests = || index.requests().filter(|(_, r)| r.context.is_some_and(|c| c.sampled != Some(true)));
+    let by_trace: HashMap<_, _> = requests().filter_map(|(at, r)| Some((r.context?.trace_id, at))).collect();
+    let mut recorded: BTreeMap<usize, Vec<Node<'_>>> = BTreeMap::new();
+    requests().for_each(|(at, _)| {
+        findings.looked();
+        recorded.insert(at, Vec::new());
+    });
+    for node in index.nodes() {
+        let request = node.request().or_else(|| by_trace.get(&node.trace_id).copied());
+        if let Some(nodes) = request.and_then(|request| recorded.get_mut(&request)) {
+            nodes.push(node);
+        }
+    }
+    for (request, nodes) in recorded {
+        let Some(first) = nodes.first().filter(|_| !flipped.contains(&request)) else { continue };
+        // An option that is not plain 0 or 1, or is missing, was misread: another rule says so.
+        let plain = first.came_by().is_none_or(|hop| {
+            hop.context_headers()
+                .first()
+                .is_none_or(|h| h.value.split_once(";o=").map_or(!h.value.contains('/'), |(_, o)| o == "0"))
+        });
+        if !plain {
+            continue;
+        }
+        findings
+            .on_span(*first, "The request was not sampled by its caller, and spans of it came all the same.")
+            .level(level)
+            .expected("no span")
+            .actual(format!("{} of them", nodes.len()))
+            .fact("spans", nodes.len() as i64);
+    }
+}
