@@ -148,6 +148,8 @@ impl Collector {
 /// Accepts connections until it is aborted, which ends them too.
 async fn accept(listener: tokio::net::TcpListener, intake: Arc<Intake>) {
     let mut connections = JoinSet::new();
+    // Declared last, it is dropped first: when connections end, the port is free already.
+    let listener = listener;
     loop {
         // An accept that fails (out of descriptors, a peer gone already) says nothing of the next one.
         let Ok((stream, _)) = listener.accept().await else {
