@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use spanwise_model::{Evidence, GrpcCode, Level, SpanKind, Value};
 
-use super::{Alike, on_spans, service};
-use crate::conventions::{self, protocol};
+use super::{Alike, on_spans, requests, service};
+use crate::conventions;
 use crate::semconv::Protocol;
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
@@ -84,8 +84,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut differing: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
     let mut partial: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
     let mut generations: BTreeMap<(Protocol, Has), IndexMap<&str, Node<'_>>> = BTreeMap::new();
-    for node in index.nodes() {
-        let Some(protocol) = protocol(node) else { continue };
+    for (node, protocol) in requests(index, findings) {
         findings.looked();
         for (old, new) in disagreeing(node) {
             differing.entry((node.service(), old, new)).or_default().push(node);

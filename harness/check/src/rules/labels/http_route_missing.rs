@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use spanwise_model::{Evidence, Level, SpanKind};
 
-use super::{Alike, maker, on_spans, service};
-use crate::conventions::{METHODS, protocol};
+use super::{Alike, maker, on_spans, requests, service};
+use crate::conventions::METHODS;
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
@@ -62,10 +62,10 @@ driver CLIENT "GET" 404
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let servers: Vec<Node<'_>> = index
-        .nodes()
-        .filter(|node| node.kind == SpanKind::Server && protocol(*node) == Some(Protocol::Http))
-        .collect();
+    let requests = requests(index, findings).into_iter();
+    let requests =
+        requests.filter(|(node, protocol)| node.kind == SpanKind::Server && *protocol == Protocol::Http);
+    let servers: Vec<Node<'_>> = requests.map(|(node, _)| node).collect();
     let has_route = |node: &Node<'_>| semconv::named(node.span(), semconv::HTTP_ROUTE).is_some();
     let routing: HashSet<_> =
         servers.iter().filter(|node| has_route(node)).map(|node| maker(*node)).collect();

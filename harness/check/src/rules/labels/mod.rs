@@ -61,6 +61,21 @@ fn service<'i>(node: Node<'i>) -> &'i str {
     node.service().unwrap_or("a service without a name")
 }
 
+/// The SERVER and CLIENT spans of HTTP and gRPC. Where an exporter sets no kinds, nobody can say which they are.
+fn requests<'i>(index: &'i Index<'_>, findings: &mut Findings<'_>) -> Vec<(Node<'i>, Protocol)> {
+    let mut requests = Vec::new();
+    for node in index.nodes() {
+        if let Some(protocol) = protocol(node) {
+            requests.push((node, protocol));
+        } else if node.kind == SpanKind::Unspecified
+            && node.service().is_some_and(|name| !index.sets_kinds(name))
+        {
+            findings.not_observed();
+        }
+    }
+    requests
+}
+
 /// The instrumentation that made a span: its service, its scope, and the side that it stands on.
 fn maker<'i>(node: Node<'i>) -> (Option<&'i str>, &'i str, SpanKind) {
     (node.service(), &node.span().scope.name, node.kind)
@@ -78,7 +93,8 @@ fn missing(
     judged: Protocol,
     what: fn(SpanKind, &str) -> &'static str,
 ) {
-    let nodes: Vec<Node<'_>> = index.nodes().filter(|node| protocol(*node) == Some(judged)).collect();
+    let requests = requests(index, findings).into_iter().filter(|(_, protocol)| *protocol == judged);
+    let nodes: Vec<Node<'_>> = requests.map(|(node, _)| node).collect();
     let set: HashSet<_> =
         nodes.iter().filter(|node| has_status(**node, judged)).map(|node| maker(*node)).collect();
     let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::new();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use spanwise_model::{Evidence, GrpcCode, Level, SpanKind};
 
-use crate::conventions::{REQUIRED, Requirement, protocol};
+use super::requests;
+use crate::conventions::{REQUIRED, Requirement};
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
@@ -73,9 +74,8 @@ enum Ended {
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut alike: BTreeMap<(Protocol, SpanKind, Ended), IndexMap<&str, Node<'_>>> = BTreeMap::new();
-    for node in index.nodes() {
-        let (Some(protocol), Some(service)) = (protocol(node), node.service()) else { continue };
-        let Some(ended) = ended(node, protocol) else { continue };
+    for (node, protocol) in requests(index, findings) {
+        let (Some(service), Some(ended)) = (node.service(), ended(node, protocol)) else { continue };
         alike.entry((protocol, node.kind, ended)).or_default().entry(service).or_insert(node);
     }
     let mut reported: Vec<(&str, &str)> = Vec::new();

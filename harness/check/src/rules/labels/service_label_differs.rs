@@ -136,11 +136,11 @@ mod tests {
             // Two instances may be two services.
             (format!("api INTERNAL \"a\"\napi#2 INTERNAL \"b\" resource=R1\n{other}"), None),
             // In a capture nothing but its id says what one instance is.
-            (format!("api INTERNAL \"a\"\nx INTERNAL \"b\"\nsettings:\n  capture"), None),
+            ("api INTERNAL \"a\"\nx INTERNAL \"b\"\nsettings:\n  capture".to_owned(), None),
             (
-                format!(
-                    "api INTERNAL \"a\"\nx INTERNAL \"b\"\nresource:\n  api service.instance.id=\"1\"\n  x service.instance.id=\"1\"\nsettings:\n  capture"
-                ),
+                "api INTERNAL \"a\"\nx INTERNAL \"b\"\nresource:\n  api service.instance.id=\"1\"\n  \
+                 x service.instance.id=\"1\"\nsettings:\n  capture"
+                    .to_owned(),
                 Some("api"),
             ),
         ] {

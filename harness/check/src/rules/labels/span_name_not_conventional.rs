@@ -2,8 +2,8 @@
 
 use spanwise_model::{Evidence, Level, SpanKind};
 
-use super::{Alike, on_spans, service};
-use crate::conventions::{METHODS, is_grpc_method, protocol};
+use super::{Alike, on_spans, requests, service};
+use crate::conventions::{METHODS, is_grpc_method};
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
@@ -65,8 +65,7 @@ driver CLIENT "POST /greet" 200
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut wrong: Alike<'_, (Option<&str>, &str, String)> = Alike::new();
     let mut native: Alike<'_, Option<&str>> = Alike::new();
-    for node in index.nodes() {
-        let Some(protocol) = protocol(node) else { continue };
+    for (node, protocol) in requests(index, findings) {
         findings.looked();
         if is_native(node) {
             native.entry(node.service()).or_default().push(node);
