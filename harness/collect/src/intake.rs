@@ -55,6 +55,7 @@ impl Intake {
     pub(crate) async fn take(&self, request: Request) -> Answer {
         let behavior = &self.options.behavior;
         if !behavior.delay.is_zero() {
+            // waits on purpose: a slow backend is what was asked for.
             tokio::time::sleep(behavior.delay).await;
         }
         let mut walk = walk(request.protocol, request.message, &request.payload);
