@@ -9,25 +9,29 @@ use crate::{Hop, Node};
 
 /// The protocol of a SERVER or CLIENT span: by its labels, else by the exchange it took part in, else by its name.
 pub fn protocol(node: Node<'_>) -> Option<Protocol> {
-    let has = |prefix: &str| node.attributes.iter().any(|(key, _)| key.starts_with(prefix));
-    if !matches!(node.kind, SpanKind::Server | SpanKind::Client) || OTHERS.iter().any(|prefix| has(prefix)) {
+    if !matches!(node.kind, SpanKind::Server | SpanKind::Client) {
         return None;
     }
-    let system = semconv::text(node.span(), semconv::RPC_SYSTEM);
-    if system.is_some_and(|system| system != "grpc") {
-        return None;
+    let (mut is_http, mut is_rpc) = (false, false);
+    for (key, _) in &node.attributes {
+        match key.split('.').next() {
+            // Clients of databases and queues speak HTTP or gRPC too, but have conventions of their own.
+            Some("db" | "messaging" | "gen_ai" | "graphql") => return None,
+            Some("rpc") => is_rpc = true,
+            Some("http") => is_http = true,
+            _ => is_http |= key.starts_with("/http/"),
+        }
     }
-    if has("rpc.") {
-        return Some(Protocol::Grpc);
+    if is_rpc {
+        let system = semconv::text(node.span(), semconv::RPC_SYSTEM);
+        return system.is_none_or(|system| system == "grpc").then_some(Protocol::Grpc);
     }
-    semconv::protocol(node.span())
-        .or_else(|| (has("http.") || has("/http/")).then_some(Protocol::Http))
-        .or_else(|| node.came_by().or(node.sent().last()).map(protocol_on_wire))
-        .or_else(|| protocol_by_name(&node.name))
+    if is_http {
+        return Some(Protocol::Http);
+    }
+    let on_wire = node.came_by().or_else(|| node.sent().last()).map(protocol_on_wire);
+    on_wire.or_else(|| protocol_by_name(&node.name))
 }
-
-/// Clients of databases and queues speak HTTP or gRPC too, but have conventions of their own.
-const OTHERS: [&str; 4] = ["db.", "messaging.", "gen_ai.", "graphql."];
 
 /// The methods that instrumentations know (RFC 9110, PATCH of RFC 5789, QUERY).
 pub const METHODS: [&str; 10] =
