@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use spanwise_model::{Finding, Observation, Verdict};
+use spanwise_model::{Finding, Level, Observation, Verdict};
 
 use crate::anchor::Anchor;
 use crate::findings::Found;
@@ -94,6 +94,7 @@ impl Engine {
             name: member.name,
             axes: member.axes,
             trees: member.trees,
+            has_violation: member.checked.findings.iter().any(|finding| finding.level == Level::Violation),
             index,
         });
         let group = Group { members: sides.collect() };

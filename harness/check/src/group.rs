@@ -22,6 +22,8 @@ pub struct GroupMember<'g> {
     pub axes: &'g [(String, String)],
     /// Its trees, normalized: what must be equal among members, as text with a line a span.
     pub trees: &'g str,
+    /// Whether a rule found a violation in it by itself.
+    pub has_violation: bool,
     /// What was observed.
     pub index: &'g Index<'g>,
 }

@@ -35,9 +35,9 @@ fn page(rule: &Rule, depth: &str) -> String {
     let evidence: Vec<String> =
         rule.evidence.iter().map(|evidence| format!("{evidence:?}").to_lowercase()).collect();
     let differential = matches!(rule.check, Check::Group(_));
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "Family {}; highest level: {}; profile {}; since {}; needs {}{}.\n",
+        "Family {}; highest level: {}; profile {}; since {}; needs {}{}.",
         rule.family.as_str(),
         rule.level.as_str(),
         rule.profile.as_str(),

@@ -193,7 +193,7 @@ impl Matching {
                 let fits = |&hop: &usize| {
                     let in_trace = contexts[hop].is_some_and(|c| c.trace_id == spans[at].trace_id);
                     let (tap, span) = (&observation.wire[hop], &spans[at]);
-                    in_trace == same_trace && same_path(tap, span) && !(timed && !same_time(tap, span))
+                    in_trace == same_trace && same_path(tap, span) && (!timed || same_time(tap, span))
                 };
                 let place = if arrives(at) { hops.iter().take(TRIES).position(fits) } else { None };
                 if let Some(place) = place {

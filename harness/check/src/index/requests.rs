@@ -108,30 +108,42 @@ impl Requests {
 /// Which request an exchange of the driver was.
 struct Entries<'a> {
     by_context: HashMap<(TraceId, SpanId), usize>,
-    /// Requests not yet met in an exchange, by the called service.
-    rest: HashMap<&'a str, Vec<usize>>,
+    /// Requests by the called service, those without a context first, each in the reverse of its order.
+    by_service: HashMap<&'a str, Vec<usize>>,
+    met: HashSet<usize>,
 }
 
 impl<'a> Entries<'a> {
     fn new(observation: &'a Observation) -> Entries<'a> {
-        let mut entries = Entries { by_context: HashMap::new(), rest: HashMap::new() };
+        let mut by_context = HashMap::new();
+        let mut by_service: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, request) in observation.requests.iter().enumerate() {
-            entries.by_context.insert((request.trace_id, request.span_id), at);
+            by_context.insert((request.trace_id, request.span_id), at);
             if let Some(context) = request.context {
-                entries.by_context.insert((context.trace_id, context.span_id), at);
-            } else {
-                entries.rest.entry(&request.to.service).or_default().push(at);
+                by_context.insert((context.trace_id, context.span_id), at);
             }
+            by_service.entry(&request.to.service).or_default().push(at);
         }
-        entries.rest.values_mut().for_each(|rest| rest.reverse());
-        entries
+        for of_service in by_service.values_mut() {
+            of_service.reverse();
+            of_service.sort_by_key(|&at| observation.requests[at].context.is_none());
+        }
+        Entries { by_context, by_service, met: HashSet::new() }
     }
 
+    /// By a header of the exchange; where none can be read, the next request that was not met yet.
     fn request(&mut self, tap: &WireTap) -> Option<usize> {
         let contexts = [ContextFormat::Tracecontext, ContextFormat::GcpTrace].map(|f| tap.context_in(f));
-        let known =
-            contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
-        known.copied().or_else(|| self.rest.get_mut(&*tap.to.service)?.pop())
+        let known = contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
+        let request = match known {
+            Some(request) => Some(*request),
+            None => {
+                let rest = self.by_service.get_mut(&*tap.to.service)?;
+                std::iter::from_fn(|| rest.pop()).find(|request| !self.met.contains(request))
+            }
+        };
+        self.met.extend(request);
+        request
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tests of all rules at once, through the public interface alone.
 
+mod captures;
 mod connections;
+mod contexts;
 mod examples;
 mod exports;
 mod precision;

@@ -183,3 +183,98 @@ settings:
 "#,
     );
 }
+
+#[test]
+fn concurrent_requests_without_context_keep_apart() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1 no-context marker="ada" to=api-service
+driver CLIENT "POST /greet" 200 trace=T2 id=S2 no-context marker="bob" during=S1 to=api-service
+api-service SERVER "POST /greet" 200 trace=T3 user.id="bob" during=S2
+  api-service CLIENT "b.B/Greet" OK id=S5 user.id="bob"
+    b SERVER "b.B/Greet" OK user.id="bob"
+api-service SERVER "POST /greet" 200 trace=T4 user.id="ada" during=S1
+  api-service CLIENT "b.B/Greet" OK id=S6 user.id="ada"
+    b SERVER "b.B/Greet" OK user.id="ada"
+wire:
+  driver -> api-service http/1.1
+  driver -> api-service http/1.1
+  api-service -> b h2c traceparent: T3-S5-01
+  api-service -> b h2c traceparent: T4-S6-01
+"#,
+    );
+}
+
+#[test]
+fn calls_in_parallel_and_in_turn_keep_apart() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK id=S3
+      b SERVER "b.B/Greet" OK
+    api-service CLIENT "b.B/Greet" OK id=S4
+      b SERVER "b.B/Greet" OK
+        b CLIENT "c.C/Read" OK id=S5
+          c SERVER "c.C/Read" OK
+    api-service CLIENT "c.C/Read" OK id=S6
+      c SERVER "c.C/Read" OK
+wire:
+  driver -> api-service https/1.1 traceparent: T1-S1-01
+  api-service -> b h2 traceparent: T1-S4-01
+  api-service -> b h2 traceparent: T1-S3-01
+  b -> c h2 traceparent: T1-S5-01
+  api-service -> c h2 traceparent: T1-S6-01
+"#,
+    );
+}
+
+#[test]
+fn a_service_may_call_itself() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "POST" 200 id=S3
+      api-service SERVER "POST /greet" 200
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> api-service http/1.1 traceparent: T1-S3-01
+"#,
+    );
+}
+
+#[test]
+fn both_headers_of_a_call_may_be_sent_if_they_agree() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK id=S3
+      b SERVER "b.B/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01 tracestate: "a=1" baggage: "user.id=ada"
+  api-service -> b h2c traceparent: T1-S3-01 x-cloud-trace-context: T1/S3 tracestate: "b=2,a=1" baggage: "user.id=ada,x=1"
+settings:
+  sampling=parent-based
+  service api-service http propagation=gcp_trace,tracecontext baggage
+  service b grpc propagation=gcp_trace,tracecontext baggage
+"#,
+    );
+}
+
+#[test]
+fn a_call_that_was_reset_before_an_answer_may_have_a_span_or_none() {
+    for server in ["", "      b SERVER \"b.B/Greet\" INTERNAL status=ERROR error.type=\"INTERNAL\"\n"] {
+        silent(&format!(
+            r#"
+driver CLIENT "POST /greet" 500 id=S1
+  api-service SERVER "POST /greet" 500 status=ERROR error.type="500"
+    api-service CLIENT "b.B/Greet" INTERNAL status=ERROR error.type="INTERNAL" id=S3
+{server}wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c "POST /b.B/Greet" no-answer reset=2 traceparent: T1-S3-01
+"#
+        ));
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use spanwise_model::{Evidence, Level};
 
-use crate::{Check, Family, Group, GroupFindings, Profile, Rule};
+use crate::{Check, Family, Group, GroupFindings, GroupMember, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "permutations-differ",
@@ -18,8 +18,8 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Permutations that differ only in what must not matter (the channel, the exporter, the propagation) give the same trees
-once ids, times and ports are taken out. The finding is on the one that deviates from most of the others; where it has
-another finding as bad, that one explains the difference.
+once ids, times and ports are taken out. The finding is on the one that deviates from most of those without a violation of
+their own; where it has another finding as bad, that one explains the difference.
 
 ## Why it matters
 
@@ -71,13 +71,16 @@ driver CLIENT "POST /greet" 200 id=S1
 };
 
 fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
+    // What most of those say counts that have no violation of their own; of equally many, what the first says.
+    let all_violate = group.members.iter().all(|member| member.has_violation);
+    let is_witness = |member: &&GroupMember<'_>| all_violate || !member.has_violation;
     let mut times: HashMap<&str, usize> = HashMap::new();
-    for member in &group.members {
+    for member in group.members.iter().filter(is_witness) {
         *times.entry(member.trees).or_default() += 1;
     }
-    // What most say counts; of equally many, what the first says.
     let most = times.values().copied().max().unwrap_or(0);
-    let Some(model) = group.members.iter().find(|member| times[member.trees] == most) else { return };
+    let is_model = |member: &&GroupMember<'_>| is_witness(member) && times[member.trees] == most;
+    let Some(model) = group.members.iter().find(is_model) else { return };
     for (at, member) in group.members.iter().enumerate() {
         findings.looked(at);
         if member.trees == model.trees {
