@@ -101,6 +101,22 @@ async fn names_are_recorded_as_sent_and_in_order() {
     assert_eq!((tap.http, tap.status, &tap.end), (HttpVersion::Http1, Some(404), &End::Complete));
 }
 
+#[tokio::test]
+async fn a_caller_that_hangs_up_reaches_the_service() {
+    let mut service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    let mut news = log.subscribe();
+    let mut stream = TcpStream::connect(front.addr()).await.expect("a connection");
+    stream.write_all(b"GET /park HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("room");
+    service.entered.wait_for(|count| *count == 1).await.expect("a service");
+    drop(stream);
+    service.dropped.wait_for(|drops| *drops >= 1).await.expect("a service");
+    while log.open() > 0 {
+        news.changed().await.expect("a log");
+    }
+    assert_eq!((log.all()[0].status, &log.all()[0].end), (None, &End::Canceled));
+}
+
 async fn front_that_speaks(protocol: UpstreamProtocol, service: &Service) -> (Front, Arc<TapLog>) {
     let log = Arc::new(TapLog::new());
     let mut options = options(&log, Some(service.addr));
