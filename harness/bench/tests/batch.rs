@@ -20,7 +20,8 @@ fn check(protocol: Protocol, shape: Shape) {
             assert_eq!(span.attributes.len(), shape.attributes);
             assert!(ids.insert(span.span_id), "span {index} of batch {number} repeats an id");
             let before = index.checked_sub(1).map(|before| &decoded.spans[before]);
-            let parent = before.filter(|before| before.trace_id == span.trace_id).map(|before| before.span_id);
+            let parent =
+                before.filter(|before| before.trace_id == span.trace_id).map(|before| before.span_id);
             assert_eq!(span.parent_span_id, parent);
             assert_eq!(parent.is_none(), index % shape.per_trace == 0);
         }
