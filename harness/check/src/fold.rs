@@ -3,13 +3,13 @@
 //! The engine calls it. A finding explains another if its rule says so, it is at least as bad, and the other stands on
 //! the same exchange, on its spans, or below or behind them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use spanwise_model::Finding;
 
 use crate::anchor::Anchor;
 use crate::findings::Found;
-use crate::{Check, Index, Rule, registry};
+use crate::{Check, Index, Node, Rule, registry};
 
 /// Which rules may explain which.
 pub(crate) struct Causes {
@@ -17,7 +17,7 @@ pub(crate) struct Causes {
     of: HashMap<&'static str, Vec<(&'static str, bool)>>,
 }
 
-/// How many calls within calls are followed from a consequence to its cause.
+/// How many calls within calls, and how many findings above one another, are followed to a cause.
 const DEPTH: usize = 64;
 
 impl Causes {
@@ -35,12 +35,9 @@ impl Causes {
     /// Sets `consequence_of` of every finding to its root cause. Rules explain one another in one direction only, so
     /// following causes ends.
     pub(crate) fn fold(&self, index: &Index<'_>, found: &mut [Found]) {
-        let mut by_rule: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, found) in found.iter().enumerate() {
-            by_rule.entry(&found.finding.rule).or_default().push(at);
-        }
+        let places = Places::of(index, found);
         let causes: Vec<Option<usize>> =
-            found.iter().map(|consequence| self.cause(index, found, &by_rule, consequence)).collect();
+            found.iter().map(|consequence| self.cause(index, found, &places, consequence)).collect();
         for at in 0..found.len() {
             let chain = std::iter::successors(causes[at], |&cause| causes[cause]);
             let root = chain.take(found.len()).last();
@@ -48,43 +45,101 @@ impl Causes {
         }
     }
 
+    /// The first finding that explains another.
     fn cause(
         &self,
         index: &Index<'_>,
         found: &[Found],
-        by_rule: &BTreeMap<&str, Vec<usize>>,
+        places: &Places<'_>,
         consequence: &Found,
     ) -> Option<usize> {
+        let as_bad = |at: usize| found[at].finding.level >= consequence.finding.level;
         if consequence.anchor.gives_way {
-            let as_bad = |cause: &Found| cause.finding.level >= consequence.finding.level;
-            return found.iter().position(|cause| as_bad(cause) && !cause.anchor.gives_way);
+            return (0..found.len()).find(|&at| as_bad(at) && !found[at].anchor.gives_way);
         }
         let rules = self.of.get(&*consequence.finding.rule)?;
-        let candidates = rules.iter().flat_map(|(rule, differential)| {
-            by_rule.get(rule).into_iter().flatten().map(move |&at| (at, *differential))
-        });
-        let explains = |&(at, differential): &(usize, bool)| {
-            let cause = &found[at];
-            cause.finding.level >= consequence.finding.level
-                && (differential || reaches(index, cause, consequence))
-        };
-        candidates.filter(explains).map(|(at, _)| at).min()
+        let explains =
+            |at: usize| rules.iter().any(|(rule, _)| *rule == found[at].finding.rule) && as_bad(at);
+        let of_rule = |rule: &str| places.by_rule.get(rule).into_iter().flatten().copied();
+        let anywhere =
+            rules.iter().filter(|(_, differential)| *differential).flat_map(|(rule, _)| of_rule(rule));
+        let nowhere = places.nowhere.iter().copied();
+        let nowhere = nowhere.filter(|&at| covers_all(&found[at].finding, &consequence.finding));
+        let mut candidates: Vec<usize> = anywhere.chain(nowhere).collect();
+        if consequence.anchor.is_nowhere() {
+            let touching = rules.iter().flat_map(|(rule, _)| of_rule(rule));
+            candidates.extend(touching.filter(|&at| touches(index, &found[at].anchor, &consequence.finding)));
+        } else {
+            places.reaching(index, &consequence.anchor, &mut candidates);
+        }
+        candidates.into_iter().filter(|&at| explains(at)).min()
     }
 }
 
-/// Whether a consequence stands where a cause does, or below or behind it.
-fn reaches(index: &Index<'_>, cause: &Found, consequence: &Found) -> bool {
-    if cause.anchor.is_harmless {
-        return false;
+/// Findings by where they stand, so that each is compared only with those above it.
+struct Places<'f> {
+    by_rule: HashMap<&'f str, Vec<usize>>,
+    /// Findings that stand on no span and no exchange.
+    nowhere: Vec<usize>,
+    /// By span: findings on it, or on an exchange that led to it.
+    on_span: HashMap<usize, Vec<usize>>,
+    on_hop: HashMap<usize, Vec<usize>>,
+    /// For each span the nearest span at or above it that has findings.
+    nearest: Vec<Option<usize>>,
+}
+
+impl<'f> Places<'f> {
+    fn of(index: &Index<'_>, found: &'f [Found]) -> Places<'f> {
+        let mut places = Places {
+            by_rule: HashMap::new(),
+            nowhere: Vec::new(),
+            on_span: HashMap::new(),
+            on_hop: HashMap::new(),
+            nearest: Vec::new(),
+        };
+        for (at, Found { finding, anchor }) in found.iter().enumerate() {
+            places.by_rule.entry(&finding.rule).or_default().push(at);
+            if anchor.is_nowhere() {
+                places.nowhere.push(at);
+            }
+            for &span in &anchor.spans {
+                places.on_span.entry(span).or_default().push(at);
+            }
+            for &hop in &anchor.hops {
+                places.on_hop.entry(hop).or_default().push(at);
+                let hop = index.hop(hop);
+                for server in hop.server().into_iter().chain(hop.unlinked()).chain(hop.surplus()) {
+                    places.on_span.entry(server.at()).or_default().push(at);
+                }
+            }
+        }
+        places.nearest = index.nearest(|node| places.on_span.contains_key(&node.at()));
+        places
     }
-    if cause.anchor.is_nowhere() {
-        return covers_all(&cause.finding, &consequence.finding);
+
+    /// Collects the findings that reach a place: on it, above it, or on the calls that led there.
+    fn reaching(&self, index: &Index<'_>, place: &Anchor, candidates: &mut Vec<usize>) {
+        for &span in &place.spans {
+            self.above(index, index.node(span), candidates);
+        }
+        for &hop in &place.hops {
+            let calls = std::iter::successors(Some(index.hop(hop)), |hop| hop.inbound()).take(DEPTH);
+            for hop in calls {
+                candidates.extend(self.on_hop.get(&hop.at()).into_iter().flatten());
+                if let Some(sender) = hop.sender() {
+                    self.above(index, sender, candidates);
+                }
+            }
+        }
     }
-    if consequence.anchor.is_nowhere() {
-        return touches(index, &cause.anchor, &consequence.finding);
+
+    /// Collects the findings on a span and its ancestors.
+    fn above(&self, index: &Index<'_>, node: Node<'_>, candidates: &mut Vec<usize>) {
+        let next = |span: usize| index.node(span).parent().and_then(|parent| self.nearest[parent.at()]);
+        for span in std::iter::successors(self.nearest[node.at()], |&span| next(span)).take(DEPTH) {
+            candidates.extend(self.on_span.get(&span).into_iter().flatten());
+        }
     }
-    let spans = consequence.anchor.spans.iter().any(|&at| reaches_span(index, &cause.anchor, at));
-    spans || consequence.anchor.hops.iter().any(|&at| reaches_hop(index, &cause.anchor, at))
 }
 
 /// A finding about a whole service explains what is found in that service; one about nothing in particular, everything.
@@ -102,25 +157,6 @@ fn touches(index: &Index<'_>, cause: &Anchor, consequence: &Finding) -> bool {
     nodes.any(|node| {
         let trace = consequence.trace_id.is_none_or(|trace| trace == node.trace_id);
         trace && consequence.service.as_deref().is_none_or(|service| node.service() == Some(service))
-    })
-}
-
-fn reaches_span(index: &Index<'_>, cause: &Anchor, at: usize) -> bool {
-    let node = index.node(at);
-    let below_span = cause.spans.iter().any(|&span| node.is_at_or_below(index.node(span)));
-    below_span
-        || cause.hops.iter().map(|&hop| index.hop(hop)).any(|hop| {
-            let servers = hop.server().into_iter().chain(hop.unlinked()).chain(hop.surplus());
-            servers.into_iter().any(|server| node.is_at_or_below(server))
-        })
-}
-
-fn reaches_hop(index: &Index<'_>, cause: &Anchor, at: usize) -> bool {
-    let calls = std::iter::successors(Some(index.hop(at)), |hop| hop.inbound());
-    let mut calls = calls.take(DEPTH);
-    calls.any(|hop| {
-        cause.hops.contains(&hop.at())
-            || hop.sender().is_some_and(|sender| reaches_span(index, cause, sender.at()))
     })
 }
 

@@ -146,9 +146,24 @@ impl<'a> Index<'a> {
         self.sets_kinds.get(service).copied().unwrap_or(true)
     }
 
+    /// The exchange of the driver that was a request.
+    pub fn entry(&self, request: usize) -> Option<Hop<'_>> {
+        self.requests.entry(request).map(|at| self.hop(at))
+    }
+
     /// Whether any span of a service came at all.
     pub fn has_any_span(&self) -> bool {
         self.nodes().next().is_some()
+    }
+
+    /// For each span the nearest span at or above it that is wanted.
+    pub(crate) fn nearest(&self, is_wanted: impl Fn(Node<'_>) -> bool) -> Vec<Option<usize>> {
+        let mut nearest = vec![None; self.observation.spans.len()];
+        for &at in &self.forest.order {
+            let above = self.forest.parent[at].and_then(|parent| nearest[parent]);
+            nearest[at] = if is_wanted(self.node(at)) { Some(at) } else { above };
+        }
+        nearest
     }
 
     pub(crate) fn node(&self, at: usize) -> Node<'_> {

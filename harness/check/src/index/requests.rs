@@ -15,6 +15,8 @@ use super::{hop, node};
 pub(super) struct Requests {
     of_hop: Vec<Option<usize>>,
     inbound: Vec<Option<usize>>,
+    /// The exchange of the driver, by request.
+    entries: HashMap<usize, usize>,
     /// By the topmost span of a tree.
     of_root: HashMap<usize, usize>,
     with_spans: HashSet<usize>,
@@ -32,6 +34,7 @@ impl Requests {
         let mut requests = Requests {
             of_hop: vec![None; hops],
             inbound: vec![None; hops],
+            entries: HashMap::new(),
             of_root: HashMap::new(),
             with_spans: HashSet::new(),
             with_spans_of: HashSet::new(),
@@ -46,6 +49,9 @@ impl Requests {
         for (at, tap) in observation.wire.iter().enumerate() {
             if tap.from.as_ref().is_some_and(|from| from.is_driver()) {
                 requests.of_hop[at] = entries.request(tap);
+                if let Some(request) = requests.of_hop[at] {
+                    requests.entries.entry(request).or_insert(at);
+                }
             } else {
                 let sender = matching.sender(at).filter(|&sender| !observation.spans[sender].is_driver());
                 let by_span = sender.and_then(|s| serving[s]).and_then(|s| matching.hop_of_server(s));
@@ -72,6 +78,10 @@ impl Requests {
 
     pub(super) fn inbound(&self, hop: usize) -> Option<usize> {
         self.inbound[hop]
+    }
+
+    pub(super) fn entry(&self, request: usize) -> Option<usize> {
+        self.entries.get(&request).copied()
     }
 
     /// By the topmost span of the tree.
@@ -134,7 +144,8 @@ impl<'a> Entries<'a> {
     /// By a header of the exchange; where none can be read, the next request that was not met yet.
     fn request(&mut self, tap: &WireTap) -> Option<usize> {
         let contexts = [ContextFormat::Tracecontext, ContextFormat::GcpTrace].map(|f| tap.context_in(f));
-        let known = contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
+        let known =
+            contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
         let request = match known {
             Some(request) => Some(*request),
             None => {
@@ -146,6 +157,9 @@ impl<'a> Entries<'a> {
         request
     }
 }
+
+/// How many exchanges that began before a call are tried as the one during which it was made.
+const NEAR: usize = 256;
 
 /// Exchanges by the service they came to, to find the one during which another was made.
 struct Inbound<'a> {
@@ -163,6 +177,9 @@ impl<'a> Inbound<'a> {
                 inbound.by_trace.entry((&tap.to.service, context.trace_id)).or_default().push(at);
             }
         }
+        for of_service in inbound.by_service.values_mut() {
+            of_service.sort_by_key(|&at| observation.wire[at].stamps.begun);
+        }
         inbound
     }
 
@@ -176,11 +193,11 @@ impl<'a> Inbound<'a> {
             return Some(*only);
         }
         let of_caller = self.by_service.get(&(&*from.service, from.instance))?;
-        let mut open = of_caller.iter().copied().filter(|&hop| {
-            let stamps = &observation.wire[hop].stamps;
-            let begun = stamps.begun <= tap.stamps.begun;
-            let ended = stamps.ended != 0 && stamps.ended < tap.stamps.begun;
-            hop != at && begun && !ended
+        let begun = |hop: usize| observation.wire[hop].stamps.begun;
+        let before = of_caller.partition_point(|&hop| begun(hop) <= tap.stamps.begun);
+        let mut open = of_caller[before.saturating_sub(NEAR)..before].iter().copied().filter(|&hop| {
+            let ended = observation.wire[hop].stamps.ended;
+            hop != at && (ended == 0 || ended >= tap.stamps.begun)
         });
         match (open.next(), open.next(), of_caller.as_slice()) {
             (Some(only), None, _) => Some(only),

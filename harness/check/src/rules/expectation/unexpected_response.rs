@@ -57,7 +57,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let service = &request.to.service;
         let message = format!("{service} answered {} where the suite expects {expected}.", request.result);
         let report = findings.on_service(service, message).expected(expected).actual(&request.result);
-        if let Some(hop) = index.hops().find(|hop| hop.is_from_driver() && hop.request() == Some(at)) {
+        if let Some(hop) = index.entry(at) {
             report.hop(hop);
         }
     }
