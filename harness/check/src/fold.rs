@@ -58,8 +58,10 @@ impl Causes {
             return (0..found.len()).find(|&at| as_bad(at) && !found[at].anchor.gives_way);
         }
         let rules = self.of.get(&*consequence.finding.rule)?;
-        let explains =
-            |at: usize| rules.iter().any(|(rule, _)| *rule == found[at].finding.rule) && as_bad(at);
+        let explains = |at: usize| {
+            let Found { finding, anchor } = &found[at];
+            rules.iter().any(|(rule, _)| *rule == finding.rule) && as_bad(at) && !anchor.is_harmless
+        };
         let of_rule = |rule: &str| places.by_rule.get(rule).into_iter().flatten().copied();
         let anywhere =
             rules.iter().filter(|(_, differential)| *differential).flat_map(|(rule, _)| of_rule(rule));

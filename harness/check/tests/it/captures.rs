@@ -15,7 +15,10 @@ fn a_parent_known_to_be_local_must_be_there() {
     roots("api-service INTERNAL \"work\" parent=?P1 remote=false\n", &[("parent-not-exported", "violation")]);
     roots("api-service INTERNAL \"work\" parent=?P1 remote=true\n", &[("kind-missing", "violation")]);
     roots("api-service SERVER \"POST /greet\" 200 parent=?P1 remote=unknown\n", &[]);
-    roots("api-service INTERNAL \"work\" parent=?P1 remote=unknown\n", &[("parent-not-exported", "violation")]);
+    roots(
+        "api-service INTERNAL \"work\" parent=?P1 remote=unknown\n",
+        &[("parent-not-exported", "violation")],
+    );
 }
 
 #[test]

@@ -11,12 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Wire],
-    explains: &[
-        "trace-split",
-        "context-misread",
-        "parent-not-exported",
-        "wrong-remote-parent",
-    ],
+    explains: &["trace-split", "context-misread", "parent-not-exported", "wrong-remote-parent"],
     explanation: r#"
 ## What it checks
 
