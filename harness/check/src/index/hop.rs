@@ -141,7 +141,9 @@ impl<'i> Hop<'i> {
     pub fn is_traced(self) -> bool {
         match self.request() {
             Some(request) => self.index.is_traced(request),
-            None => self.sender().is_some_and(|sender| !sender.is_driver()),
+            None if self.sender().is_some_and(|sender| !sender.is_driver()) => true,
+            // Whichever of the requests in flight it was made for.
+            None => self.index.requests.is_ambiguous(self.at) && self.index.all_traced,
         }
     }
 

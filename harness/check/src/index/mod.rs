@@ -30,6 +30,8 @@ pub struct Index<'a> {
     serving: Vec<Option<usize>>,
     /// Whether a service sets span kinds at all.
     sets_kinds: HashMap<&'a str, bool>,
+    /// Whether the spans of every request must come.
+    all_traced: bool,
 }
 
 impl<'a> Index<'a> {
@@ -46,7 +48,10 @@ impl<'a> Index<'a> {
                 *sets_kinds.entry(service).or_insert(false) |= span.kind != SpanKind::Unspecified;
             }
         }
-        Index { observation, forest, matching, requests, serving, sets_kinds }
+        let mut index =
+            Index { observation, forest, matching, requests, serving, sets_kinds, all_traced: false };
+        index.all_traced = (0..observation.requests.len()).all(|request| index.is_traced(request));
+        index
     }
 
     /// Whether this kind of evidence was recorded.

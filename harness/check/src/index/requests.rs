@@ -15,6 +15,8 @@ use super::{hop, node};
 pub(super) struct Requests {
     of_hop: Vec<Option<usize>>,
     inbound: Vec<Option<usize>>,
+    /// Whether several exchanges may be the one during which a call was made.
+    ambiguous: Vec<bool>,
     /// The exchange of the driver, by request.
     entries: HashMap<usize, usize>,
     /// By the topmost span of a tree.
@@ -34,6 +36,7 @@ impl Requests {
         let mut requests = Requests {
             of_hop: vec![None; hops],
             inbound: vec![None; hops],
+            ambiguous: vec![false; hops],
             entries: HashMap::new(),
             of_root: HashMap::new(),
             with_spans: HashSet::new(),
@@ -55,8 +58,15 @@ impl Requests {
             } else {
                 let sender = matching.sender(at).filter(|&sender| !observation.spans[sender].is_driver());
                 let by_span = sender.and_then(|s| serving[s]).and_then(|s| matching.hop_of_server(s));
-                requests.inbound[at] =
-                    by_span.or_else(|| inbound.of(observation, at)).filter(|&hop| hop != at);
+                let during = match by_span {
+                    Some(hop) => During::One(hop),
+                    None => inbound.of(observation, at),
+                };
+                requests.ambiguous[at] = during == During::Several;
+                requests.inbound[at] = match during {
+                    During::One(hop) => Some(hop).filter(|&hop| hop != at),
+                    During::Several | During::None => None,
+                };
                 let by_root = sender.and_then(|sender| requests.of_root.get(&forest.root[sender])).copied();
                 requests.of_hop[at] = by_root
                     .or_else(|| requests.inbound[at].and_then(|hop| requests.of_hop[hop]))
@@ -78,6 +88,10 @@ impl Requests {
 
     pub(super) fn inbound(&self, hop: usize) -> Option<usize> {
         self.inbound[hop]
+    }
+
+    pub(super) fn is_ambiguous(&self, hop: usize) -> bool {
+        self.ambiguous[hop]
     }
 
     pub(super) fn entry(&self, request: usize) -> Option<usize> {
@@ -184,15 +198,17 @@ impl<'a> Inbound<'a> {
     }
 
     /// The only exchange of the caller in the same trace, else the only one that was open at the time.
-    fn of(&self, observation: &Observation, at: usize) -> Option<usize> {
+    fn of(&self, observation: &Observation, at: usize) -> During {
         let tap = &observation.wire[at];
-        let from = tap.from.as_ref()?;
+        let Some(from) = tap.from.as_ref() else { return During::None };
         let trace = tap.context().map(|context| context.trace_id);
         let in_trace = trace.and_then(|trace| self.by_trace.get(&(&*from.service, trace)));
         if let Some([only]) = in_trace.map(|hops| hops.as_slice()) {
-            return Some(*only);
+            return During::One(*only);
         }
-        let of_caller = self.by_service.get(&(&*from.service, from.instance))?;
+        let Some(of_caller) = self.by_service.get(&(&*from.service, from.instance)) else {
+            return During::None;
+        };
         let begun = |hop: usize| observation.wire[hop].stamps.begun;
         let before = of_caller.partition_point(|&hop| begun(hop) <= tap.stamps.begun);
         let mut open = of_caller[before.saturating_sub(NEAR)..before].iter().copied().filter(|&hop| {
@@ -200,10 +216,19 @@ impl<'a> Inbound<'a> {
             hop != at && (ended == 0 || ended >= tap.stamps.begun)
         });
         match (open.next(), open.next(), of_caller.as_slice()) {
-            (Some(only), None, _) => Some(only),
+            (Some(only), None, _) => During::One(only),
+            (Some(_), Some(_), _) => During::Several,
             // Work that a request started may call after the answer.
-            (None, _, [only]) => Some(*only),
-            _ => None,
+            (None, _, [only]) => During::One(*only),
+            (None, ..) => During::None,
         }
     }
+}
+
+/// The exchange that a caller was serving when it made a call.
+#[derive(Clone, Copy, PartialEq)]
+enum During {
+    One(usize),
+    Several,
+    None,
 }

@@ -1,9 +1,9 @@
 //! One defect is one root cause, and everything that follows from it is folded under it.
 
 use spanwise_check::{Engine, Levels, Profile};
-use spanwise_model::{Level, Verdict, notation};
+use spanwise_model::{Level, Stamps, Verdict, notation};
 
-use crate::support::{check, show};
+use crate::support::{check, check_all, show};
 
 const LINKED: &str = r#"
 driver CLIENT "POST /greet" 200 id=S1
@@ -129,6 +129,34 @@ wire:
     let [(_, checked)] = check(text).try_into().expect("one permutation");
     let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
     assert_eq!(roots, ["context-not-sent"], "{}", show(&checked));
+}
+
+#[test]
+fn calls_without_context_are_found_under_concurrent_load_too() {
+    let text = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200 id=S2
+    api-service CLIENT "b.B/Greet" OK
+driver CLIENT "POST /greet" 200 trace=T2 id=S3 during=S2
+  api-service SERVER "POST /greet" 200 id=S4
+    api-service CLIENT "b.B/Greet" OK
+b SERVER "b.B/Greet" OK trace=T3 during=S4
+b SERVER "b.B/Greet" OK trace=T4 during=S4
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  driver -> api-service http/1.1 traceparent: T2-S3-01
+  api-service -> b h2c
+  api-service -> b h2c
+"#;
+    let mut observation = notation::parse(text).expect("the notation");
+    // The notation has no times for calls without context: both are made while both requests are in flight.
+    let inner = observation.wire[1].stamps;
+    for tap in &mut observation.wire[2..] {
+        tap.stamps = Stamps { begun: inner.begun + 1, ended: inner.ended - 1, ..tap.stamps };
+    }
+    let [(_, checked)] = check_all(vec![observation]).try_into().expect("one permutation");
+    let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
+    assert_eq!(roots, ["context-not-sent", "context-not-sent"], "{}", show(&checked));
 }
 
 #[test]

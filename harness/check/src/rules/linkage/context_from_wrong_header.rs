@@ -20,6 +20,7 @@ pub(crate) static RULE: Rule = Rule {
         "several-roots",
         "hop-without-server-span",
         "entry-without-server-span",
+        "stray-span",
     ],
     explanation: r#"
 ## What it checks

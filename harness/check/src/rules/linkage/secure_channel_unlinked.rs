@@ -26,6 +26,7 @@ pub(crate) static RULE: Rule = Rule {
         "permutations-differ",
         "context-not-sent",
         "sampled-flag-flipped",
+        "stray-span",
     ],
     explanation: r#"
 ## What it checks

@@ -18,6 +18,7 @@ pub(crate) static RULE: Rule = Rule {
         "wrong-remote-parent",
         "parent-not-exported",
         "contexts-disagree",
+        "stray-span",
     ],
     explanation: r#"
 ## What it checks

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Wire],
-    explains: &["trace-split", "context-misread", "parent-not-exported", "wrong-remote-parent"],
+    explains: &["trace-split", "context-misread", "parent-not-exported", "wrong-remote-parent", "stray-span"],
     explanation: r#"
 ## What it checks
 

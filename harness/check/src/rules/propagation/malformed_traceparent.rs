@@ -17,6 +17,7 @@ pub(crate) static RULE: Rule = Rule {
         "context-from-wrong-header",
         "parent-not-exported",
         "wrong-remote-parent",
+        "stray-span",
     ],
     explanation: r#"
 ## What it checks

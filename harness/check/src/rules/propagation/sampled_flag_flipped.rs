@@ -19,6 +19,7 @@ pub(crate) static RULE: Rule = Rule {
         "entry-without-server-span",
         "trace-split",
         "client-span-as-root",
+        "stray-span",
     ],
     explanation: r#"
 ## What it checks

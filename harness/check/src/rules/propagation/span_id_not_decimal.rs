@@ -18,6 +18,7 @@ pub(crate) static RULE: Rule = Rule {
         "trace-split",
         "context-misread",
         "wrong-remote-parent",
+        "stray-span",
     ],
     explanation: r#"
 ## What it checks
