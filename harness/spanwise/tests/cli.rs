@@ -63,7 +63,7 @@ fn the_json_report_holds_what_the_design_of_the_format_says() {
     assert_eq!(report["schema_version"], 1);
     assert_eq!(report["summary"]["passed"], 1);
     assert_eq!(report["permutations"][0]["name"], "small/greet/entry=grpc");
-    assert_eq!(report["permutations"][0]["rules"]["hop-without-server-span"], "pass");
+    assert_eq!(report["permutations"][0]["rules"]["entry-without-server-span"], "pass");
     assert_eq!(report["permutations"][0]["traces"][0]["spans"], 1);
 }
 

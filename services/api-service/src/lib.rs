@@ -45,8 +45,11 @@ pub async fn serve(
         // Small answers must not wait for the client's acknowledgment. Without it they are merely later.
         let _ = stream.set_nodelay(true);
     });
-    let service = router(instrumentation, backend).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    let service =
+        router(instrumentation.clone(), backend).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+    instrumentation.idle().await;
+    Ok(())
 }
 
 fn router(instrumentation: Instrumentation, backend: BackendClient) -> Router {

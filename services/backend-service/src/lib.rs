@@ -52,7 +52,7 @@ pub async fn serve(
     Server::builder()
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS))
         .http2_max_local_error_reset_streams(None)
-        .layer(GrpcServerTraceLayer::new(instrumentation))
+        .layer(GrpcServerTraceLayer::new(instrumentation.clone()))
         .layer(CatchPanicLayer::grpc())
         .layer(ResetLayer)
         .add_service(BackendServiceServer::new(Greeter))
@@ -60,7 +60,9 @@ pub async fn serve(
         .add_service(reflection)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
         .await
-        .map_err(std::io::Error::other)
+        .map_err(std::io::Error::other)?;
+    instrumentation.idle().await;
+    Ok(())
 }
 
 fn run_until_stopped() -> Result<(), StartError> {

@@ -22,6 +22,7 @@ use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use opentelemetry_semantic_conventions::SCHEMA_URL;
+use tokio::sync::watch;
 
 pub use body::TracedBody;
 pub use catch_panic::{CatchPanic, CatchPanicLayer};
@@ -40,6 +41,8 @@ struct Parts {
     tracer: SdkTracer,
     propagator: Box<dyn TextMapPropagator + Send + Sync>,
     hooks: Hooks,
+    /// How many request spans have started and not ended.
+    open: watch::Sender<usize>,
 }
 
 impl Instrumentation {
@@ -54,6 +57,14 @@ impl Instrumentation {
             .with_schema_url(SCHEMA_URL)
             .build();
         let tracer = provider.tracer_with_scope(scope);
-        Self(Arc::new(Parts { tracer, propagator: Box::new(propagator), hooks }))
+        let open = watch::Sender::new(0);
+        Self(Arc::new(Parts { tracer, propagator: Box::new(propagator), hooks, open }))
+    }
+
+    /// Resolves when no request span is open. A server that has stopped may still be dropping the requests that their callers
+    /// gave up; whoever shuts the exporter down before that loses their spans.
+    pub async fn idle(&self) {
+        // An error would mean that the sender is gone, and `self` holds it.
+        let _ = self.0.open.subscribe().wait_for(|open| *open == 0).await;
     }
 }

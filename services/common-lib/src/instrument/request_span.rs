@@ -61,6 +61,7 @@ impl RequestSpan {
             context = context.with_value(LogLabels(labels));
         }
         let instrumentation = instrumentation.clone();
+        parts.open.send_modify(|open| *open += 1);
         Self { instrumentation, context, protocol, kind, name, started: Instant::now(), ended: false }
     }
 
@@ -101,6 +102,7 @@ impl RequestSpan {
             }
         }
         span.end();
+        self.instrumentation.0.open.send_modify(|open| *open -= 1);
     }
 }
 
