@@ -127,7 +127,7 @@ impl Engine {
         for Found { finding, .. } in &mut found {
             finding.level = self.levels.level(&finding.rule, finding.service.as_deref(), finding.level);
         }
-        fold::sort(&mut found);
+        fold::sort(index, &mut found);
         self.causes.fold(index, &mut found);
         let (findings, anchors) = found.into_iter().map(|found| (found.finding, found.anchor)).unzip();
         Checked { findings, verdicts, anchors }

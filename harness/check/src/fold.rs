@@ -162,20 +162,21 @@ fn touches(index: &Index<'_>, cause: &Anchor, consequence: &Finding) -> bool {
     })
 }
 
-/// Puts findings into canonical order: the worst first, then by the catalogue, then by place.
-pub(crate) fn sort(found: &mut [Found]) {
+/// Puts findings into canonical order: the worst first, then by the catalogue, by place, and by time.
+pub(crate) fn sort(index: &Index<'_>, found: &mut [Found]) {
     let places: HashMap<&str, usize> =
         registry::rules().enumerate().map(|(place, rule)| (rule.name, place)).collect();
-    let key = |finding: &Finding| {
+    found.sort_by_cached_key(|Found { finding, anchor }| {
         let hop = finding.hop.as_ref().map(|hop| (hop.from.clone(), hop.to.clone()));
+        let spans = anchor.spans.iter().map(|&at| index.node(at).start);
+        let hops = anchor.hops.iter().map(|&at| index.hop(at).tap().stamps.begun);
         (
             std::cmp::Reverse(finding.level),
             places.get(&*finding.rule).copied(),
             finding.service.clone(),
             finding.span_path.clone(),
             hop,
-            finding.expected.is_some(),
+            spans.chain(hops).min(),
         )
-    };
-    found.sort_by_cached_key(|found| key(&found.finding));
+    });
 }
