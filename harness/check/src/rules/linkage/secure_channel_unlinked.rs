@@ -140,6 +140,10 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
                 .fact("from", from)
                 .fact("to", to)
                 .fact("partner", partner.name);
+            let caller = first.sender().or_else(|| first.inbound().and_then(Hop::server));
+            if let Some(caller) = caller.filter(|caller| !caller.is_driver()) {
+                report = report.show_span(caller);
+            }
             for hop in &edge.unlinked[1..] {
                 report = report.reaches_hop(*hop);
             }
