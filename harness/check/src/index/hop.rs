@@ -147,6 +147,12 @@ impl<'i> Hop<'i> {
         }
     }
 
+    /// Whether it belongs to a request that was sent with a context, and unsampled.
+    pub fn is_of_unsampled(self) -> bool {
+        let request = self.request().and_then(|at| self.index.observation.requests.get(at));
+        request.and_then(|request| request.context).is_some_and(|context| context.sampled != Some(true))
+    }
+
     /// Whether the suite declares that such calls make no spans: health checks, reflection.
     pub fn is_untraced(self) -> bool {
         is_untraced(self.tap(), self.callee())

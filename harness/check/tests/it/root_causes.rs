@@ -44,12 +44,47 @@ wire:
   api-service -> backend-service OUT traceparent: T1-P1-01
 "#;
 
+const UNSAMPLED_LINKED: &str = r#"
+driver CLIENT "POST /greet" 200 unsampled id=S1 to=api-service
+wire:
+  driver -> api-service IN "POST /greet" 200 traceparent: T1-S1-00
+  api-service -> backend-service OUT "POST /backend_service.v1.BackendService/Greet" OK traceparent: T1-P2-00
+"#;
+
+const UNSAMPLED_WITHOUT_PROPAGATOR: &str = r#"
+driver CLIENT "POST /greet" 200 unsampled id=S1 to=api-service
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2
+wire:
+  driver -> api-service IN "POST /greet" 200 traceparent: T1-S1-00
+  api-service -> backend-service OUT
+"#;
+
+const GIVEN_UP_LINKED: &str = r#"
+driver CLIENT "POST /greet" 504 id=S1
+  api-service SERVER "POST /greet" 504 status=ERROR error.type="504"
+    api-service CLIENT "backend_service.v1.BackendService/Greet" DEADLINE_EXCEEDED status=ERROR error.type="DEADLINE_EXCEEDED" id=S3
+      backend-service SERVER "backend_service.v1.BackendService/Greet" CANCELLED
+wire:
+  driver -> api-service IN traceparent: T1-S1-01
+  api-service -> backend-service OUT no-answer canceled traceparent: T1-S3-01
+"#;
+
+const GIVEN_UP_WITHOUT_PROPAGATOR: &str = r#"
+driver CLIENT "POST /greet" 504 id=S1
+  api-service SERVER "POST /greet" 504 status=ERROR error.type="504"
+    api-service CLIENT "backend_service.v1.BackendService/Greet" DEADLINE_EXCEEDED status=ERROR error.type="DEADLINE_EXCEEDED"
+backend-service SERVER "backend_service.v1.BackendService/Greet" CANCELLED trace=T2
+wire:
+  driver -> api-service IN traceparent: T1-S1-01
+  api-service -> backend-service OUT no-answer canceled
+"#;
+
 /// Eight permutations over the channels and two exporters; `broken` where the inner channel is secure.
-fn group(broken: &str) -> String {
+fn group(linked: &str, broken: &str) -> String {
     let mut text = String::new();
     for export in ["otlp-grpc", "gcp_trace"] {
         for (channel_in, transport_in) in [("insecure", "http/1.1"), ("secure", "https/1.1")] {
-            for (channel_out, transport_out, tree) in [("insecure", "h2c", LINKED), ("secure", "h2", broken)]
+            for (channel_out, transport_out, tree) in [("insecure", "h2c", linked), ("secure", "h2", broken)]
             {
                 text += &format!(
                     "--- permutation demo/greet/channel-in={channel_in}/channel-out={channel_out}/export={export}\n"
@@ -64,8 +99,8 @@ fn group(broken: &str) -> String {
 }
 
 #[track_caller]
-fn check_group(broken: &str) {
-    for (observation, checked) in check(&group(broken)) {
+fn check_group(linked: &str, broken: &str) {
+    for (observation, checked) in check(&group(linked, broken)) {
         let roots: Vec<_> = checked.root_causes().collect();
         if observation.name.contains("channel-out=insecure") {
             assert!(checked.findings.is_empty(), "{}\n{}", observation.name, show(&checked));
@@ -82,22 +117,32 @@ fn check_group(broken: &str) {
 
 #[test]
 fn a_propagator_dropped_on_the_secure_channel_is_one_root_cause() {
-    check_group(WITHOUT_PROPAGATOR);
+    check_group(LINKED, WITHOUT_PROPAGATOR);
 }
 
 #[test]
 fn so_is_an_instrumentation_that_sees_insecure_channels_only() {
-    check_group(WITHOUT_CLIENT_SPAN);
+    check_group(LINKED, WITHOUT_CLIENT_SPAN);
 }
 
 #[test]
 fn so_is_a_span_that_is_lost_on_the_secure_channel() {
-    check_group(DEAD_CONTEXT);
+    check_group(LINKED, DEAD_CONTEXT);
+}
+
+#[test]
+fn so_is_an_unsampled_request_whose_decision_is_dropped() {
+    check_group(UNSAMPLED_LINKED, UNSAMPLED_WITHOUT_PROPAGATOR);
+}
+
+#[test]
+fn so_is_a_call_that_was_given_up_unanswered() {
+    check_group(GIVEN_UP_LINKED, GIVEN_UP_WITHOUT_PROPAGATOR);
 }
 
 #[test]
 fn a_defect_on_both_channels_is_not_put_down_to_the_secure_one() {
-    let text = group(WITHOUT_PROPAGATOR).replace(LINKED.replace(" IN", " http/1.1").as_str(), "");
+    let text = group(LINKED, WITHOUT_PROPAGATOR).replace(LINKED.replace(" IN", " http/1.1").as_str(), "");
     let both = text.split("--- permutation").skip(1).map(|one| {
         let (name, _) = one.split_once('\n').expect("a name");
         let transport = if name.contains("channel-out=secure") { " h2" } else { " h2c" };

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use spanwise_model::Span;
+use spanwise_model::{Observation, Span, WireTap};
 use spanwise_scenario::Plan;
 
 use super::complete::is_incomplete;
@@ -21,6 +21,14 @@ pub(super) struct Settled {
     pub(super) again: Option<Seen>,
 }
 
+/// Whether one of these calls may be this permutation's: it entered the calling service, and no call of that service is
+/// known. Of an unsampled request nothing else would ever show it.
+fn may_have_made(observation: &Observation, strays: &[WireTap]) -> bool {
+    let callers = strays.iter().filter_map(|tap| tap.from.as_ref());
+    let mut callers = callers.filter(|caller| observation.wire.iter().any(|tap| tap.to == **caller));
+    callers.any(|caller| observation.wire.iter().all(|tap| tap.from.as_ref() != Some(caller)))
+}
+
 /// What waits to run again.
 #[derive(Default)]
 pub(super) struct Attribution {
@@ -33,11 +41,14 @@ impl Attribution {
     /// Takes a lane's report; gives back what is settled by it.
     pub(super) fn settle(&mut self, plan: &Plan, report: Box<LaneReport>) -> Vec<Settled> {
         let has_strays = !report.stray_spans.is_empty() || !report.stray_taps.is_empty();
+        let misses = |observation: &Observation| {
+            is_incomplete(observation) || may_have_made(observation, &report.stray_taps)
+        };
         let mut settled = Vec::new();
         let mut affected = 0;
         for (permutation, first) in report.seen {
             let is_affected = match &first {
-                Seen::Observed(observation, _) => !report.alone && has_strays && is_incomplete(observation),
+                Seen::Observed(observation, _) => !report.alone && has_strays && misses(observation),
                 Seen::CouldNotRun(_) => false,
             };
             if is_affected {

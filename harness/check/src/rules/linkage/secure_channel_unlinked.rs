@@ -154,24 +154,34 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
 /// The calls of a member between each two services and over each kind of channel.
 fn edges<'g>(member: &'g GroupMember<'_>) -> Vec<Edge<'g>> {
     let mut edges: Vec<Edge<'g>> = Vec::new();
-    let judged = member
-        .index
-        .hops()
-        .filter(|hop| hop.is_traced() && !hop.is_untraced() && hop.is_answered_by_service());
-    for hop in judged {
+    for hop in member.index.hops().filter(|hop| !hop.is_untraced()) {
         let (Some(from), to, secure) = (hop.from(), hop.to(), hop.tap().tls) else { continue };
+        let Some(linked) = is_linked(hop) else { continue };
         let same = |edge: &Edge<'_>| edge.from == from && edge.to == to && edge.secure == secure;
         let place = edges.iter().position(same).unwrap_or_else(|| {
             edges.push(Edge { from, to, secure, linked: 0, unlinked: Vec::new() });
             edges.len() - 1
         });
-        if hop.server().is_some() && hop.sender().is_some() {
-            edges[place].linked += 1;
-        } else {
-            edges[place].unlinked.push(hop);
+        match linked {
+            true => edges[place].linked += 1,
+            false => edges[place].unlinked.push(hop),
         }
     }
     edges
+}
+
+/// Whether a call is linked; `None` where nothing tells.
+fn is_linked(hop: Hop<'_>) -> Option<bool> {
+    let says_nothing = !hop.is_from_driver() && hop.context_headers().is_empty();
+    if !hop.is_traced() {
+        // No span tells of an unsampled request; that it travels on is seen on the wire alone.
+        return (hop.is_of_unsampled() && !hop.is_from_driver()).then_some(!says_nothing);
+    }
+    if hop.server().is_some() && hop.sender().is_some() {
+        return Some(true);
+    }
+    // A call that was given up before it was answered may never have reached a handler.
+    (hop.is_answered_by_service() || says_nothing).then_some(false)
 }
 
 /// Whether all axes but those of channels have the same values.
