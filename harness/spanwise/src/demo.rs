@@ -11,8 +11,10 @@ pub const ARGUMENT: &str = "__demo-service";
 /// The demo's suite: file name and text.
 pub const SUITE: (&str, &str) = ("demo.yaml", include_str!("../../../fixtures/suites/demo.yaml"));
 
-/// A demo service by its name in suite files (`demo: api-service`), with what runs it until SIGTERM.
-const SERVICES: [(&str, fn() -> ExitCode); 2] = [
+/// A demo service: its name in suite files (`demo: api-service`), and what runs it until SIGTERM.
+type Service = (&'static str, fn() -> ExitCode);
+
+const SERVICES: [Service; 2] = [
     ("api-service", spanwise_demo_api_service::run),
     ("backend-service", spanwise_demo_backend_service::run),
 ];

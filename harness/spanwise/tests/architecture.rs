@@ -25,8 +25,8 @@ fn check(packages: &[&str], forbidden: &[&str], allowed: &[&str]) {
     for package in packages {
         let direct = all.get(*package).unwrap_or_else(|| panic!("no package {package} in the workspace"));
         let is_forbidden = |name: &&String| {
-            let named = |f: &&str| f.strip_suffix('*').map_or(*name == f, |prefix| name.starts_with(prefix));
-            forbidden.iter().any(|f| named(&f)) && !allowed.contains(&name.as_str())
+            let named = |f: &str| f.strip_suffix('*').map_or(*name == f, |prefix| name.starts_with(prefix));
+            forbidden.iter().any(|f| named(f)) && !allowed.contains(&name.as_str())
         };
         let broken: Vec<&String> = direct.iter().filter(is_forbidden).collect();
         assert!(broken.is_empty(), "{package} must not depend on {broken:?}");

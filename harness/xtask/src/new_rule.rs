@@ -39,8 +39,7 @@ pub(crate) fn write(root: &Path, family: &str, name: &str) -> Result<(), String>
 
 /// Adds the module behind the last private `mod` line and the rule at the end of `ALL`.
 fn register(listed: &str, module: &str) -> Option<String> {
-    let last_mod =
-        listed.lines().filter(|line| line.starts_with("mod ") && line.ends_with(';')).next_back()?;
+    let last_mod = listed.lines().rfind(|line| line.starts_with("mod ") && line.ends_with(';'))?;
     let with_mod = listed.replacen(last_mod, &format!("{last_mod}\nmod {module};"), 1);
     let list = with_mod.find("static ALL")?;
     let end = list + with_mod[list..].find("];")?;

@@ -39,7 +39,7 @@ pub(super) struct Attribution {
 
 impl Attribution {
     /// Takes a lane's report; gives back what is settled by it.
-    pub(super) fn settle(&mut self, plan: &Plan, report: Box<LaneReport>) -> Vec<Settled> {
+    pub(super) fn settle(&mut self, plan: &Plan, report: LaneReport) -> Vec<Settled> {
         let has_strays = !report.stray_spans.is_empty() || !report.stray_taps.is_empty();
         let misses = |observation: &Observation| {
             is_incomplete(observation) || may_have_made(observation, &report.stray_taps)
@@ -72,7 +72,7 @@ impl Attribution {
     }
 
     /// Takes the report of a permutation that ran again.
-    pub(super) fn settle_again(&mut self, report: Box<LaneReport>) -> Vec<Settled> {
+    pub(super) fn settle_again(&mut self, report: LaneReport) -> Vec<Settled> {
         let mut settled = Vec::new();
         for (permutation, again) in report.seen {
             if let Some(first) = self.waiting.remove(&permutation) {

@@ -109,7 +109,7 @@ pub async fn run(
         match news {
             News::Event(event) => on_event(&event),
             News::Report(report) => {
-                let settled = attribution.settle(&plan, report);
+                let settled = attribution.settle(&plan, *report);
                 tell(judge.take(settled), &mut on_event);
             }
         }
@@ -119,7 +119,7 @@ pub async fn run(
         match news {
             News::Event(event) => on_event(&event),
             News::Report(report) => {
-                let settled = attribution.settle_again(report);
+                let settled = attribution.settle_again(*report);
                 tell(judge.take(settled), &mut on_event);
             }
         }
