@@ -68,6 +68,7 @@ impl Body for TappedBody {
             None => self.exchange.complete(),
         }
         if let Some(Err(error)) = polled {
+            // waits on purpose: nothing tells when hyper has written what came before.
             let flushed = Box::pin(tokio::time::sleep(FLUSH));
             self.failing = Some(Failing { error: Some(error), flushed });
             return self.poll_frame(cx);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use spanwise_check::{Profile, Rule, explain, registry, rules_page};
+use spanwise_check::{Profile, Rule, explain, registry};
 
 #[test]
 fn every_file_of_a_family_is_a_registered_rule_and_the_other_way_round() {

@@ -97,6 +97,7 @@ impl Service {
                 self.last_words().await;
                 DriveError::Exited { service: self.source().to_string(), how: how(status), output: self.output.tail() }
             }
+            // waits on purpose: how long it may take is the caller's to say.
             () = tokio::time::sleep(launch.ready_within) => {
                 DriveError::NotReady {
                     service: self.source().to_string(),
@@ -227,6 +228,7 @@ impl Process {
                 return status;
             }
             drop(is_ours);
+            // waits on purpose: this platform tells of an end only when it is asked.
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -49,6 +49,7 @@ impl Ready {
                 },
             };
             *seen = format!("; last seen: {answer}");
+            // waits on purpose: a port tells nobody that it opens; it has to be tried again.
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
