@@ -137,6 +137,11 @@ impl<'i> Hop<'i> {
         self.index.requests.inbound(self.at).map(|at| self.index.hop(at))
     }
 
+    /// Whether any span came of the calling service for the request it belongs to.
+    pub fn caller_has_spans(self) -> bool {
+        self.request().is_some_and(|request| self.index.has_spans(request, self.from()))
+    }
+
     /// Whether it belongs to a request whose spans must come.
     pub fn is_traced(self) -> bool {
         match self.request() {

@@ -9,6 +9,7 @@ mod precision;
 mod registry;
 mod robust;
 mod root_causes;
+mod services;
 mod status;
 mod support;
 mod times;

@@ -140,7 +140,9 @@ fn reason<'i>(index: &Index<'_>, mut hops: impl Iterator<Item = Hop<'i>>) -> (&'
     } else if observation.process.iter().any(|event| died(&event.kind)) {
         ("killed", "the process was killed before it exported".to_owned())
     } else if index.has(Evidence::Exports) {
-        ("not-sent", "no export request was made, so the exporter is off or sends elsewhere".to_owned())
+        let no_export =
+            "no export request was made: the exporter is off, sends elsewhere, or was not flushed at the end";
+        ("not-sent", no_export.to_owned())
     } else {
         ("unknown", "nothing tells why".to_owned())
     }

@@ -1,10 +1,10 @@
 //! Spans of one request are in the trace of another, or carry its marker.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use spanwise_model::{Evidence, Level, TraceId};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule, semconv};
+use crate::{Check, Family, Findings, Hop, Index, Profile, Rule, semconv};
 
 pub(crate) static RULE: Rule = Rule {
     name: "context-mixed-between-requests",
@@ -18,7 +18,8 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Under concurrent load every span belongs to its own request: the user that the driver sent with a request (`user.id`) is
-on no span of another one, and no trace holds two requests that were sent apart.
+on no span of another one, and no trace holds two requests that were sent apart. Of requests that are alike and were answered
+alike, none has more calls than most while another has fewer: that call was made in the context of the wrong request.
 
 ## Why it matters
 
@@ -68,6 +69,7 @@ wire:
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     other_markers(index, findings);
     shared_traces(index, findings);
+    misplaced_calls(index, findings);
 }
 
 /// Spans that carry the marker of another request than their own.
@@ -114,5 +116,44 @@ fn shared_traces(index: &Index<'_>, findings: &mut Findings<'_>) {
             .hop(hop)
             .expected("a trace for each request")
             .actual(format!("trace {} for both", server.trace_id));
+    }
+}
+
+/// Calls that stand in the context of one request while another, which is alike, lacks one.
+fn misplaced_calls(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let requests = &index.observation.requests;
+    let Some(first) = requests.first().filter(|_| requests.len() > 2) else { return };
+    if requests.iter().any(|request| request.to != first.to || request.result != first.result) {
+        return;
+    }
+    let mut edges: BTreeMap<(&str, &str), Vec<Vec<Hop<'_>>>> = BTreeMap::new();
+    for hop in index.inner_hops().filter(|hop| !hop.is_untraced()) {
+        let (Some(from), Some(request)) = (hop.from(), hop.request()) else { continue };
+        edges.entry((from, hop.to())).or_insert_with(|| vec![Vec::new(); requests.len()])[request].push(hop);
+    }
+    for ((from, to), calls) in edges {
+        findings.looked();
+        let mut times: BTreeMap<usize, usize> = BTreeMap::new();
+        calls.iter().for_each(|calls| *times.entry(calls.len()).or_default() += 1);
+        let usual = times.iter().max_by_key(|(_, requests)| **requests).map_or(0, |(calls, _)| *calls);
+        let Some(without) = calls.iter().position(|calls| calls.len() < usual) else { continue };
+        let name = |at: usize| match &requests[at].marker {
+            Some(marker) => format!("the request of {marker}"),
+            None => format!("request {}", at + 1),
+        };
+        for (with, calls_of_one) in calls.iter().enumerate().filter(|(_, calls)| calls.len() > usual) {
+            let Some(last) = calls_of_one.last() else { continue };
+            let (more, fewer) = (calls_of_one.len(), calls[without].len());
+            let message = format!(
+                "{from} called {to} in the context of another request: {more} of its calls belong to {}, and {fewer} to {}.",
+                name(with),
+                name(without),
+            );
+            findings
+                .on_hop(*last, message)
+                .expected(format!("{usual} for each request"))
+                .actual(format!("{more} for one, {fewer} for another"))
+                .fact("calls", more as i64);
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! A request was answered, other spans came, and the service it went to has no SERVER span.
 
-use spanwise_model::{Evidence, Level};
+use std::collections::HashMap;
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use spanwise_model::{Evidence, Level, SpanKind, TraceId};
+
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "entry-without-server-span",
@@ -11,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans, Evidence::Wire],
-    explains: &["hop-without-client-span", "several-roots"],
+    explains: &["hop-without-client-span", "several-roots", "parent-not-exported"],
     explanation: r#"
 ## What it checks
 
@@ -63,6 +65,7 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let mut orphans = None;
     for hop in index.hops().filter(|hop| hop.is_from_driver() && !hop.is_untraced()) {
         let sampled = hop.context().is_some_and(|context| context.sampled == Some(true));
         let has_spans = hop.request().is_some_and(|request| index.has_spans(request, None));
@@ -76,10 +79,28 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         findings.looked();
         if hop.server().or(hop.unlinked()).is_none() {
             let to = hop.to();
-            findings
+            let mut report = findings
                 .on_hop(hop, format!("{to} answered the request, but has no SERVER span for it."))
                 .expected(format!("a SERVER span of {to}"))
                 .actual("none, though other spans of the request came");
+            // Its children are left without the parent that is missing here.
+            let trace = hop.context().map(|context| context.trace_id);
+            let orphans = orphans.get_or_insert_with(|| local_orphans(index));
+            for orphan in trace.and_then(|trace| orphans.get(&(to, trace))).into_iter().flatten() {
+                report = report.reaches_span(*orphan);
+            }
         }
     }
+}
+
+/// Spans whose parent never came although it is of their own process, by service and trace.
+fn local_orphans<'i>(index: &'i Index<'_>) -> HashMap<(&'i str, TraceId), Vec<Node<'i>>> {
+    let mut orphans: HashMap<_, Vec<_>> = HashMap::new();
+    for node in index.nodes().filter(|node| node.misses_parent()) {
+        let is_remote = node.parent_is_remote.unwrap_or(node.kind == SpanKind::Server);
+        if let Some(service) = node.service().filter(|_| !is_remote) {
+            orphans.entry((service, node.trace_id)).or_default().push(node);
+        }
+    }
+    orphans
 }

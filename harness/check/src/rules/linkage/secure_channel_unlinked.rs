@@ -180,8 +180,20 @@ fn is_linked(hop: Hop<'_>) -> Option<bool> {
     if hop.server().is_some() && hop.sender().is_some() {
         return Some(true);
     }
+    if is_lost(hop) {
+        return None;
+    }
     // A call that was given up before it was answered may never have reached a handler.
     (hop.is_answered_by_service() || says_nothing).then_some(false)
+}
+
+/// Whether a valid context went out as sampled, and of either end no span came at all: those spans were lost on their way
+/// to the collector, which says nothing of the channel.
+fn is_lost(hop: Hop<'_>) -> bool {
+    let sent = hop.context().is_some_and(|context| context.sampled == Some(true));
+    let callee_is_silent = hop.server().is_none() && hop.unlinked().is_none();
+    let caller_is_silent = !hop.is_from_driver() && hop.sender().is_none() && !hop.caller_has_spans();
+    sent && hop.is_answered_by_service() && (callee_is_silent || caller_is_silent)
 }
 
 /// Whether all axes but those of channels have the same values.

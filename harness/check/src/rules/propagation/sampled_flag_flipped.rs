@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use spanwise_model::{Evidence, Level, Sampling};
+use spanwise_model::{Evidence, Level, Sampling, TraceContext};
 
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "sampled-flag-flipped",
@@ -24,8 +24,8 @@ pub(crate) static RULE: Rule = Rule {
     explanation: r#"
 ## What it checks
 
-The sampling decision that a request came with (bit 0 of the flags) goes out unchanged with every call made for it, and no
-spans come of a request that is not sampled. It is a violation where the suite says `sampling: parent-based`, else
+The sampling decision that a request came with (bit 0 of the flags) goes out unchanged with every call made for it, a call
+that was recorded goes out as sampled, and no spans come of a request that is not sampled. It is a violation where the suite says `sampling: parent-based`, else
 information: a service may decide for itself.
 
 ## Why it matters
@@ -88,8 +88,11 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 fn flipped_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>, level: Level) -> HashSet<usize> {
     let mut flipped = HashSet::new();
     for hop in index.inner_hops() {
-        let Some(inbound) = hop.inbound() else { continue };
-        let (Some(came), Some(went)) = (inbound.context(), hop.tap().context()) else { continue };
+        let (Some(inbound), Some(went)) = (hop.inbound(), hop.tap().context()) else { continue };
+        let Some(came) = inbound.context() else {
+            began_and_dropped(hop, went, findings, level);
+            continue;
+        };
         if came.trace_id != went.trace_id {
             continue;
         }
@@ -114,6 +117,22 @@ fn flipped_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>, level: Le
     flipped
 }
 
+/// A request that came without a context: whoever recorded it decided that it is sampled, and must say so to others.
+fn began_and_dropped(hop: Hop<'_>, went: TraceContext, findings: &mut Findings<'_>, level: Level) {
+    let Some(sender) = hop.sender().filter(|sender| !sender.is_driver()) else { return };
+    findings.looked();
+    if went.sampled != Some(false) {
+        return;
+    }
+    let from = sender.service().unwrap_or("an unknown caller");
+    findings
+        .on_hop(hop, format!("{from} recorded this call and sent it on as not sampled."))
+        .level(level)
+        .expected("sampled")
+        .actual("not sampled")
+        .fact("sent", false);
+}
+
 /// Requests that were sent unsampled and of which spans came all the same.
 fn recorded_unsampled(
     index: &Index<'_>,
@@ -135,9 +154,13 @@ fn recorded_unsampled(
         }
     }
     for (request, nodes) in recorded {
-        let Some(first) = nodes.first().filter(|_| !flipped.contains(&request)) else { continue };
+        // The topmost span, whatever order they came in.
+        let first =
+            nodes.iter().min_by_key(|node| (node.parent().is_some_and(|up| !up.is_driver()), node.start));
+        let Some(&first) = first.filter(|_| !flipped.contains(&request)) else { continue };
+        let entry = index.entry(request);
         // An option that is not plain 0 or 1, or is missing, was misread: another rule says so.
-        let plain = first.came_by().is_none_or(|hop| {
+        let plain = entry.is_none_or(|hop| {
             hop.context_headers()
                 .first()
                 .is_none_or(|h| h.value.split_once(";o=").map_or(!h.value.contains('/'), |(_, o)| o == "0"))
@@ -145,8 +168,19 @@ fn recorded_unsampled(
         if !plain {
             continue;
         }
-        findings
-            .on_span(*first, "The request was not sampled by its caller, and spans of it came all the same.")
+        let sent = index.observation.requests[request].context.map(|context| context.trace_id);
+        let message = match first.service() {
+            Some(service) if sent != Some(first.trace_id) => format!(
+                "The request was not sampled by its caller, and {service} recorded it all the same, in a trace of its own."
+            ),
+            _ => "The request was not sampled by its caller, and spans of it came all the same.".to_owned(),
+        };
+        let report = findings.on_span(first, message);
+        let report = match entry {
+            Some(hop) => report.hop(hop),
+            None => report,
+        };
+        report
             .level(level)
             .expected("no span")
             .actual(format!("{} of them", nodes.len()))
