@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use spanwise_model::Finding;
+use spanwise_model::{Finding, TraceId};
 
 use crate::anchor::Anchor;
 use crate::findings::Found;
@@ -65,7 +65,7 @@ impl Causes {
         let of_rule = |rule: &str| places.by_rule.get(rule).into_iter().flatten().copied();
         let anywhere =
             rules.iter().filter(|(_, differential)| *differential).flat_map(|(rule, _)| of_rule(rule));
-        let nowhere = places.nowhere.iter().copied();
+        let nowhere = places.nowhere(consequence.finding.trace_id);
         let nowhere = nowhere.filter(|&at| covers_all(&found[at].finding, &consequence.finding));
         let mut candidates: Vec<usize> = anywhere.chain(nowhere).collect();
         if consequence.anchor.is_nowhere() {
@@ -81,8 +81,8 @@ impl Causes {
 /// Findings by where they stand, so that each is compared only with those above it.
 struct Places<'f> {
     by_rule: HashMap<&'f str, Vec<usize>>,
-    /// Findings that stand on no span and no exchange.
-    nowhere: Vec<usize>,
+    /// Findings that stand on no span and no exchange, by the trace they are about.
+    nowhere: HashMap<Option<TraceId>, Vec<usize>>,
     /// By span: findings on it, or on an exchange that led to it.
     on_span: HashMap<usize, Vec<usize>>,
     on_hop: HashMap<usize, Vec<usize>>,
@@ -94,7 +94,7 @@ impl<'f> Places<'f> {
     fn of(index: &Index<'_>, found: &'f [Found]) -> Places<'f> {
         let mut places = Places {
             by_rule: HashMap::new(),
-            nowhere: Vec::new(),
+            nowhere: HashMap::new(),
             on_span: HashMap::new(),
             on_hop: HashMap::new(),
             nearest: Vec::new(),
@@ -102,7 +102,7 @@ impl<'f> Places<'f> {
         for (at, Found { finding, anchor }) in found.iter().enumerate() {
             places.by_rule.entry(&finding.rule).or_default().push(at);
             if anchor.is_nowhere() {
-                places.nowhere.push(at);
+                places.nowhere.entry(finding.trace_id).or_default().push(at);
             }
             for &span in &anchor.spans {
                 places.on_span.entry(span).or_default().push(at);
@@ -117,6 +117,12 @@ impl<'f> Places<'f> {
         }
         places.nearest = index.nearest(|node| places.on_span.contains_key(&node.at()));
         places
+    }
+
+    /// The findings without a place that are about a trace, or about none in particular.
+    fn nowhere(&self, trace: Option<TraceId>) -> impl Iterator<Item = usize> {
+        let of = |trace| self.nowhere.get(&trace).into_iter().flatten().copied();
+        of(None).chain(of(trace).filter(move |_| trace.is_some()))
     }
 
     /// Collects the findings that reach a place: on it, above it, or on the calls that led there.
@@ -146,8 +152,7 @@ impl<'f> Places<'f> {
 
 /// A finding about a whole service explains what is found in that service; one about nothing in particular, everything.
 fn covers_all(cause: &Finding, consequence: &Finding) -> bool {
-    let same_service = cause.service.is_none() || cause.service == consequence.service;
-    same_service && (cause.trace_id.is_none() || cause.trace_id == consequence.trace_id)
+    cause.service.is_none() || cause.service == consequence.service
 }
 
 /// Whether any span of the cause, or that its exchanges led to, is in the trace or service that a finding is about.

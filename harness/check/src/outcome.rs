@@ -5,7 +5,7 @@
 use spanwise_model::{End, GrpcCode, SpanKind};
 
 use crate::semconv::{self, Protocol};
-use crate::{Findings, Hop, Index, Node};
+use crate::{Findings, Hop, Node};
 
 /// How the request of a SERVER or CLIENT span ended.
 #[derive(Clone, Copy)]
@@ -19,12 +19,11 @@ pub(crate) struct Outcome<'i, C> {
 /// How the gRPC call of a span of this kind ended. It tells `findings` that there was something to look at, or that
 /// nothing is known of it; `None` for every other span.
 pub(crate) fn grpc<'i>(
-    index: &Index<'_>,
     node: Node<'i>,
     kind: SpanKind,
     findings: &mut Findings<'_>,
 ) -> Option<Outcome<'i, GrpcCode>> {
-    is_judged(index, node, kind, Protocol::Grpc, findings)?;
+    is_judged(node, kind, Protocol::Grpc, findings)?;
     let hop = answer(node);
     let label = semconv::grpc_status(node.span());
     let wire = hop.and_then(grpc_on_wire);
@@ -36,12 +35,11 @@ pub(crate) fn grpc<'i>(
 
 /// How the HTTP request of a span of this kind ended, as [`grpc`] has it. gRPC calls are none.
 pub(crate) fn http<'i>(
-    index: &Index<'_>,
     node: Node<'i>,
     kind: SpanKind,
     findings: &mut Findings<'_>,
 ) -> Option<Outcome<'i, u16>> {
-    is_judged(index, node, kind, Protocol::Http, findings)?;
+    is_judged(node, kind, Protocol::Http, findings)?;
     let hop = answer(node);
     let label = semconv::http_status(node.span());
     let wire = hop.and_then(|hop| hop.tap().status);
@@ -63,23 +61,14 @@ pub(crate) fn answer(node: Node<'_>) -> Option<Hop<'_>> {
 /// The protocol of a span by its labels, else by its exchange.
 pub(crate) fn protocol(node: Node<'_>) -> Option<Protocol> {
     let by_hop = |hop: Hop<'_>| if hop.tap().is_grpc() { Protocol::Grpc } else { Protocol::Http };
+    if semconv::is_of_other_conventions(node.span()) {
+        return None;
+    }
     semconv::protocol(node.span()).or_else(|| answer(node).map(by_hop))
 }
 
-/// Whether the kind of a span is missing because its exporter never sets any.
-pub(crate) fn kind_is_unknown(index: &Index<'_>, node: Node<'_>) -> bool {
-    let sets_kinds = node.service().is_none_or(|service| index.sets_kinds(service));
-    node.kind == SpanKind::Unspecified && !sets_kinds
-}
-
-fn is_judged(
-    index: &Index<'_>,
-    node: Node<'_>,
-    kind: SpanKind,
-    of: Protocol,
-    findings: &mut Findings<'_>,
-) -> Option<()> {
-    if kind_is_unknown(index, node) && semconv::protocol(node.span()) == Some(of) {
+fn is_judged(node: Node<'_>, kind: SpanKind, of: Protocol, findings: &mut Findings<'_>) -> Option<()> {
+    if node.has_unknown_kind() && semconv::protocol(node.span()) == Some(of) {
         findings.not_observed();
     }
     (node.kind == kind && protocol(node) == Some(of)).then_some(())

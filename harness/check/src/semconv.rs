@@ -3,7 +3,7 @@
 //! Rules ask these instead of a key, so that an old name is a finding of `deprecated-label` alone. Cloud Trace's own
 //! `/http/*` labels are read too. Nothing here judges a value.
 
-use spanwise_model::{GrpcCode, Span, Value};
+use spanwise_model::{GrpcCode, Span, SpanKind, Value};
 
 /// The protocol of a SERVER or CLIENT span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,6 +86,12 @@ pub fn url_path(span: &Span) -> Option<&str> {
     text(span, URL_PATH).and_then(|target| target.split('?').next())
 }
 
+/// The path of the URL that a client called, without its query.
+pub fn called_path(span: &Span) -> Option<&str> {
+    let (_, rest) = text(span, URL_FULL)?.split_once("://")?;
+    rest.find('/').map(|at| rest[at..].split(['?', '#']).next().unwrap_or_default())
+}
+
 /// The called method as `package.Service/Method`: one label in the current conventions, two in older ones; `None` where
 /// only a part of it is known.
 pub fn rpc_method(span: &Span) -> Option<String> {
@@ -96,17 +102,30 @@ pub fn rpc_method(span: &Span) -> Option<String> {
     }
 }
 
+/// Whether a key belongs to clients of databases, queues and models: they speak HTTP or gRPC too, but have conventions of
+/// their own.
+pub fn is_other_namespace(namespace: &str) -> bool {
+    matches!(namespace, "db" | "messaging" | "gen_ai" | "graphql")
+}
+
+/// Whether a span follows other conventions than those of HTTP and gRPC, whatever carried its call. A server says with such
+/// a label what a request was about.
+pub fn is_of_other_conventions(span: &Span) -> bool {
+    let mut namespaces = span.attributes.iter().filter_map(|(key, _)| key.split('.').next());
+    let is_other_rpc = text(span, RPC_SYSTEM).is_some_and(|system| system != "grpc");
+    is_other_rpc || (span.kind != SpanKind::Server && namespaces.any(is_other_namespace))
+}
+
 /// The protocol of a span, as far as its labels say; gRPC beats HTTP, over which it runs.
 pub fn protocol(span: &Span) -> Option<Protocol> {
-    let is_grpc = match text(span, RPC_SYSTEM) {
-        Some(system) => system == "grpc",
-        None => named(span, GRPC_STATUS).is_some(),
-    };
-    if is_grpc {
-        return Some(Protocol::Grpc);
+    if is_of_other_conventions(span) {
+        None
+    } else if text(span, RPC_SYSTEM).is_some() || named(span, GRPC_STATUS).is_some() {
+        Some(Protocol::Grpc)
+    } else {
+        let is_http = named(span, HTTP_METHOD).is_some() || named(span, HTTP_STATUS).is_some();
+        is_http.then_some(Protocol::Http)
     }
-    let is_http = named(span, HTTP_METHOD).is_some() || named(span, HTTP_STATUS).is_some();
-    is_http.then_some(Protocol::Http)
 }
 
 #[cfg(test)]
@@ -160,5 +179,16 @@ mod tests {
         assert_eq!(protocol(&both), Some(Protocol::Grpc));
         assert_eq!(protocol(&span(&[("http.method", "GET".into())])), Some(Protocol::Http));
         assert_eq!(protocol(&span(&[])), None);
+    }
+
+    #[test]
+    fn clients_of_databases_and_other_rpc_systems_have_conventions_of_their_own() {
+        let status = ("http.response.status_code", Value::Int(404));
+        let search = span(&[status.clone(), ("db.system.name", "elasticsearch".into())]);
+        let server = Span { kind: SpanKind::Server, ..search.clone() };
+        let object = span(&[status, ("rpc.system", "aws-api".into())]);
+        assert_eq!(protocol(&search), None);
+        assert_eq!(protocol(&server), Some(Protocol::Http));
+        assert_eq!(protocol(&object), None);
     }
 }

@@ -15,8 +15,9 @@ pub fn protocol(node: Node<'_>) -> Option<Protocol> {
     let (mut is_http, mut is_rpc) = (false, false);
     for (key, _) in &node.attributes {
         match key.split('.').next() {
-            // Clients of databases and queues speak HTTP or gRPC too, but have conventions of their own.
-            Some("db" | "messaging" | "gen_ai" | "graphql") => return None,
+            Some(other) if node.kind != SpanKind::Server && semconv::is_other_namespace(other) => {
+                return None;
+            }
             Some("rpc") => is_rpc = true,
             Some("http") => is_http = true,
             _ => is_http |= key.starts_with("/http/"),

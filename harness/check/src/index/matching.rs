@@ -4,7 +4,7 @@
 //! that share a header are told apart by their order. What is left over is paired by trace, time and path, and counts as
 //! not linked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use spanwise_model::{Observation, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap};
 
@@ -55,7 +55,7 @@ impl Matching {
                 matching.hops_of_sender.entry(sender).or_default().push(at);
             }
         }
-        let mut open = matching.pair_children(observation, &contexts);
+        let mut open = matching.pair_children(observation, forest, &contexts);
         matching.pair_descendants(observation, forest, &contexts, &mut open);
         matching.pair_the_rest(observation, forest, &contexts, open);
         matching
@@ -94,6 +94,7 @@ impl Matching {
     fn pair_children(
         &mut self,
         observation: &Observation,
+        forest: &Forest,
         contexts: &[Option<TraceContext>],
     ) -> Vec<(usize, Option<usize>)> {
         type Key<'k> = (&'k str, TraceId, SpanId);
@@ -106,7 +107,7 @@ impl Matching {
         }
         let mut taken: HashMap<Key<'_>, usize> = HashMap::new();
         let mut open = Vec::new();
-        for at in servers(observation) {
+        for at in servers(observation, forest) {
             let span = &observation.spans[at];
             let key = node::service_of(span)
                 .zip(span.parent_span_id)
@@ -218,10 +219,15 @@ impl Matching {
 }
 
 /// The SERVER spans of services, in the order in which they began.
-fn servers(observation: &Observation) -> Vec<usize> {
+fn servers(observation: &Observation, forest: &Forest) -> Vec<usize> {
     let spans = &observation.spans;
     let is_server = |&at: &usize| spans[at].kind == SpanKind::Server && !spans[at].is_driver();
-    let mut servers: Vec<usize> = (0..spans.len()).filter(is_server).collect();
+    // A copy of a span is no span of its own.
+    let is_copy = |&(first, second): &(usize, usize)| node::is_same(&spans[first], &spans[second]);
+    let copies: HashSet<usize> =
+        forest.duplicates.iter().filter(|pair| is_copy(pair)).map(|pair| pair.1).collect();
+    let mut servers: Vec<usize> =
+        (0..spans.len()).filter(is_server).filter(|at| !copies.contains(at)).collect();
     servers.sort_by_key(|&at| spans[at].start);
     servers
 }

@@ -28,8 +28,8 @@ pub struct Index<'a> {
     requests: requests::Requests,
     /// The nearest SERVER or CONSUMER span at or above each span in the same process.
     serving: Vec<Option<usize>>,
-    /// Whether a service sets span kinds at all.
-    sets_kinds: HashMap<&'a str, bool>,
+    /// Whether a service sets span kinds at all; those without a name are taken for one.
+    sets_kinds: HashMap<Option<&'a str>, bool>,
     /// Whether the spans of every request must come.
     all_traced: bool,
 }
@@ -44,9 +44,7 @@ impl<'a> Index<'a> {
         let requests = requests::Requests::new(observation, &forest, &matching, &serving);
         let mut sets_kinds = HashMap::new();
         for span in spans.iter().filter(|span| !span.is_driver()) {
-            if let Some(service) = node::service_of(span) {
-                *sets_kinds.entry(service).or_insert(false) |= span.kind != SpanKind::Unspecified;
-            }
+            *sets_kinds.entry(node::service_of(span)).or_insert(false) |= span.kind != SpanKind::Unspecified;
         }
         let mut index =
             Index { observation, forest, matching, requests, serving, sets_kinds, all_traced: false };
@@ -148,7 +146,18 @@ impl<'a> Index<'a> {
 
     /// Whether an exporter sets kinds at all; where it never does, rules about kinds are not observed.
     pub fn sets_kinds(&self, service: &str) -> bool {
-        self.sets_kinds.get(service).copied().unwrap_or(true)
+        self.sets_kinds.get(&Some(service)).copied().unwrap_or(true)
+    }
+
+    /// Whether nobody sent requests: the observation is a capture, or what a run could not give to any of them.
+    pub fn is_capture(&self) -> bool {
+        self.observation.requests.is_empty()
+    }
+
+    /// The trace that findings about many spans alike are kept apart by: in a capture every trace is looked at by
+    /// itself, in a run the permutation is.
+    pub fn apart(&self, node: Node<'_>) -> Option<TraceId> {
+        self.is_capture().then_some(node.trace_id)
     }
 
     /// The exchange of the driver that was a request.

@@ -76,6 +76,18 @@ impl<'i> Node<'i> {
         service_of(self.span())
     }
 
+    /// Whether it has no kind because its exporter never sets any.
+    pub fn has_unknown_kind(self) -> bool {
+        let sets_kinds = self.index.sets_kinds.get(&self.service()).copied().unwrap_or(true);
+        self.kind == SpanKind::Unspecified && !sets_kinds
+    }
+
+    /// Whether it is a further copy of a span that was exported more than once, unchanged.
+    pub fn is_copy(self) -> bool {
+        let first = self.index.forest.find(self.trace_id, self.span_id);
+        first.is_some_and(|first| first != self.at && is_same(self.index.node(first).span(), self.span()))
+    }
+
     /// Whether both spans come from one process; `None` where that cannot be known.
     pub fn same_process(self, other: Node<'_>) -> Option<bool> {
         same_process(self.span(), other.span())
@@ -135,18 +147,33 @@ impl PartialEq for Node<'_> {
     }
 }
 
+/// Whether two spans with one id are one span that was exported twice.
+pub(super) fn is_same(one: &Span, other: &Span) -> bool {
+    let key = |span: &Span| (span.kind, span.start, span.end, span.parent_span_id);
+    key(one) == key(other) && one.name == other.name && one.source == other.source
+}
+
 /// The service of a span: who sent it, else its `service.name`.
 pub(super) fn service_of(span: &Span) -> Option<&str> {
     span.source.as_ref().map(|source| &*source.service).or_else(|| span.service_name())
 }
 
-/// Sources decide; captures without any fall back to the resource, and where that is empty nothing is known.
+/// Sources decide; captures without any fall back to the resource (Cloud Trace has none: there the name of the service is a
+/// label of the span), and where that is empty nothing is known.
 fn same_process(one: &Span, other: &Span) -> Option<bool> {
     if let (Some(one), Some(other)) = (&one.source, &other.source) {
         return Some(one == other);
     }
-    let known = !one.resource.attributes.is_empty() && !other.resource.attributes.is_empty();
-    known.then(|| std::sync::Arc::ptr_eq(&one.resource, &other.resource) || one.resource == other.resource)
+    if one.service_name().zip(other.service_name()).is_some_and(|(one, other)| one != other) {
+        return Some(false);
+    }
+    if one.resource.attributes.is_empty() || other.resource.attributes.is_empty() {
+        return None;
+    }
+    let instance = |span: &Span| span.resource.attribute("service.instance.id").cloned();
+    let same = std::sync::Arc::ptr_eq(&one.resource, &other.resource) || one.resource == other.resource;
+    // Two providers of one process may say different things of it, and so may two instances.
+    same.then_some(true).or_else(|| Some(instance(one)? == instance(other)?))
 }
 
 /// For each span the nearest SERVER or CONSUMER span at or above it in the same process.

@@ -71,12 +71,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     if !index.observation.exports.is_empty() || index.has_any_span() {
         findings.looked();
     }
-    let mut kinds: IndexMap<(DefectKind, Option<&str>, &str), (&Defect, i64)> = IndexMap::new();
+    let mut kinds: IndexMap<_, (&Defect, i64)> = IndexMap::new();
     for defect in &index.observation.defects {
         let service = defect.source.as_ref().map(|source| &*source.service);
-        kinds.entry((defect.kind, service, &defect.detail)).or_insert((defect, 0)).1 += 1;
+        let trace = defect.trace_id.filter(|_| index.is_capture());
+        kinds.entry((trace, defect.kind, service, &*defect.detail)).or_insert((defect, 0)).1 += 1;
     }
-    for ((kind, service, detail), (first, count)) in kinds {
+    for ((_, kind, service, detail), (first, count)) in kinds {
         let (what, kept) = match kind {
             DefectKind::Payload => ("A payload", "what came before it was kept"),
             DefectKind::Span => ("A span", "the rest of its payload was kept"),

@@ -87,14 +87,14 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for (node, protocol) in requests(index, findings) {
         findings.looked();
         for (old, new) in disagreeing(node) {
-            differing.entry((node.service(), old, new)).or_default().push(node);
+            differing.entry((index.apart(node), (node.service(), old, new))).or_default().push(node);
         }
         let has = |(_, old, new): &(Protocol, &'static str, &'static str)| has(node, old, new);
         let main: Vec<_> = MAIN.iter().filter(|main| main.0 == protocol && has(main).is_some()).collect();
         let says_twice = main.iter().any(|main| has(main) == Some(Has::Both));
         let half = main.iter().find(|main| has(main) == Some(Has::Old));
         if let (true, Some((_, old, new))) = (says_twice, half) {
-            partial.entry((node.service(), old, new)).or_default().push(node);
+            partial.entry((index.apart(node), (node.service(), *old, *new))).or_default().push(node);
         }
         let one_generation = main.first().and_then(|first| has(first));
         let generation = one_generation.filter(|first| main.iter().all(|main| has(main) == Some(*first)));
@@ -102,7 +102,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             generations.entry((protocol, generation)).or_default().entry(name).or_insert(node);
         }
     }
-    for ((_, old, new), nodes) in differing {
+    for ((_, (_, old, new)), nodes) in differing {
         let value = |key: &str| nodes[0].attribute(key).map(Value::to_string).unwrap_or_default();
         let (old_value, new_value) = (value(old), value(new));
         let service = service(nodes[0]);
@@ -114,7 +114,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .fact("label", old)
             .fact("renamed_to", new);
     }
-    for ((_, old, new), nodes) in partial {
+    for ((_, (_, old, new)), nodes) in partial {
         let service = service(nodes[0]);
         let message = format!(
             "{service} says other things by their old and their new names, but has {old} without {new}."

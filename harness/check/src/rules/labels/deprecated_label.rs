@@ -66,13 +66,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             let Some(label) = conventions::find(key) else { continue };
             findings.looked();
             let Some(successors) = given_up(label, span.kind) else { continue };
-            let nodes = old.entry((node.service(), key, successors)).or_default();
+            let nodes = old.entry((index.apart(node), (node.service(), key, successors))).or_default();
             if nodes.last() != Some(&node) {
                 nodes.push(node);
             }
         }
     }
-    for ((_, key, successors), nodes) in old {
+    for ((_, (_, key, successors)), nodes) in old {
         let service = service(nodes[0]);
         match successors.first() {
             Some(first) => {

@@ -80,15 +80,16 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             findings.looked();
         }
         if was_known && !has_route(&node) {
-            missing.entry((node.service(), &node.span().name)).or_default().push(node);
+            missing.entry((index.apart(node), (node.service(), &node.span().name))).or_default().push(node);
         }
     }
-    for ((_, name), nodes) in missing {
+    for ((_, (_, name)), nodes) in missing {
         let message = format!(
             "{} knew the route of \"{name}\" but did not put it into the label http.route.",
             service(nodes[0])
         );
-        let route = name.split_once(' ').map_or("the route, with placeholders", |(_, route)| route);
+        let route = name.split_once(' ').filter(|_| names_route(nodes[0]));
+        let route = route.map_or("the route, with placeholders", |(_, route)| route);
         on_spans(findings, &nodes, message).expected(route).actual("none").fact("label", "http.route");
     }
 }

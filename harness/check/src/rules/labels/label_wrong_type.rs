@@ -63,11 +63,11 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             let Some(label) = conventions::find(key) else { continue };
             findings.looked();
             if !label.value.admits(value) && !is_right_in_cloud_trace(node, label.value, value) {
-                wrong.entry((node.service(), key, label.value)).or_default().push(node);
+                wrong.entry((index.apart(node), (node.service(), key, label.value))).or_default().push(node);
             }
         }
     }
-    for ((_, key, right), nodes) in wrong {
+    for ((_, (_, key, right)), nodes) in wrong {
         let first = labels(nodes[0]).find(|(name, value)| name == key && !right.admits(value));
         let Some((_, value)) = first else { continue };
         let message = format!(

@@ -19,7 +19,7 @@ mod span_name_not_conventional;
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
-use spanwise_model::SpanKind;
+use spanwise_model::{SpanKind, TraceId};
 
 use crate::conventions::{When, protocol, unmet, was_answered};
 use crate::semconv::{self, Protocol};
@@ -40,8 +40,9 @@ pub(crate) static ALL: &[&Rule] = &[
     &span_name_high_cardinality::RULE,
 ];
 
-/// Spans by what they have in common, in the order in which they were first seen.
-type Alike<'i, Key> = IndexMap<Key, Vec<Node<'i>>>;
+/// Spans by what they have in common, in the order in which they were first seen. In a capture those of each trace are kept
+/// apart ([`Index::apart`]), which is the first part of every key.
+type Alike<'i, Key> = IndexMap<(Option<TraceId>, Key), Vec<Node<'i>>>;
 
 /// On how many spans a finding stands: whether it explains another is asked for each pair of theirs.
 const REACHED: usize = 256;
@@ -67,9 +68,7 @@ fn requests<'i>(index: &'i Index<'_>, findings: &mut Findings<'_>) -> Vec<(Node<
     for node in index.nodes() {
         if let Some(protocol) = protocol(node) {
             requests.push((node, protocol));
-        } else if node.kind == SpanKind::Unspecified
-            && node.service().is_some_and(|name| !index.sets_kinds(name))
-        {
+        } else if node.has_unknown_kind() {
             findings.not_observed();
         }
     }
@@ -104,10 +103,10 @@ fn missing(
         let no_answer = was_answered(node).is_none() && set.contains(&maker(node));
         for requirement in unmet(node, judged).filter(|one| one.when != When::Answered || !no_answer) {
             let alike = (node.service(), node.kind, node.span().name.as_str(), requirement.label());
-            missing.entry(alike).or_default().push(node);
+            missing.entry((index.apart(node), alike)).or_default().push(node);
         }
     }
-    for ((_, kind, name, label), nodes) in missing {
+    for ((_, (_, kind, name, label)), nodes) in missing {
         let message = format!(
             "The {} span \"{name}\" of {} does not say {}: it has no label {label}.",
             kind.as_str(),

@@ -1,11 +1,12 @@
 //! One instance goes by several service names.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Protocol, Value};
 
-use super::{Alike, on_spans};
+use super::on_spans;
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -67,7 +68,7 @@ resource:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut instances: IndexMap<String, Alike<'_, &str>> = IndexMap::new();
+    let mut instances: IndexMap<_, IndexMap<&str, Vec<Node<'_>>>> = IndexMap::new();
     for node in index.nodes() {
         let Some(name) = node.span().service_name() else { continue };
         match instance(node) {
@@ -78,7 +79,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             None => findings.not_observed(),
         }
     }
-    for (instance, names) in instances.into_iter().filter(|(_, names)| names.len() > 1) {
+    for ((instance, _), names) in instances.into_iter().filter(|(_, names)| names.len() > 1) {
         // The name of the source is the right one, where it is among them; else that of the most spans.
         let rank = |(name, nodes): (&&str, &Vec<Node<'_>>)| (Some(*name) == nodes[0].service(), nodes.len());
         let Some(main) = names.iter().max_by_key(|entry| rank(*entry)).map(|(name, _)| *name) else {
@@ -95,13 +96,22 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// The instance of a span, as findings name it.
-fn instance(node: Node<'_>) -> Option<String> {
-    let by_id = || match node.resource.attribute("service.instance.id") {
-        Some(Value::Str(id)) => Some(format!("The instance {id}")),
-        _ => None,
-    };
-    node.span().source.as_ref().map(ToString::to_string).or_else(by_id)
+/// What an instance id is unique within: processes that differ in one of these are not one.
+const OF_PROCESS: [&str; 5] =
+    ["service.namespace", "host.name", "container.id", "process.pid", "telemetry.sdk.language"];
+
+/// The instance of a span: how findings name it, and what else tells it from others.
+fn instance<'i>(node: Node<'i>) -> Option<(String, [Option<Cow<'i, str>>; OF_PROCESS.len()])> {
+    let span = node.span();
+    if let Some(source) = &span.source {
+        return Some((source.to_string(), Default::default()));
+    }
+    let id = span.resource.attribute("service.instance.id").and_then(Value::as_str)?;
+    let of_process = OF_PROCESS.map(|key| match span.resource.attribute(key)? {
+        Value::Str(text) => Some(Cow::Borrowed(text.as_str())),
+        other => Some(Cow::Owned(other.to_string())),
+    });
+    Some((format!("The instance {id}"), of_process))
 }
 
 /// The protocol that carried the other name, where each name has its own.

@@ -72,9 +72,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             Some(Value::Str(text)) if text.starts_with("unknown_service") => Some(text.as_str()),
             Some(_) => continue,
         };
-        nameless.entry((node.span().source.as_ref(), stand_in)).or_default().push(node);
+        nameless.entry((index.apart(node), (node.span().source.as_ref(), stand_in))).or_default().push(node);
     }
-    for ((_, stand_in), nodes) in nameless {
+    for ((_, (_, stand_in)), nodes) in nameless {
         let whose =
             nodes[0].service().map_or("These spans".to_owned(), |name| format!("The spans of {name}"));
         let message = match stand_in {

@@ -65,9 +65,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
         findings.looked();
         let Some(part) = varying_in_name(node) else { continue };
-        varying.entry((node.service(), &node.span().name, part)).or_default().push(node);
+        varying.entry((index.apart(node), (node.service(), &node.span().name, part))).or_default().push(node);
     }
-    for ((_, name, part), nodes) in varying {
+    for ((_, (_, name, part)), nodes) in varying {
         let message = format!(
             "{} names a span \"{name}\": {part} differs from request to request, so no two of them group.",
             service(nodes[0])
@@ -103,19 +103,15 @@ fn is_id(part: &str) -> bool {
 
 /// The requested path, where it is in the name although the route is another, or must be: it holds a number.
 fn requested_path<'i>(node: Node<'i>) -> Option<&'i str> {
-    let path = semconv::url_path(node.span()).or_else(|| path_of_url(node)).filter(|path| path.len() > 1)?;
+    let path = semconv::url_path(node.span())
+        .or_else(|| semconv::called_path(node.span()))
+        .filter(|path| path.len() > 1)?;
     let in_name = node.name.split(' ').any(|word| word == path);
     let is_route = match semconv::http_route(node.span()).or_else(|| node.text("url.template")) {
         Some(route) => node.name.contains(route),
         None => !path.split('/').any(is_number),
     };
     (in_name && !is_route).then_some(path)
-}
-
-/// The path of the URL that a client called.
-fn path_of_url<'i>(node: Node<'i>) -> Option<&'i str> {
-    let (_, rest) = semconv::text(node.span(), semconv::URL_FULL)?.split_once("://")?;
-    rest.find('/').map(|at| rest[at..].split(['?', '#']).next().unwrap_or_default())
 }
 
 /// Whether a part of a path is a number, and not the page of an error.

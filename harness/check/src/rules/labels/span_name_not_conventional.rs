@@ -68,7 +68,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for (node, protocol) in requests(index, findings) {
         findings.looked();
         if is_native(node) {
-            native.entry(node.service()).or_default().push(node);
+            native.entry((index.apart(node), node.service())).or_default().push(node);
             continue;
         }
         let expected = match protocol {
@@ -76,10 +76,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             Protocol::Grpc => expected_of_grpc(node),
         };
         if let Some(expected) = expected {
-            wrong.entry((node.service(), &node.span().name, expected)).or_default().push(node);
+            wrong
+                .entry((index.apart(node), (node.service(), &node.span().name, expected)))
+                .or_default()
+                .push(node);
         }
     }
-    for ((_, name, expected), nodes) in wrong {
+    for ((_, (_, name, expected)), nodes) in wrong {
         let (service, kind) = (service(nodes[0]), nodes[0].kind.as_str());
         let message =
             format!("{service} names a {kind} span \"{name}\"; other services would name it {expected}.");

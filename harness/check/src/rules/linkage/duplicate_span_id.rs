@@ -1,6 +1,6 @@
 //! Two different spans of a trace share one id.
 
-use spanwise_model::{Evidence, Level, Span};
+use spanwise_model::{Evidence, Level};
 
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
@@ -65,7 +65,7 @@ driver CLIENT "POST /greet" 200 id=S1
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     index.nodes().filter(|node| node.span_id.is_valid()).for_each(|_| findings.looked());
     for (first, second) in index.duplicates().filter(|(_, second)| !second.is_driver()) {
-        if is_same(first.span(), second.span()) {
+        if second.is_copy() {
             continue;
         }
         findings
@@ -75,10 +75,4 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .actual(format!("the id of \"{}\" of {}", first.name, first.shown_service()))
             .fact("span_id", second.span_id.to_string());
     }
-}
-
-/// Whether one span was exported twice.
-fn is_same(one: &Span, other: &Span) -> bool {
-    let key = |span: &Span| (span.kind, span.start, span.end, span.parent_span_id);
-    key(one) == key(other) && one.name == other.name && one.source == other.source
 }

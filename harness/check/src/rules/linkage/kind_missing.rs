@@ -1,8 +1,7 @@
 //! A span at the border of a process does not say which side of a call it is.
 
-use std::collections::BTreeMap;
-
-use spanwise_model::{Evidence, Level, SpanKind};
+use indexmap::IndexMap;
+use spanwise_model::{Evidence, Level, SpanKind, TraceId};
 
 use super::hop_without_client_span::calls;
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
@@ -70,12 +69,12 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut without_kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut without_kinds: IndexMap<(Option<TraceId>, Option<&str>), i64> = IndexMap::new();
     for node in index.nodes() {
         findings.looked();
         match (node.kind, node.service()) {
-            (SpanKind::Unspecified, Some(service)) if !index.sets_kinds(service) => {
-                *without_kinds.entry(service).or_default() += 1;
+            (SpanKind::Unspecified, service) if node.has_unknown_kind() => {
+                *without_kinds.entry((index.apart(node), service)).or_default() += 1;
             }
             (SpanKind::Unspecified, _) => {
                 findings.on_span(node, "This span has no kind.").expected("a kind").actual("UNSPECIFIED");
@@ -91,11 +90,17 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             _ => {}
         }
     }
-    for (service, spans) in without_kinds {
-        findings
-            .on_service(service, format!("{service} exports its spans without kinds."))
-            .expected("a kind on every span")
-            .actual(format!("UNSPECIFIED on all {spans}"));
+    for ((trace, service), spans) in without_kinds {
+        let exporter = service.unwrap_or("A service without a name");
+        let message = format!("{exporter} exports its spans without kinds.");
+        let report = match trace {
+            Some(trace) => findings.on_trace(trace, message),
+            None => findings.on_whole(message),
+        };
+        let report = report.expected("a kind on every span").actual(format!("UNSPECIFIED on all {spans}"));
+        if let Some(service) = service {
+            report.service(service);
+        }
     }
 }
 

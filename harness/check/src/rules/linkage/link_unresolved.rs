@@ -56,6 +56,10 @@ shop PRODUCER "orders send" trace=T2 id=S2
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
         for link in &node.links {
+            // An id that is none is a finding of `invalid-id`.
+            if !link.trace_id.is_valid() || !link.span_id.is_valid() {
+                continue;
+            }
             findings.looked();
             if index.find(link.trace_id, link.span_id).is_none() {
                 findings

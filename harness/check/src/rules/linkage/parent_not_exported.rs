@@ -67,18 +67,24 @@ wire:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let driver_sent = sent_by_driver(index);
-    let callers = if index.observation.requests.is_empty() { entry_spans(index) } else { HashSet::new() };
+    let callers: HashSet<usize> = entry_spans(index).into_iter().map(Node::at).collect();
     // One parent that is missing is one finding, however many children it had.
     let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::new();
     let mut first: Vec<(Node<'_>, SpanId)> = Vec::new();
     for node in index.nodes() {
         let Some(parent) = node.parent_span_id.filter(|parent| parent.is_valid()) else { continue };
-        findings.looked();
         let outside = driver_sent.contains(&parent) || callers.contains(&node.at());
         // A parent of another trace is a finding of its own.
         if !node.misses_parent() || outside || index.find_in_any_trace(parent).is_some() {
+            findings.looked();
             continue;
         }
+        // Without a name nobody can say whether it is the entry service.
+        if index.is_capture() && node.service().is_none() && comes_from_outside(node) {
+            findings.not_observed();
+            continue;
+        }
+        findings.looked();
         let children = missing.entry((node.trace_id, parent)).or_insert(0);
         *children += 1;
         if *children == 1 {
@@ -148,21 +154,32 @@ fn sent_by_driver(index: &Index<'_>) -> HashSet<SpanId> {
     sent.chain(contexts).collect()
 }
 
-/// In a capture, the spans whose parent may be a caller outside of it: of each trace those of the service that began
+/// In a capture, the spans whose parent is taken for a caller outside of it: of each trace those of the service that began
 /// first, if they came from outside and nothing in the capture is their root.
-fn entry_spans(index: &Index<'_>) -> HashSet<usize> {
-    let mut entries = HashSet::new();
+pub(crate) fn entry_spans<'i>(index: &'i Index<'_>) -> Vec<Node<'i>> {
+    let mut entries = Vec::new();
+    if !index.is_capture() {
+        return entries;
+    }
     for (_, nodes) in index.traces() {
-        let tops = || nodes.iter().copied().filter(|node| node.parent().is_none());
-        let Some(first) = tops().min_by_key(|node| node.start) else { continue };
-        let from_outside = |node: &Node<'_>| {
-            let serves = matches!(node.kind, SpanKind::Server | SpanKind::Consumer);
-            node.parent_is_remote.unwrap_or(serves || node.kind == SpanKind::Unspecified)
-        };
-        if first.misses_parent() {
-            let entry = tops().filter(|node| node.service() == first.service() && from_outside(node));
-            entries.extend(entry.map(Node::at));
+        // Clocks differ, so a root is above all others wherever it stands in time.
+        if nodes.iter().any(|node| node.is_root()) {
+            continue;
         }
+        let tops = || nodes.iter().copied().filter(|node| node.misses_parent());
+        let Some(first) = tops().min_by_key(|node| node.start) else { continue };
+        entries.extend(tops().filter(|node| is_entry(*node, first) && comes_from_outside(*node)));
     }
     entries
+}
+
+/// Whether a span is of the entry service; where that has no name, only the first span is known to be.
+fn is_entry(node: Node<'_>, first: Node<'_>) -> bool {
+    node == first || (node.service().is_some() && node.service() == first.service())
+}
+
+/// Whether the parent of a span is in another process, as far as is known.
+fn comes_from_outside(node: Node<'_>) -> bool {
+    let serves = matches!(node.kind, SpanKind::Server | SpanKind::Consumer | SpanKind::Unspecified);
+    node.parent_is_remote.unwrap_or(serves)
 }

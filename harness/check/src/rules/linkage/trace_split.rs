@@ -1,5 +1,7 @@
 //! One request became two traces.
 
+use std::collections::HashSet;
+
 use spanwise_model::{Evidence, Level, SpanKind};
 
 use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule, semconv};
@@ -108,23 +110,29 @@ fn caller_span(hop: Hop<'_>) -> Option<Node<'_>> {
 
 /// Root SERVER spans that most likely belong to a call of another service's trace.
 fn split_in_a_capture(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut waiting: Vec<Node<'_>> = index.nodes().filter(|node| may_wait(*node)).collect();
+    let clients = index.nodes().filter(|node| node.kind == SpanKind::Client);
+    let calling: HashSet<usize> = clients.filter_map(Node::serving).map(Node::at).collect();
+    let mut waiting: Vec<Node<'_>> = index.nodes().filter(|node| may_wait(*node, &calling)).collect();
     waiting.sort_by_key(|node| node.start);
     for root in index.nodes().filter(|node| node.kind == SpanKind::Server && node.is_root()) {
+        // Whose it is must be known, or it cannot be said that the call came from another service.
+        if root.service().is_none() {
+            findings.not_observed();
+            continue;
+        }
+        findings.looked();
         let begun = waiting.partition_point(|node| node.start <= root.start);
         let around = waiting[begun.saturating_sub(NEAR)..begun].iter().copied().filter(|node| {
             let elsewhere = node.trace_id != root.trace_id && node.service() != root.service();
-            elsewhere && root.start <= node.end
+            elsewhere && root.start <= node.end && root.end <= node.end.saturating_add(LATE)
         });
         let (calls, servers): (Vec<_>, Vec<_>) = around.partition(|node| node.kind == SpanKind::Client);
-        let same_method = |node: &&Node<'_>| method(**node).is_some() && method(**node) == method(root);
-        let calls: Vec<_> = calls.iter().filter(same_method).collect();
+        let calls: Vec<_> = calls.into_iter().filter(|call| may_have_called(*call, root)).collect();
         let (other, level) = match (calls.as_slice(), servers.as_slice()) {
-            ([call], _) => (**call, Level::Warning),
+            ([call], _) => (*call, Level::Warning),
             ([], [server]) => (*server, Level::Information),
             _ => continue,
         };
-        findings.looked();
         let (from, to) = (other.service().unwrap_or("?"), root.service().unwrap_or("?"));
         findings
             .on_span(
@@ -142,15 +150,25 @@ fn split_in_a_capture(index: &Index<'_>, findings: &mut Findings<'_>) {
 /// How many spans that began before a root are tried as its caller.
 const NEAR: usize = 256;
 
+/// How much later than its caller's a SERVER span may end, in nanoseconds: some end when all is written and torn down.
+const LATE: u64 = 100_000_000;
+
 /// A CLIENT span without children, or a SERVER span that made no call: what may have led to a root elsewhere.
-fn may_wait(node: Node<'_>) -> bool {
+fn may_wait(node: Node<'_>, calling: &HashSet<usize>) -> bool {
     node.start != 0
         && node.service().is_some()
         && match node.kind {
             SpanKind::Client => node.children().next().is_none(),
-            SpanKind::Server => node.children().all(|child| child.kind != SpanKind::Client),
+            SpanKind::Server => !calling.contains(&node.at()),
             _ => false,
         }
+}
+
+/// Whether a call names the method that a root served and, over HTTP, its path; a gateway may have cut off the path's head.
+fn may_have_called(call: Node<'_>, root: Node<'_>) -> bool {
+    let paths = semconv::called_path(call.span()).zip(semconv::url_path(root.span()));
+    let same_path = paths.is_none_or(|(called, served)| called.ends_with(served));
+    method(call).is_some() && method(call) == method(root) && same_path
 }
 
 fn method(node: Node<'_>) -> Option<String> {

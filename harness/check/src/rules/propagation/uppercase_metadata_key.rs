@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spanwise_model::{Evidence, HttpVersion, Level, SpanKind};
 
+use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     level: Level::Violation,
     profile: Profile::Otel,
     since: "0.1.0",
-    evidence: &[Evidence::Spans, Evidence::Wire],
+    evidence: &[Evidence::Spans],
     explains: &[
         "unexpected-response",
         "context-not-sent",
@@ -69,8 +70,14 @@ wire:
 };
 
 /// What clients say when they refuse a key, in lower case.
-const REFUSALS: [&str; 4] =
-    ["illegal header key", "invalid metadata", "illegal characters", "from_static with invalid bytes"];
+const REFUSALS: [&str; 6] = [
+    "illegal header key",
+    "invalid metadata",
+    "metadata was invalid",
+    "illegal characters",
+    "invalid grpc metadata key",
+    "from_static with invalid bytes",
+];
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut blamed: BTreeSet<&str> = BTreeSet::new();
@@ -87,6 +94,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
     }
     for client in index.nodes().filter(|node| node.kind == SpanKind::Client && node.sent().next().is_none()) {
+        if semconv::protocol(client.span()) == Some(Protocol::Grpc) {
+            findings.looked();
+        }
         let Some(text) = refusal(client) else { continue };
         blamed.extend(client.service());
         let service = client.service().unwrap_or("the service");

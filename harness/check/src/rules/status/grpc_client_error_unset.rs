@@ -60,7 +60,7 @@ driver CLIENT "POST /greet" 404
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(outcome) = outcome::grpc(index, node, SpanKind::Client, findings) else { continue };
+        let Some(outcome) = outcome::grpc(node, SpanKind::Client, findings) else { continue };
         let code = outcome.code;
         if code == GrpcCode::Ok || node.status.code != StatusCode::Unset {
             continue;

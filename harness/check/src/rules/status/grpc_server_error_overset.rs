@@ -58,7 +58,7 @@ driver CLIENT "backend_service.v1.BackendService/Greet" NOT_FOUND
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(outcome) = outcome::grpc(index, node, SpanKind::Server, findings) else { continue };
+        let Some(outcome) = outcome::grpc(node, SpanKind::Server, findings) else { continue };
         let code = outcome.code;
         let is_callers_fault = code != GrpcCode::Ok && !code.is_server_error();
         if !is_callers_fault || node.status.code != StatusCode::Error {

@@ -57,7 +57,7 @@ driver CLIENT "backend_service.v1.BackendService/Greet" INTERNAL
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(outcome) = outcome::grpc(index, node, SpanKind::Server, findings) else { continue };
+        let Some(outcome) = outcome::grpc(node, SpanKind::Server, findings) else { continue };
         let code = outcome.code;
         if !code.is_server_error() || node.status.code != StatusCode::Unset {
             continue;

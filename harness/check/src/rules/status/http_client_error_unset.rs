@@ -56,7 +56,7 @@ driver CLIENT "POST /checkout" 200
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(outcome) = outcome::http(index, node, SpanKind::Client, findings) else { continue };
+        let Some(outcome) = outcome::http(node, SpanKind::Client, findings) else { continue };
         let code = outcome.code;
         let given_up = outcome.hop.is_some_and(Hop::is_canceled);
         if code < 400 || node.status.code != StatusCode::Unset || given_up {

@@ -54,7 +54,7 @@ driver CLIENT "POST /greet" 404
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(outcome) = outcome::http(index, node, SpanKind::Server, findings) else { continue };
+        let Some(outcome) = outcome::http(node, SpanKind::Server, findings) else { continue };
         let code = outcome.code;
         let broke_off = outcome.hop.is_some_and(|hop| hop.tap().end != End::Complete);
         if !(400..500).contains(&code) || node.status.code != StatusCode::Error || broke_off {

@@ -56,7 +56,7 @@ driver CLIENT "POST /greet" 500
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(outcome) = outcome::http(index, node, SpanKind::Server, findings) else { continue };
+        let Some(outcome) = outcome::http(node, SpanKind::Server, findings) else { continue };
         let code = outcome.code;
         if code < 500 || node.status.code != StatusCode::Unset {
             continue;

@@ -55,16 +55,16 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut found: IndexMap<(Option<&str>, &str), (Node<'_>, i64)> = IndexMap::new();
+    let mut found: IndexMap<_, (Node<'_>, i64)> = IndexMap::new();
     for node in index.nodes().filter(|node| !matches!(node.kind, SpanKind::Internal | SpanKind::Unspecified))
     {
         findings.looked();
         if node.status.code == StatusCode::Ok {
-            let place = found.entry((node.service(), &node.span().scope.name)).or_insert((node, 0));
-            place.1 += 1;
+            let kind = (index.apart(node), node.service(), &*node.span().scope.name);
+            found.entry(kind).or_insert((node, 0)).1 += 1;
         }
     }
-    for ((_, scope), (node, count)) in found {
+    for ((_, _, scope), (node, count)) in found {
         let message =
             "The span has status OK, which only the application may set; no later error can change it.";
         findings

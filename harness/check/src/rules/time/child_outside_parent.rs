@@ -58,7 +58,7 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut late: IndexMap<(Option<&str>, &str, &str), (Node<'_>, i64)> = IndexMap::new();
+    let mut late: IndexMap<_, (Node<'_>, i64)> = IndexMap::new();
     for node in index.nodes() {
         let Some(parent) = node.parent().filter(|parent| are_comparable(node, *parent)) else { continue };
         findings.looked();
@@ -69,7 +69,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
                 .actual("a start before the parent's")
                 .fact("parent_id", parent.span_id.to_string());
         } else if node.end > parent.end && !given_up(node) {
-            let kind = (node.service(), node.span().name.as_str(), parent.span().name.as_str());
+            let names = (node.span().name.as_str(), parent.span().name.as_str());
+            let kind = (index.apart(node), node.service(), names);
             late.entry(kind).or_insert((node, 0)).1 += 1;
         }
     }

@@ -82,11 +82,11 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         findings.looked();
         let start = problem(node.start).map(|problem| ("start", problem));
         if let Some((which, problem)) = start.or(problem(node.end).map(|problem| ("end", problem))) {
-            let kind = (node.service(), node.span().name.as_str(), which, problem);
+            let kind = (index.apart(node), node.service(), node.span().name.as_str(), which, problem);
             found.entry(kind).or_default().push(node);
         }
     }
-    for ((_, _, which, problem), nodes) in found {
+    for ((_, _, _, which, problem), nodes) in found {
         let message = match problem {
             "missing" => format!("The span has no {which} time."),
             _ => {
