@@ -10,6 +10,9 @@ pub enum DriveError {
     /// The watcher process, which reaps the services if the harness dies, could not be started.
     #[error("could not start the watcher (`sh`), without which services could outlive the harness")]
     Watcher(#[source] io::Error),
+    /// The run's folder could not be made.
+    #[error("could not make a temporary folder")]
+    Folder(#[source] io::Error),
     /// The program could not be started at all.
     #[error("could not start {program:?}: {source}")]
     Spawn {

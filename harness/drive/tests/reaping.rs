@@ -1,7 +1,7 @@
 //! Nothing that was started outlives the harness, however it ends.
 //!
 //! This binary starts itself again as a harness, which starts a service with a child and a child that left its group.
-//! All three hold a pipe open; that it comes to its end proves that they are gone.
+//! All three hold a pipe open; that it comes to its end proves that they are gone. The run's folder goes before them.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -34,14 +34,13 @@ fn main() -> ExitCode {
 fn harness(end: &str, pipe: &str) -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let launcher = Launcher::new().expect("a watcher");
+    std::fs::write(launcher.folder().join("a file"), end).expect("a folder");
     let service: Service = runtime.block_on(launcher.start(service(pipe))).expect("a service");
+    println!("{}", launcher.folder().display());
     match end {
-        "killed" => {
-            println!("started");
-            loop {
-                std::thread::park();
-            }
-        }
+        "killed" => loop {
+            std::thread::park();
+        },
         "panic" => panic!("as asked"),
         // No destructor runs.
         "exit" => std::process::exit(0),
@@ -74,14 +73,17 @@ fn check(end: &str) -> Result<(), Failed> {
         .stderr(Stdio::null())
         .spawn()?;
     let gone = pipe.gone();
+    let folder = first_line(&mut harness)?;
     if end == "killed" {
-        wait_for_line(&mut harness)?;
         harness.kill()?;
     }
     let lines = gone.recv_timeout(Duration::from_secs(60));
     // If they do live on, the next line keeps this test from doing so.
     let _ = harness.kill();
     harness.wait()?;
+    if folder.exists() {
+        return Err("the run's folder is still there".into());
+    }
     match lines {
         Ok(lines) if lines == ["leader"] => Ok(()),
         Ok(lines) => Err(format!("the service wrote {lines:?}").into()),
@@ -89,10 +91,11 @@ fn check(end: &str) -> Result<(), Failed> {
     }
 }
 
-fn wait_for_line(harness: &mut Child) -> Result<(), Failed> {
+/// The run's folder, which the harness names once its service runs.
+fn first_line(harness: &mut Child) -> Result<PathBuf, Failed> {
     let stdout = harness.stdout.take().ok_or("no output")?;
     let line = BufReader::new(stdout).lines().next().ok_or("the harness did not start")??;
-    if line == "started" { Ok(()) } else { Err(line.into()) }
+    Ok(PathBuf::from(line))
 }
 
 /// A named pipe.

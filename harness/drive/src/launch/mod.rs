@@ -8,7 +8,7 @@ mod ready;
 mod watcher;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +73,12 @@ impl Launcher {
     pub fn new() -> Result<Launcher, DriveError> {
         let run = format!("{:016x}{:016x}", random(), random());
         Ok(Launcher { watcher: Arc::new(Watcher::start(&run)?) })
+    }
+
+    /// A folder for files of this run, empty and readable by this user alone. It goes with the launcher, however the
+    /// harness ends.
+    pub fn folder(&self) -> &Path {
+        self.watcher.folder()
     }
 
     /// Starts a service and waits until it is ready. If it does not get ready it is killed, and the error holds the

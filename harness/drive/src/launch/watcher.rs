@@ -1,11 +1,15 @@
-//! The watcher: one small shell process a run that kills what the harness leaves behind.
+//! The watcher: one small shell process a run that clears away what the harness leaves behind.
 //!
 //! It reads from a pipe which process groups live. However the harness ends - a panic, Ctrl-C, SIGKILL - the pipe
-//! comes to its end, and the watcher kills the groups still listed, then every process that carries the run's marker
-//! in its environment, where `/proc` shows it (Linux): that finds processes that left their group, too.
+//! comes to its end, and the watcher removes the run's folder, kills the groups still listed, then every process that
+//! carries the run's marker in its environment, where `/proc` shows it (Linux): that finds processes that left their
+//! group, too.
 
+use std::fs::DirBuilder;
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,9 +20,9 @@ use crate::DriveError;
 /// The environment variable that marks every process of a run.
 pub(super) const MARKER: &str = "SPANWISE_RUN";
 
-/// POSIX shell. `kill -s KILL -- -GROUP` is the form that every shell understands; `$1` is `MARKER=RUN`. The sweep is
-/// repeated, because a process may start another while it runs; the status of `grep` says nothing, because processes come
-/// and go under it.
+/// POSIX shell. `kill -s KILL -- -GROUP` is the form that every shell understands; `$1` is `MARKER=RUN`, `$2` the run's
+/// folder. The sweep is repeated, because a process may start another while it runs; the status of `grep` says nothing,
+/// because processes come and go under it.
 const SCRIPT: &str = r#"
 trap "" INT TERM HUP
 groups=
@@ -28,6 +32,7 @@ while read -r what group; do
   -) left=; for g in $groups; do [ "$g" = "$group" ] || left="$left $g"; done; groups=$left ;;
   esac
 done
+rm -rf -- "$2"
 for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
 [ -e /proc/self/environ ] || exit 0
 for round in 1 2 3 4 5; do
@@ -40,20 +45,32 @@ done
 /// The running watcher. Dropping it makes it do its work and waits for it.
 pub(super) struct Watcher {
     run: String,
+    folder: PathBuf,
     shell: Mutex<Child>,
     pipe: Mutex<Option<ChildStdin>>,
 }
 
 impl Watcher {
-    /// Starts the watcher of a run, in a process group of its own so that Ctrl-C does not reach it.
+    /// Starts the watcher of a run, in a process group of its own so that Ctrl-C does not reach it, and makes the run's
+    /// folder, which nobody else may look into.
     pub(super) fn start(run: &str) -> Result<Watcher, DriveError> {
+        let folder = std::env::temp_dir().join(format!("spanwise-{run}"));
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "spanwise-watcher"]).arg(format!("{MARKER}={run}"));
+        command.args(["-c", SCRIPT, "spanwise-watcher"]).arg(format!("{MARKER}={run}")).arg(&folder);
         command.env_clear().envs(super::environment::base()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut shell = command.spawn().map_err(DriveError::Watcher)?;
         let pipe = shell.stdin.take();
-        Ok(Watcher { run: run.to_owned(), shell: Mutex::new(shell), pipe: Mutex::new(pipe) })
+        let watcher =
+            Watcher { run: run.to_owned(), folder, shell: Mutex::new(shell), pipe: Mutex::new(pipe) };
+        // Made last: from its first moment on there is somebody to remove it.
+        DirBuilder::new().mode(0o700).create(&watcher.folder).map_err(DriveError::Folder)?;
+        Ok(watcher)
+    }
+
+    /// The run's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The value of [`MARKER`].

@@ -9,11 +9,13 @@ use spanwise_drive::{Client, Descriptors, DriveError, Launcher};
 use spanwise_front::tls::Authority;
 use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
-use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{Options, RunError};
+
+/// The run's certificate authority in the run's folder.
+const CA_FILE: &str = "ca.pem";
 
 /// What all lanes of a run share.
 pub(super) struct World {
@@ -29,15 +31,13 @@ pub(super) struct World {
     untrusted: Front,
     /// Bound and never listening, so that connecting is refused and nobody else can take the port.
     refused: (TcpSocket, SocketAddr),
-    folder: TempDir,
 }
 
 impl World {
     pub(super) async fn new(options: Options) -> Result<World, RunError> {
         let authority = Authority::new()?;
-        let folder = tempfile::Builder::new().prefix("spanwise-").tempdir()?;
-        let world_ca = folder.path().join("ca.pem");
-        std::fs::write(&world_ca, authority.ca_pem())?;
+        let launcher = Launcher::new()?;
+        std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
 
         let stranger = Authority::new()?;
         let nobody = Source::new("untrusted", 1);
@@ -49,21 +49,20 @@ impl World {
         let address = socket.local_addr()?;
 
         Ok(World {
-            launcher: Launcher::new()?,
+            launcher,
             client: Client::new(Some(authority.ca_pem()))?,
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
             descriptors: Mutex::default(),
             untrusted: Front::start(front).await?,
             refused: (socket, address),
-            folder,
             options,
         })
     }
 
     /// The file with the run's certificate authority.
     pub(super) fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.launcher.folder().join(CA_FILE)
     }
 
     /// A URL that answers with a certificate nobody trusts.
