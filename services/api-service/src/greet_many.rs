@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -54,9 +54,10 @@ pub(crate) struct Break {
 )]
 pub(crate) async fn greet_many(
     State(mut backend): State<BackendClient>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     query: Result<Query<Break>, QueryRejection>,
 ) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|error| ApiError::invalid(error.body_text()))?;
     let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
     let behavior = behavior(&query)?;
     let greetings = backend.greet_many(GreetRequest { name, behavior }).await?.into_inner();

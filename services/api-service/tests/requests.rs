@@ -197,6 +197,7 @@ const MANY: &str = "backend_service.v1.BackendService/GreetMany";
     "SERVER GET /greet-many/{name} 200\n  CLIENT {M} OK\n    SERVER {M} OK"
 )]
 #[case::bad_query(get("/greet-many/Ada?reset=true"), 400, "SERVER GET /greet-many/{name} 400")]
+#[case::bad_name(get("/greet-many/%FF"), 400, "SERVER GET /greet-many/{name} 400")]
 #[case::health(get("/healthz"), 200, "")]
 #[case::docs(get("/docs"), 200, "")]
 #[case::openapi(get("/openapi.json"), 200, "")]
@@ -204,7 +205,11 @@ const MANY: &str = "backend_service.v1.BackendService/GreetMany";
 async fn a_request_leaves_its_tree(#[case] case: Case, #[case] status: u16, #[case] expected: &str) {
     let seen = observe(case).await;
     assert_eq!(seen.status, status);
-    assert!(seen.body.is_some(), "the body was aborted");
+    let body = seen.body.expect("the body was aborted");
+    if status >= 400 {
+        let error: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(error["error"]["code"].is_string(), "{body}");
+    }
     assert_eq!(tree(&seen.spans), expected.replace("{G}", GREET).replace("{M}", MANY));
 }
 

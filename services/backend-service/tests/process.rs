@@ -226,6 +226,9 @@ async fn what_is_not_understood_ends_the_process(#[case] setting: (&str, &str), 
     child.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
     child.stderr.take().unwrap().read_to_string(&mut error).await.unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(2), "{error}");
-    assert!(error.starts_with("backend-service: ") && error.contains(expected), "{error}");
+    let line = json(&error);
+    let message = line["message"].as_str().unwrap();
+    assert!(message.starts_with("backend-service: ") && message.contains(expected), "{error}");
+    assert_eq!(line["severity"], "ERROR");
     assert!(!out.contains("listening"), "{out}");
 }

@@ -43,6 +43,11 @@ pub fn start(environment: &Environment, project: Option<&str>) -> Result<(), Set
     Ok(())
 }
 
+/// A line that says why the process ends.
+pub(crate) fn last_line(message: &str) -> Value {
+    json!({ "message": message, "severity": severity(Level::ERROR), "time": now() })
+}
+
 /// Writes every event as a line.
 #[derive(Debug)]
 struct JsonLines {
@@ -66,7 +71,7 @@ impl JsonLines {
         let name = || Value::from(event.metadata().name());
         line.entry("message").or_insert_with(name);
         line.insert("severity".to_owned(), severity(*event.metadata().level()).into());
-        line.insert("time".to_owned(), prost_types::Timestamp::from(SystemTime::now()).to_string().into());
+        line.insert("time".to_owned(), now().into());
         Context::map_current(|context| self.add_trace(context, &mut line));
         Value::Object(line)
     }
@@ -89,6 +94,11 @@ impl JsonLines {
             line.insert("logging.googleapis.com/labels".to_owned(), json!(labels));
         }
     }
+}
+
+/// As RFC 3339 has it, in UTC.
+fn now() -> String {
+    prost_types::Timestamp::from(SystemTime::now()).to_string()
 }
 
 /// The name that Cloud Logging has for a level (`LogSeverity`).

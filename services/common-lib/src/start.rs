@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::channel::ChannelError;
+use crate::logging;
 use crate::settings::SettingsError;
 use crate::telemetry::TelemetryError;
 
@@ -102,7 +103,8 @@ pub async fn within_grace(
     }
 }
 
-/// 0 after a clean stop; 2 for an environment that cannot be used, 1 for what else failed, with the reason on stderr.
+/// 0 after a clean stop; 2 for an environment that cannot be used, 1 for what else failed, with the reason in a line on
+/// stderr. It is a log line like all others, but needs no logging to have been started, and no level hides it.
 pub fn exit_code(service: &str, result: Result<(), StartError>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let mut message = format!("{service}: {error}");
@@ -111,6 +113,6 @@ pub fn exit_code(service: &str, result: Result<(), StartError>) -> ExitCode {
         message += &format!(": {cause}");
         source = cause.source();
     }
-    eprintln!("{message}");
+    eprintln!("{}", logging::last_line(&message));
     ExitCode::from(if matches!(error, StartError::Serve(_)) { 1 } else { 2 })
 }

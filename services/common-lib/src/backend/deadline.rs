@@ -62,7 +62,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
-        let deadline = Instant::now() + self.limit;
+        let deadline = after(self.limit);
         request.headers_mut().insert("grpc-timeout", told(self.limit));
         let response = self.inner.call(request);
         Box::pin(async move {
@@ -86,6 +86,10 @@ where
         let this = self.get_mut();
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Pending => this.expiry.as_mut().poll(cx).map(|()| Some(Err(expired()))),
+            // A server that never pauses gives the timer no turn.
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() && this.expiry.deadline() <= Instant::now() => {
+                Poll::Ready(Some(Err(expired())))
+            }
             ready => ready,
         }
     }
@@ -97,6 +101,12 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// So far from now, or as far as clocks reach.
+fn after(limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    Instant::now() + limit.min(CENTURY)
 }
 
 fn expired() -> Status {
@@ -116,7 +126,12 @@ fn told(limit: Duration) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, StreamBody};
     use rstest::rstest;
+    use tower::{ServiceExt as _, service_fn};
 
     use super::*;
 
@@ -127,5 +142,33 @@ mod tests {
     #[case(Duration::MAX, "99999999S")]
     fn the_server_is_told_a_later_deadline(#[case] limit: Duration, #[case] expected: &str) {
         assert_eq!(told(limit), expected);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_pauses_is_cut_off_too() {
+        let endless = || {
+            let frames = futures_util::stream::repeat_with(|| Ok::<_, Status>(Frame::data(Bytes::new())));
+            Ok::<_, Status>(Response::new(StreamBody::new(frames)))
+        };
+        let service = service_fn(move |_: Request<()>| std::future::ready(endless()));
+        let service = DeadlineLayer::new(Duration::from_millis(1)).layer(service);
+        let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
+        let status = loop {
+            if let Err(status) = body.frame().await.expect("an endless stream") {
+                break status;
+            }
+        };
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn no_deadline_is_too_long() {
+        let service = service_fn(|_: Request<()>| {
+            std::future::ready(Ok::<_, Status>(Response::new(StreamBody::new(
+                futures_util::stream::empty::<Result<Frame<Bytes>, Infallible>>(),
+            ))))
+        });
+        let service = DeadlineLayer::new(Duration::MAX).layer(service);
+        assert!(service.oneshot(Request::new(())).await.is_ok());
     }
 }
