@@ -1,6 +1,6 @@
 //! One connection of a caller: TLS where the front speaks it, the byte tap, hyper, and the service's side.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -14,7 +14,8 @@ use tokio::net::TcpStream;
 use crate::byte_tap::{Refused, Watch, Watched};
 use crate::forward::forward;
 use crate::front::{FrontOptions, UpstreamProtocol};
-use crate::upstream::{Address, MAX_HEADER_LIST, RESET_STREAMS, Upstream};
+use crate::tunnel::Tunnel;
+use crate::upstream::{Address, MAX_HEADER_LIST, MAX_HEADERS, RESET_STREAMS, Upstream};
 use crate::{Policy, TapLog};
 
 /// What the exchanges of one connection share.
@@ -27,6 +28,19 @@ pub(crate) struct Connection {
     pub(crate) log: Arc<TapLog>,
     pub(crate) upstream: Upstream,
     pub(crate) watch: Watch,
+    /// What the connection goes on as, once its service has agreed to another protocol.
+    tunnel: Mutex<Option<Tunnel>>,
+}
+
+impl Connection {
+    /// HTTP is over on this connection when the answer at hand has been written.
+    pub(crate) fn goes_on_as(&self, tunnel: Tunnel) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Serves a connection until either side closes it.
@@ -65,16 +79,23 @@ where
         log: options.log.clone(),
         upstream: Upstream::new(address),
         watch: watch.clone(),
+        tunnel: Mutex::default(),
     });
-    let service = service_fn(move |request: Request<Incoming>| forward(connection.clone(), request));
+    let requests = connection.clone();
+    let service = service_fn(move |request: Request<Incoming>| forward(requests.clone(), request));
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().preserve_header_case(true).auto_date_header(false);
+    server.http1().preserve_header_case(true).auto_date_header(false).max_headers(MAX_HEADERS);
     server
         .http2()
         .auto_date_header(false)
+        // How many streams are served at once is the service's to say; what is too much for it waits here.
+        .max_concurrent_streams(None)
         .max_pending_accept_reset_streams(RESET_STREAMS)
         .max_local_error_reset_streams(None)
         .max_header_list_size(MAX_HEADER_LIST);
     // How the connection ended is in the taps of its exchanges.
-    let _ = server.serve_connection(TokioIo::new(Watched::new(stream, watch)), service).await;
+    let _ = server.serve_connection_with_upgrades(TokioIo::new(Watched::new(stream, watch)), service).await;
+    if let Some(tunnel) = connection.take_tunnel() {
+        tunnel.run().await;
+    }
 }

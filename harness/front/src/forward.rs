@@ -14,6 +14,7 @@ use crate::exchange::{Exchange, now};
 use crate::front::UpstreamProtocol;
 use crate::headers::{authority, header, recorded, remove_connection_headers, to_http1, to_http2};
 use crate::policy::Decision;
+use crate::tunnel::Tunnel;
 use crate::upstream::NoAnswer;
 
 /// The service broke the exchange off before the head of its answer.
@@ -27,8 +28,9 @@ pub(crate) struct BrokenOff(#[source] hyper::Error);
 /// Answers one request of a caller.
 pub(crate) async fn forward(
     connection: Arc<Connection>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, BrokenOff> {
+    let caller = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
     let caller_version = head.version;
     let tap = begun(&connection, &head);
@@ -43,10 +45,15 @@ pub(crate) async fn forward(
     }
     let is_sequential = caller_version != Version::HTTP_2;
     match connection.upstream.send(Request::from_parts(head, body), is_sequential).await {
-        Ok(response) => {
+        Ok(mut response) => {
+            let service = hyper::upgrade::on(&mut response);
             let (mut head, body) = response.into_parts();
             exchange.answered(head.status, &head.headers, false);
             connection.policy.response(&mut head);
+            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                connection.goes_on_as(Tunnel { caller, service, exchange });
+                return Ok(Response::from_parts(head, AnswerBody::Own(Full::default())));
+            }
             if head.version != caller_version {
                 remove_connection_headers(&mut head.headers);
                 head.version = caller_version;

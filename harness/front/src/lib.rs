@@ -17,6 +17,7 @@ mod headers;
 mod policy;
 mod tap_log;
 pub mod tls;
+mod tunnel;
 mod upstream;
 
 pub use error::FrontError;

@@ -118,10 +118,11 @@ impl Upstream {
         let stream = self.address.connect().await.map_err(NoAnswer::Unreachable)?;
         let (mut sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
+            .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(NoAnswer::Broken)?;
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         sender.ready().await.map_err(NoAnswer::Broken)?;
         Ok(sender)
     }
@@ -143,5 +144,9 @@ impl Upstream {
 /// connection down for those that were not (both directions).
 pub(crate) const RESET_STREAMS: usize = 100_000;
 
-/// Bytes of header list a front accepts: more than services do, so that the service's own limit is what counts.
-pub(crate) const MAX_HEADER_LIST: u32 = 256 * 1024;
+/// Bytes of header list a front accepts over HTTP/2: as many as the most generous of common services, so that the
+/// service's own limit is what counts.
+pub(crate) const MAX_HEADER_LIST: u32 = 1024 * 1024;
+
+/// Header lines a front accepts over HTTP/1.1, where hyper has to make room for them beforehand.
+pub(crate) const MAX_HEADERS: usize = 1024;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use spanwise_model::{Finding, PermutationResult, RunEvent, Summary, Value};
+use spanwise_model::{Finding, Header, Hop, PermutationResult, RunEvent, Summary, Value};
 
 use crate::Reporter;
 use crate::findings::span_path;
@@ -113,7 +113,22 @@ struct FindingJson {
     expected: Option<String>,
     actual: Option<String>,
     facts: BTreeMap<String, serde_json::Value>,
+    hop: Option<HopJson>,
     consequence_of: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct HopJson {
+    from: String,
+    to: String,
+    transport: String,
+    headers: Vec<HeaderJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeaderJson {
+    name: String,
+    value: String,
 }
 
 impl PermutationJson {
@@ -148,7 +163,21 @@ impl FindingJson {
             expected: finding.expected.clone(),
             actual: finding.actual.clone(),
             facts: finding.facts.iter().map(|(name, fact)| (name.clone(), json(fact))).collect(),
+            hop: finding.hop.as_ref().map(HopJson::of),
             consequence_of: finding.consequence_of,
+        }
+    }
+}
+
+impl HopJson {
+    fn of(hop: &Hop) -> HopJson {
+        let header =
+            |header: &Header| HeaderJson { name: header.name.clone(), value: header.value.to_string() };
+        HopJson {
+            from: hop.from.clone(),
+            to: hop.to.clone(),
+            transport: hop.transport.clone(),
+            headers: hop.headers.iter().map(header).collect(),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The report for a person: the tree of each distinct trace with the permutations that share it, then what is wrong
-//! with it, root causes first; what failed stands last, just above a summary of one line.
+//! with it, root causes first; what failed stands last, just above the summary.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 
-use spanwise_model::{Finding, Hop, Outcome, PermutationResult, RunEvent, Summary};
+use spanwise_model::{Finding, Hop, Level, Outcome, PermutationResult, RunEvent, Summary};
 
 use crate::Reporter;
 use crate::blocks::{Block, Share, blocks};
-use crate::findings::{root_causes, span_path};
+use crate::findings::{RootCause, root_causes, span_path};
 use crate::paint::{Paint, clean};
 use crate::progress::count;
 
@@ -63,7 +64,10 @@ impl<W: Write> Reporter for Terminal<W> {
         let mut page = Page { out: &mut self.out, paint: self.paint };
         let blocks = blocks(&self.results);
         for outcome in ORDER {
-            for block in blocks.iter().filter(|block| block.sample.outcome == outcome) {
+            let of_outcome = || blocks.iter().filter(|block| block.sample.outcome == outcome);
+            let says_more = |block: &&Block<'_>| !block.sample.findings.is_empty();
+            for block in of_outcome().filter(|block| !says_more(block)).chain(of_outcome().filter(says_more))
+            {
                 page.block(block)?;
             }
         }
@@ -111,9 +115,9 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn findings(&mut self, findings: &[Finding]) -> io::Result<()> {
-        let causes = root_causes(findings);
-        for cause in causes.iter().take(MOST_FINDINGS) {
-            self.finding(cause.finding)?;
+        let causes = alike(root_causes(findings));
+        for (cause, others) in causes.iter().take(MOST_FINDINGS) {
+            self.finding(cause.finding, *others)?;
             for finding in cause.explains.iter().take(MOST_FINDINGS) {
                 let level = self.paint.level(finding.level, finding.level.as_str());
                 let message = clean(&finding.message).replace('\n', " ");
@@ -121,10 +125,12 @@ impl<W: Write> Page<'_, W> {
             }
             self.more(cause.explains.len().saturating_sub(MOST_FINDINGS), "consequence")?;
         }
-        self.more(causes.len().saturating_sub(MOST_FINDINGS), "root cause")
+        let rest = causes.iter().skip(MOST_FINDINGS).map(|(_, others)| 1 + others).sum();
+        self.more(rest, "root cause")
     }
 
-    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+    /// A finding, and on how many other spans there is one that says the same.
+    fn finding(&mut self, finding: &Finding, others: usize) -> io::Result<()> {
         let level = self.paint.level(finding.level, finding.level.as_str());
         writeln!(self.out, "  {level} {}", self.paint.bold(&finding.rule))?;
         self.lines("    ", &finding.message)?;
@@ -140,6 +146,9 @@ impl<W: Write> Page<'_, W> {
             if let Some(text) = text {
                 let text = clean(text).replace('\n', "\n              ");
                 writeln!(self.out, "    {} {text}", self.paint.faint(&format!("{name:<9}")))?;
+            }
+            if name == "span" && others > 0 {
+                writeln!(self.out, "              and {} more like it", count(others, "span"))?;
             }
         }
         finding.hop.as_ref().map_or(Ok(()), |hop| self.hop(hop))
@@ -158,8 +167,12 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn summary(&mut self, results: &[PermutationResult], duration_ms: Option<u64>) -> io::Result<()> {
-        if let Some(causes) = most_frequent(results) {
-            writeln!(self.out, "root causes: {causes}")?;
+        let lines = [
+            ("root causes", frequent(results, Outcome::Failed)),
+            ("passed with", frequent(results, Outcome::Passed)),
+        ];
+        for (name, rules) in lines.iter().filter(|(_, rules)| !rules.is_empty()) {
+            writeln!(self.out, "{name}: {}", rules.join(", "))?;
         }
         let mut summary = Summary::default();
         results.iter().for_each(|result| summary.add(result.outcome));
@@ -214,24 +227,44 @@ fn extent(share: &Share<'_>) -> String {
     format!("  ({members} of {}{place})", count(*of, "permutation"))
 }
 
-/// The root causes of what failed, each with how many permutations it failed, the most frequent first. Of a permutation
-/// only those of its worst level count: they are what failed it.
-fn most_frequent(results: &[PermutationResult]) -> Option<String> {
-    let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
-    for result in results.iter().filter(|result| result.outcome == Outcome::Failed) {
+/// Root causes that say the same of different spans are shown once, with the number of the others.
+fn alike(causes: Vec<RootCause<'_>>) -> Vec<(RootCause<'_>, usize)> {
+    let mut places = HashMap::new();
+    let mut alike: Vec<(RootCause<'_>, usize)> = Vec::new();
+    for cause in causes {
+        let Finding { rule, level, message, expected, actual, hop, span_path, .. } = cause.finding;
+        let stands_alone = hop.is_some() || span_path.is_empty() || !cause.explains.is_empty();
+        let key = (!stands_alone).then_some((rule, level.as_str(), message, expected, actual));
+        match key.map(|key| *places.entry(key).or_insert(alike.len())) {
+            Some(place) if place < alike.len() => alike[place].1 += 1,
+            _ => alike.push((cause, 0)),
+        }
+    }
+    alike
+}
+
+/// The root causes among the results of an outcome, each with its number of permutations, the most frequent first. Of a
+/// permutation only those of its worst level count: they are what it takes to mend it.
+fn frequent(results: &[PermutationResult], outcome: Outcome) -> Vec<String> {
+    let mut rules: BTreeMap<(&str, Level), usize> = BTreeMap::new();
+    for result in results.iter().filter(|result| result.outcome == outcome) {
         let causes = root_causes(&result.findings);
-        let worst = causes.first().map(|cause| cause.finding.level);
-        let mut named: Vec<&str> = causes
+        let Some(worst) = causes.first().map(|cause| cause.finding.level) else { continue };
+        let named: BTreeSet<&str> = causes
             .iter()
-            .filter(|cause| Some(cause.finding.level) == worst)
+            .filter(|cause| cause.finding.level == worst)
             .map(|cause| &*cause.finding.rule)
             .collect();
-        named.sort_unstable();
-        named.dedup();
-        named.into_iter().for_each(|rule| *rules.entry(rule).or_default() += 1);
+        named.into_iter().for_each(|rule| *rules.entry((rule, worst)).or_default() += 1);
     }
-    let mut rules: Vec<(&str, usize)> = rules.into_iter().collect();
-    rules.sort_by_key(|(rule, number)| (std::cmp::Reverse(*number), *rule));
-    let show = |(rule, number): (&str, usize)| format!("{rule} ({})", count(number, "permutation"));
-    (!rules.is_empty()).then(|| rules.into_iter().map(show).collect::<Vec<_>>().join(", "))
+    let mut rules: Vec<((&str, Level), usize)> = rules.into_iter().collect();
+    rules.sort_by_key(|((rule, level), number)| (Reverse(*level), Reverse(*number), *rule));
+    let show = |((rule, level), number): ((&str, Level), usize)| {
+        let permutations = count(number, "permutation");
+        match level {
+            Level::Violation => format!("{rule} ({permutations})"),
+            Level::Warning | Level::Information => format!("{} {rule} ({permutations})", level.as_str()),
+        }
+    };
+    rules.into_iter().map(show).collect()
 }

@@ -3,14 +3,15 @@
 //! All files together are one observation, so that a trace may be spread over them; the results are one a trace, and one
 //! for each file that holds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use spanwise_check::{Checked, Engine, Profile};
+use indexmap::{IndexMap, IndexSet};
+use spanwise_check::{Checked, Engine, Index, Profile};
 use spanwise_collect::read_recording;
 use spanwise_decode::read_lines;
 use spanwise_model::{
-    Defect, Evidence, Export, Finding, Observation, Outcome, PermutationResult, RunEvent, Span, Summary,
-    TraceId, Verdict,
+    Defect, Evidence, Export, Finding, Observation, Outcome, PermutationResult, RunEvent, Span, SpanId,
+    Summary, TraceId, Verdict,
 };
 
 use crate::run::traces;
@@ -52,26 +53,36 @@ pub fn check(
     let mut empty = Vec::new();
     for file in files {
         let read = read(file)?;
-        if read.exports.is_empty() {
-            empty.push(file.file.as_str());
+        if read.spans.is_empty() {
+            let mut nothing = observation(&file.file);
+            append(&mut nothing, read);
+            empty.push(nothing);
+        } else {
+            append(&mut whole, read);
         }
-        append(&mut whole, read);
     }
     let engine = Engine::new(profile);
-    let (mut results, strays) = results(&engine, profile, &whole);
-    for file in empty {
-        let nothing = observation(file);
-        let checked = engine.check(&nothing);
-        results.push(result(file.to_owned(), &nothing, verdicts(&checked), checked.findings, profile));
-    }
-    on_event(&RunEvent::Started { suites: Vec::new(), permutations: results.len() });
+    let mut findings =
+        ByTrace::of(if whole.spans.is_empty() { Vec::new() } else { engine.check(&whole).findings });
+    let parts = parts(&whole);
+    on_event(&RunEvent::Started { suites: Vec::new(), permutations: parts.len() + empty.len() });
     let mut summary = Summary::default();
-    for result in results {
+    let mut tell = |result: PermutationResult| {
         summary.add(result.outcome);
         on_event(&RunEvent::Finished(Box::new(result)));
+    };
+    for (trace, part) in parts {
+        let one = take_part(&mut whole, trace, &part);
+        let mut verdicts = verdicts(&engine.check(&one));
+        findings.correct(trace, &mut verdicts);
+        tell(result(&one, verdicts, findings.take(Some(trace)), profile));
+    }
+    for nothing in empty {
+        let checked = engine.check(&nothing);
+        tell(result(&nothing, verdicts(&checked), checked.findings, profile));
     }
     let duration_ms = begun.elapsed().as_millis() as u64;
-    on_event(&RunEvent::Ended { strays, summary, duration_ms });
+    on_event(&RunEvent::Ended { strays: findings.rest(), summary, duration_ms });
     Ok(summary)
 }
 
@@ -136,68 +147,90 @@ fn append(whole: &mut Observation, read: Read) {
     whole.exports.extend(exports);
 }
 
-/// One result a trace, in the order the traces came, and the findings that belong to none.
-fn results(engine: &Engine, profile: Profile, whole: &Observation) -> (Vec<PermutationResult>, Vec<Finding>) {
-    if whole.exports.is_empty() {
-        return (Vec::new(), Vec::new());
-    }
-    let findings = engine.check(whole).findings;
-    let mut of_trace: BTreeMap<Option<TraceId>, Vec<usize>> = BTreeMap::new();
-    for at in 0..findings.len() {
-        of_trace.entry(findings[root(&findings, at)].trace_id).or_default().push(at);
-    }
-    let mut results = Vec::new();
-    for one in each_trace(whole) {
-        let trace = one.spans.first().map(|span| span.trace_id);
-        let own = take(&findings, &of_trace.remove(&trace).unwrap_or_default());
-        let mut verdicts = verdicts(&engine.check(&one));
-        // Alone, a trace may look worse than beside the others; what fails is what failed in the whole.
-        verdicts
-            .values_mut()
-            .filter(|verdict| **verdict == Verdict::Fail)
-            .for_each(|verdict| *verdict = Verdict::Pass);
-        for finding in findings.iter().filter(|finding| finding.trace_id == trace) {
-            verdicts.insert(finding.rule.to_string(), Verdict::Fail);
+/// The findings of the whole capture, by the trace that they are told with.
+struct ByTrace {
+    findings: Vec<Finding>,
+    /// Positions in ascending order, by the trace of the finding that explains them.
+    told_with: BTreeMap<Option<TraceId>, Vec<usize>>,
+    /// The rules that found something, by the trace they found it in.
+    failed: HashMap<TraceId, BTreeSet<String>>,
+}
+
+impl ByTrace {
+    fn of(findings: Vec<Finding>) -> ByTrace {
+        let mut told_with: BTreeMap<Option<TraceId>, Vec<usize>> = BTreeMap::new();
+        let mut failed: HashMap<TraceId, BTreeSet<String>> = HashMap::new();
+        for (at, finding) in findings.iter().enumerate() {
+            // What a finding explains is explained by no other.
+            let cause = finding.consequence_of.unwrap_or(at);
+            told_with.entry(findings[cause].trace_id).or_default().push(at);
+            if let Some(trace) = finding.trace_id {
+                failed.entry(trace).or_default().insert(finding.rule.to_string());
+            }
         }
-        results.push(result(one.name.clone(), &one, verdicts, own, profile));
+        ByTrace { findings, told_with, failed }
     }
-    let rest: Vec<usize> = of_trace.into_values().flatten().collect();
-    (results, take(&findings, &rest))
-}
 
-/// The finding that explains this one in the end.
-fn root(findings: &[Finding], mut at: usize) -> usize {
-    while let Some(cause) = findings[at].consequence_of {
-        at = cause;
-    }
-    at
-}
-
-/// Some of the findings, with their references to each other moved along.
-fn take(findings: &[Finding], wanted: &[usize]) -> Vec<Finding> {
-    let place = |cause: usize| wanted.iter().position(|at| *at == cause);
-    let taken = wanted.iter().map(|at| {
-        let finding = findings[*at].clone();
-        Finding { consequence_of: finding.consequence_of.and_then(place), ..finding }
-    });
-    taken.collect()
-}
-
-fn each_trace(whole: &Observation) -> Vec<Observation> {
-    let mut traces: indexmap::IndexMap<TraceId, Observation> = indexmap::IndexMap::new();
-    for span in &whole.spans {
-        let one = traces.entry(span.trace_id).or_insert_with(|| Observation {
-            exports: whole.exports.clone(),
-            ..observation(&span.trace_id.to_string())
+    /// Takes what is told with a trace, with the references of findings to each other moved along.
+    fn take(&mut self, trace: Option<TraceId>) -> Vec<Finding> {
+        let wanted = self.told_with.remove(&trace).unwrap_or_default();
+        let taken = wanted.iter().map(|at| {
+            let finding = self.findings[*at].clone();
+            let cause = finding.consequence_of.and_then(|cause| wanted.binary_search(&cause).ok());
+            Finding { consequence_of: cause, ..finding }
         });
-        one.spans.push(span.clone());
+        taken.collect()
     }
-    for defect in &whole.defects {
-        if let Some(one) = defect.trace_id.and_then(|trace| traces.get_mut(&trace)) {
-            one.defects.push(defect.clone());
+
+    /// What was told with no trace.
+    fn rest(mut self) -> Vec<Finding> {
+        let traces: Vec<_> = self.told_with.keys().copied().collect();
+        traces.into_iter().flat_map(|trace| self.take(trace)).collect()
+    }
+
+    /// Alone, a trace may look worse than beside the others; what fails is what failed in the whole.
+    fn correct(&self, trace: TraceId, verdicts: &mut BTreeMap<String, Verdict>) {
+        let failed = verdicts.values_mut().filter(|verdict| **verdict == Verdict::Fail);
+        failed.for_each(|verdict| *verdict = Verdict::Pass);
+        for rule in self.failed.get(&trace).into_iter().flatten() {
+            verdicts.insert(rule.clone(), Verdict::Fail);
         }
     }
-    traces.into_values().collect()
+}
+
+/// What a capture holds of one trace, as positions in it.
+#[derive(Default)]
+struct Part {
+    spans: Vec<usize>,
+    defects: Vec<usize>,
+}
+
+/// The traces of a capture in the order they came.
+fn parts(whole: &Observation) -> IndexMap<TraceId, Part> {
+    let mut parts: IndexMap<TraceId, Part> = IndexMap::new();
+    for (at, span) in whole.spans.iter().enumerate() {
+        parts.entry(span.trace_id).or_default().spans.push(at);
+    }
+    for (at, defect) in whole.defects.iter().enumerate() {
+        if let Some(part) = defect.trace_id.and_then(|trace| parts.get_mut(&trace)) {
+            part.defects.push(at);
+        }
+    }
+    parts
+}
+
+/// Moves one trace out of a capture, with the export requests that carried it.
+fn take_part(whole: &mut Observation, trace: TraceId, part: &Part) -> Observation {
+    let mut one = observation(&trace.to_string());
+    one.spans = part.spans.iter().map(|at| std::mem::take(&mut whole.spans[*at])).collect();
+    one.defects = part.defects.iter().map(|at| whole.defects[*at].clone()).collect();
+    let mut places: IndexSet<usize> = IndexSet::new();
+    let exports = one.spans.iter_mut().map(|span| &mut span.export);
+    for export in exports.chain(one.defects.iter_mut().map(|defect| &mut defect.export)) {
+        *export = export.map(|at| places.insert_full(at).0);
+    }
+    one.exports = places.iter().map(|at| whole.exports[*at].clone()).collect();
+    one
 }
 
 fn verdicts(checked: &Checked) -> BTreeMap<String, Verdict> {
@@ -205,7 +238,6 @@ fn verdicts(checked: &Checked) -> BTreeMap<String, Verdict> {
 }
 
 fn result(
-    name: String,
     observation: &Observation,
     rules: BTreeMap<String, Verdict>,
     findings: Vec<Finding>,
@@ -213,15 +245,33 @@ fn result(
 ) -> PermutationResult {
     let is_root = |finding: &&Finding| finding.consequence_of.is_none();
     let fails = findings.iter().filter(is_root).any(|finding| profile.fails_at(finding.level));
+    let mut traces = traces(observation);
+    let callers = callers(observation);
+    traces.iter_mut().for_each(|trace| trace.tree.insert_str(0, &callers));
     PermutationResult {
-        group: name.clone(),
-        name,
+        group: observation.name.clone(),
+        name: observation.name.clone(),
         outcome: if fails { Outcome::Failed } else { Outcome::Passed },
         duration_ms: 0,
-        traces: traces(observation),
+        traces,
         observation: String::new(),
         rules,
         findings,
         reason: None,
     }
+}
+
+/// Says of parents outside of the capture that they are taken for callers, in comments of the notation.
+fn callers(observation: &Observation) -> String {
+    let index = Index::new(observation);
+    let mut parents: IndexMap<SpanId, String> = IndexMap::new();
+    for node in index.called_from_outside() {
+        let called =
+            || format!("{} {} \"{}\"", node.shown_service(), node.kind.as_str(), node.name.escape_debug());
+        node.parent_span_id.map(|parent| parents.entry(parent).or_insert_with(called));
+    }
+    let line = |(parent, called)| {
+        format!("# {called} was called from outside of the capture, by the span {parent}.\n")
+    };
+    parents.into_iter().map(line).collect()
 }

@@ -39,10 +39,12 @@ impl Requirement {
     }
 }
 
-/// Where older conventions let a server say its path and scheme: `http.url` holds both.
+/// Where older conventions let a server say its path and scheme, and a client the host it calls: `http.url` holds all.
 const PATH_OR_URL: &[&str] = &["url.path", "http.target", "/http/path", "http.url", "/http/url"];
 const SCHEME_OR_URL: &[&str] =
     &["url.scheme", "http.scheme", "/http/client_protocol", "http.url", "/http/url"];
+const ADDRESS_OR_URL: &[&str] =
+    &["server.address", "net.peer.name", "net.host.name", "http.host", "/http/host", "http.url", "/http/url"];
 /// The called method, with or without its service.
 const RPC_METHOD: &[&str] = &["rpc.method"];
 
@@ -53,7 +55,7 @@ pub static REQUIRED: &[Requirement] = &[
     http(SpanKind::Server, SCHEME_OR_URL, When::Always),
     http(SpanKind::Server, semconv::HTTP_STATUS, When::Answered),
     http(SpanKind::Client, semconv::HTTP_METHOD, When::Always),
-    http(SpanKind::Client, semconv::SERVER_ADDRESS, When::Always),
+    http(SpanKind::Client, ADDRESS_OR_URL, When::Always),
     http(SpanKind::Client, semconv::SERVER_PORT, When::OddPort),
     http(SpanKind::Client, semconv::URL_FULL, When::Always),
     http(SpanKind::Client, semconv::HTTP_STATUS, When::Answered),

@@ -165,6 +165,24 @@ impl<'a> Index<'a> {
         self.requests.entry(request).map(|at| self.hop(at))
     }
 
+    /// In a capture, the spans whose parent is taken for a caller outside of it: of each trace those of the service that
+    /// began first, if they came from outside and nothing in the capture is their root.
+    pub fn called_from_outside(&self) -> Vec<Node<'_>> {
+        let mut called = Vec::new();
+        let traces = if self.is_capture() { self.traces() } else { Vec::new() };
+        // Clocks differ, so a root is above all others wherever it stands in time.
+        for (_, nodes) in traces.iter().filter(|(_, nodes)| !nodes.iter().any(|node| node.is_root())) {
+            let tops = || nodes.iter().copied().filter(|node| node.misses_parent());
+            let Some(first) = tops().min_by_key(|node| node.start) else { continue };
+            // Of services without a name, only the first span is known to be the entry.
+            let is_entry = |node: &Node<'_>| {
+                *node == first || (node.service().is_some() && node.service() == first.service())
+            };
+            called.extend(tops().filter(is_entry).filter(|node| node.came_from_outside()));
+        }
+        called
+    }
+
     /// Whether any span of a service came at all.
     pub fn has_any_span(&self) -> bool {
         self.nodes().next().is_some()

@@ -71,6 +71,12 @@ impl<'i> Node<'i> {
         self.parent_span_id.and_then(|id| self.index.find(self.trace_id, id)).is_some()
     }
 
+    /// Whether its parent is in another process, by what its exporter says, else by its kind.
+    pub fn came_from_outside(self) -> bool {
+        let serves = matches!(self.kind, SpanKind::Server | SpanKind::Consumer | SpanKind::Unspecified);
+        self.parent_is_remote.unwrap_or(serves)
+    }
+
     /// The service: who sent it, else its `service.name`.
     pub fn service(self) -> Option<&'i str> {
         service_of(self.span())

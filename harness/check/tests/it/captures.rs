@@ -1,6 +1,6 @@
 //! What can be said of linkage where spans are all there is.
 
-use crate::support::{check, show};
+use crate::support::{check, check_all, show};
 
 #[track_caller]
 fn roots(text: &str, expected: &[(&str, &str)]) {
@@ -64,6 +64,89 @@ fn a_root_beside_a_call_of_another_method_is_not_suspected() {
 api-service SERVER "POST /greet" 200
   api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S2
 backend-service SERVER "backend_service.v1.BackendService/GreetMany" OK trace=T2 during=S2
+"#;
+    roots(text, &[]);
+}
+
+#[test]
+fn clocks_that_differ_do_not_make_a_service_the_entry() {
+    // The backend's clock is behind: its span seems to begin first, but the other one has no parent at all.
+    let text = r#"
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK parent=?P1
+api-service SERVER "POST /greet" 200
+"#;
+    roots(text, &[("parent-not-exported", "violation")]);
+}
+
+#[test]
+fn without_names_only_the_first_span_is_known_to_be_the_entry() {
+    let text = r#"
+? SERVER "GET /x" 200 parent=?P1 remote=unknown
+? SERVER "b.B/Greet" OK parent=?P2 remote=unknown
+settings:
+  capture
+"#;
+    let [(_, checked)] = check(text).try_into().expect("one observation");
+    let found: Vec<_> = checked.root_causes().map(|f| (&*f.rule, f.level.as_str())).collect();
+    assert_eq!(found, [("service-label-missing", "violation")], "{}", show(&checked));
+}
+
+#[test]
+fn a_root_is_not_suspected_of_a_call_to_another_path_or_of_one_that_ended_long_before() {
+    let call = "api-service SERVER \"POST /greet\" 200\n  api-service CLIENT \"GET\" 200 id=S2 url.full=\"http://b/items/7\"\n";
+    let root = |path: &str| format!("{call}b SERVER \"GET\" 200 url.path=\"{path}\" trace=T2 during=S2\n");
+    roots(&root("/items/7"), &[("trace-split", "warning")]);
+    roots(&root("/7"), &[("trace-split", "warning")]);
+    roots(&root("/orders"), &[]);
+}
+
+#[test]
+fn a_request_that_made_its_calls_deeper_below_is_not_suspected() {
+    let text = r#"
+api-service SERVER "POST /greet" 200 id=S1
+  api-service INTERNAL "handler"
+    api-service CLIENT "GET" 200
+      other SERVER "GET /a" 200
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2 during=S1
+"#;
+    roots(text, &[]);
+}
+
+#[test]
+fn every_trace_has_findings_of_its_own() {
+    let text = r#"
+api-service SERVER "POST /greet" 200 !url.path
+api-service SERVER "POST /greet" 200 !url.path trace=T2
+"#;
+    let missing = ("required-http-label-missing", "violation");
+    roots(text, &[missing, missing]);
+    let text = "api-service UNSPECIFIED \"a\"\napi-service UNSPECIFIED \"a\" trace=T2\n";
+    roots(text, &[("kind-missing", "violation"), ("kind-missing", "violation")]);
+}
+
+#[test]
+fn a_refused_metadata_key_shows_on_the_span_of_the_call() {
+    let text = r#"
+api-service SERVER "POST /greet" 500 status=ERROR error.type="500"
+  api-service CLIENT "b.B/Greet" INTERNAL status=ERROR "Invalid metadata" error.type="INTERNAL"
+"#;
+    roots(text, &[("uppercase-metadata-key", "violation")]);
+}
+
+#[test]
+fn a_span_that_was_exported_twice_is_one_span() {
+    let text = "api-service SERVER \"POST /greet\" 200 id=S1\napi-service SERVER \"POST /greet\" 200 id=S1\n";
+    let [(mut observation, _)] = check(text).try_into().expect("one observation");
+    let [first, second] = observation.spans.as_mut_slice() else { panic!("two spans") };
+    (second.start, second.end) = (first.start, first.end);
+    let [(_, checked)] = check_all(vec![observation]).try_into().expect("one observation");
+    assert!(checked.findings.is_empty(), "{}", show(&checked));
+}
+
+#[test]
+fn clients_of_databases_are_not_judged_as_clients_of_http() {
+    let text = r#"
+api-service CLIENT "search" 404 db.system.name="elasticsearch" !http.request.method
 "#;
     roots(text, &[]);
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -22,9 +23,11 @@ use crate::clock::now;
 /// kept the pipe can make it matter.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// A started service. Dropping it kills its whole process group.
+/// A started service. Dropping it kills its whole process group and reaps it.
 pub struct Service {
     process: Arc<Process>,
+    /// The thread that waits for its end.
+    reaper: Option<JoinHandle<()>>,
     output: Arc<Output>,
     address: Option<SocketAddr>,
 }
@@ -69,9 +72,9 @@ impl Service {
         });
         process.happened(ProcessEventKind::Spawned);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        process.clone().reap_when_it_ends(child).map_err(failed)?;
+        let reaper = Some(process.clone().reap_when_it_ends(child).map_err(failed)?);
         // From here on, whatever fails drops the service, which kills it.
-        let service = Service { process, output, address: None };
+        let service = Service { process, reaper, output, address: None };
         if let Some(stdout) = stdout {
             let stdout = ChildStdout::from_std(stdout).map_err(failed)?;
             tokio::spawn(service.output.clone().read(Stream::Stdout, stdout));
@@ -189,18 +192,22 @@ impl Drop for Service {
         if self.process.exited.borrow().is_none() {
             self.process.signal(|pid| killpg(pid, Signal::SIGKILL), ProcessEventKind::Killed);
         }
+        // It is dead or dying, so this is short; whoever ends the harness next leaves nothing half done.
+        if let Some(reaper) = self.reaper.take() {
+            let _ = reaper.join();
+        }
     }
 }
 
 impl Process {
     /// Waits for the end on a thread of its own: no async runtime offers to wait and to reap in two steps.
-    fn reap_when_it_ends(self: Arc<Process>, child: Child) -> std::io::Result<()> {
+    fn reap_when_it_ends(self: Arc<Process>, child: Child) -> std::io::Result<JoinHandle<()>> {
         let wait = move || {
             let status = self.wait_and_reap(child);
             self.happened(exited(status));
             self.exited.send_replace(Some(status));
         };
-        std::thread::Builder::new().name("service".to_owned()).spawn(wait).map(drop)
+        std::thread::Builder::new().name("service".to_owned()).spawn(wait)
     }
 
     /// The process number stays taken, and so do those of its group, until the watcher has forgotten it and nobody

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use spanwise_model::{Observation, Span, WireTap};
+use spanwise_model::{Observation, WireTap};
 use spanwise_scenario::Plan;
 
 use super::complete::is_incomplete;
 use super::lane::{Lane, LaneReport, Seen};
+use super::observe::Strays;
 
 /// A permutation's observations: of the shared lane, and of a lane of its own where it ran again.
 pub(super) struct Settled {
@@ -34,21 +35,22 @@ fn may_have_made(observation: &Observation, strays: &[WireTap]) -> bool {
 pub(super) struct Attribution {
     waiting: BTreeMap<usize, Seen>,
     lanes: Vec<Lane>,
-    strays: Vec<Span>,
+    strays: Strays,
 }
 
 impl Attribution {
     /// Takes a lane's report; gives back what is settled by it.
     pub(super) fn settle(&mut self, plan: &Plan, report: LaneReport) -> Vec<Settled> {
-        let has_strays = !report.stray_spans.is_empty() || !report.stray_taps.is_empty();
         let misses = |observation: &Observation| {
-            is_incomplete(observation) || may_have_made(observation, &report.stray_taps)
+            is_incomplete(observation) || may_have_made(observation, &report.strays.taps)
         };
         let mut settled = Vec::new();
         let mut affected = 0;
         for (permutation, first) in report.seen {
             let is_affected = match &first {
-                Seen::Observed(observation, _) => !report.alone && has_strays && misses(observation),
+                Seen::Observed(observation, _) => {
+                    !report.alone && !report.strays.is_empty() && misses(observation)
+                }
                 Seen::CouldNotRun(_) => false,
             };
             if is_affected {
@@ -61,7 +63,8 @@ impl Attribution {
         }
         // Whoever runs again takes his strays along; what nobody misses belongs to nobody.
         if affected == 0 {
-            self.strays.extend(report.stray_spans);
+            self.strays.spans.extend(report.strays.spans);
+            self.strays.defects.extend(report.strays.defects);
         }
         settled
     }
@@ -82,8 +85,8 @@ impl Attribution {
         settled
     }
 
-    /// Spans that belong to no permutation.
-    pub(super) fn into_strays(self) -> Vec<Span> {
+    /// What belongs to no permutation.
+    pub(super) fn into_strays(self) -> Strays {
         self.strays
     }
 }

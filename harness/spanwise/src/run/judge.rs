@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use spanwise_check::{Checked, Engine, Member, Profile};
 use spanwise_model::{
-    Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceSummary, notation,
+    Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
+    notation,
 };
 use spanwise_normalize::agreeing;
 use spanwise_scenario::{Permutation, Plan};
@@ -14,6 +16,7 @@ use spanwise_scenario::{Permutation, Plan};
 use super::Options;
 use super::attribution::Settled;
 use super::lane::Seen;
+use super::observe::Strays;
 
 /// Judges permutations group by group, as their observations come in.
 pub(super) struct Judge {
@@ -58,13 +61,16 @@ impl Judge {
         results
     }
 
-    /// What there is to say of spans that belong to no permutation.
-    pub(super) fn strays(&self, spans: Vec<Span>) -> Vec<Finding> {
+    /// What there is to say of spans and payloads that belong to no permutation.
+    pub(super) fn strays(&self, strays: Strays) -> Vec<Finding> {
+        let Strays { spans, mut defects, .. } = strays;
+        // They point at exports of lanes that are gone.
+        defects.iter_mut().for_each(|defect| defect.export = None);
         let recorded = vec![Evidence::Spans, Evidence::Resource, Evidence::Exports];
         let observation =
-            Observation { name: "strays".to_owned(), spans, recorded, ..Observation::default() };
+            Observation { name: "strays".to_owned(), spans, defects, recorded, ..Observation::default() };
         let mut findings = self.engines[&self.options.profile].check(&observation).findings;
-        findings.retain(|finding| finding.rule == "stray-span");
+        findings.retain(|finding| ["stray-span", "malformed-telemetry"].contains(&&*finding.rule));
         findings.iter_mut().for_each(|finding| finding.consequence_of = None);
         findings
     }
@@ -189,21 +195,24 @@ fn outcome(permutation: &Permutation, checked: &Checked, profile: Profile) -> (O
     }
 }
 
-/// The traces of an observation, the driver's first, each with its tree in normal form.
+/// The traces of an observation, each with its tree in normal form: the driver's first, in the order of its requests, then
+/// the others in the order of their trees, so that it does not matter which came first.
 pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
-    let mut found: Vec<(spanwise_model::TraceId, Vec<Span>)> = Vec::new();
+    let mut traces: IndexMap<TraceId, Vec<Span>> = IndexMap::new();
     for span in &observation.spans {
-        match found.iter_mut().find(|(trace, _)| *trace == span.trace_id) {
-            Some((_, spans)) => spans.push(span.clone()),
-            None => found.push((span.trace_id, vec![span.clone()])),
-        }
+        traces.entry(span.trace_id).or_default().push(span.clone());
     }
-    let summary = |(trace_id, spans): (spanwise_model::TraceId, Vec<Span>)| {
+    let driven = traces.values().take_while(|spans| spans.iter().any(Span::is_driver)).count();
+    let summary = |(trace_id, spans): (TraceId, Vec<Span>)| {
         let count = spans.iter().filter(|span| !span.is_driver()).count();
         let is_of_trace = |request: &&Request| request.trace_id == trace_id;
         let requests = observation.requests.iter().filter(is_of_trace).cloned().collect();
-        let one = Observation { spans, requests, ..Observation::default() };
-        TraceSummary { trace_id, spans: count, tree: notation::print(&agreeing(&one)) }
+        let one = agreeing(&Observation { spans, requests, ..Observation::default() });
+        // The normal form has names of its own for traces.
+        let tree = one.spans.first().map(|span| notation::print_trace(&one, span.trace_id));
+        TraceSummary { trace_id, spans: count, tree: tree.unwrap_or_default() }
     };
-    found.into_iter().map(summary).collect()
+    let mut summaries: Vec<TraceSummary> = traces.into_iter().map(summary).collect();
+    summaries[driven..].sort_by(|one, other| one.tree.cmp(&other.tree));
+    summaries
 }

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use spanwise_drive::Descriptors;
-use spanwise_model::{Observation, Span, WireTap};
+use spanwise_model::Observation;
 use spanwise_scenario::{Channel, Permutation, Plan, RequestForm};
 use tokio::sync::mpsc;
 
 use super::instances::{Instances, chain};
-use super::observe::Scene;
+use super::observe::{Scene, Strays};
 use super::send::{self, Sent};
 use super::world::World;
-use super::{News, complete, observe};
+use super::{News, complete};
 
 /// Permutations that run in one start of one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +33,8 @@ pub(super) struct LaneReport {
     pub(super) alone: bool,
     /// One entry for each of its permutations.
     pub(super) seen: Vec<(usize, Seen)>,
-    /// Spans that belong to no permutation of the lane.
-    pub(super) stray_spans: Vec<Span>,
-    /// Exchanges that belong to no permutation of the lane.
-    pub(super) stray_taps: Vec<WireTap>,
+    /// What belongs to no permutation of the lane.
+    pub(super) strays: Strays,
 }
 
 /// What was seen of one permutation.
@@ -125,11 +123,8 @@ pub(super) async fn run(world: &World, plan: &Plan, lane: Lane, news: &mpsc::Sen
         ));
     }
     // In a lane of one, all there is belongs to the one.
-    let (stray_spans, stray_taps) = match lane.alone {
-        true => (Vec::new(), Vec::new()),
-        false => observe::strays(&instances, &traces),
-    };
-    LaneReport { alone: lane.alone, seen, stray_spans, stray_taps }
+    let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &traces) };
+    LaneReport { alone: lane.alone, seen, strays }
 }
 
 /// Sends a permutation's requests and waits until what must come of them has come; true when it had not in time.

@@ -100,16 +100,40 @@ impl Scene<'_> {
     }
 }
 
-/// The spans and exchanges of a shared lane that none of its permutations named.
-pub(super) fn strays(instances: &Instances, named: &[TraceId]) -> (Vec<Span>, Vec<WireTap>) {
-    let named: HashSet<TraceId> = named.iter().copied().collect();
-    let store = instances.store();
-    let traces = store.traces().into_iter().filter(|trace| !named.contains(trace));
-    let spans = traces.flat_map(|trace| store.spans_of(trace).0).collect();
-    let names = |tap: &WireTap| {
-        let formats = super::send::FORMATS.into_iter();
-        formats.filter_map(|format| tap.context_in(format)).any(|context| named.contains(&context.trace_id))
-    };
-    let is_stray = |tap: &WireTap| !names(tap) && tap.from.as_ref().is_none_or(|from| !from.is_driver());
-    (spans, instances.taps.all().into_iter().filter(is_stray).collect())
+/// What came in a shared lane and belongs to none of its permutations.
+#[derive(Default)]
+pub(super) struct Strays {
+    pub(super) spans: Vec<Span>,
+    pub(super) taps: Vec<WireTap>,
+    /// Of payloads as a whole; those of a trace are its permutation's.
+    pub(super) defects: Vec<Defect>,
+    /// Whether a service exported, but no span.
+    pub(super) empty_exports: bool,
+}
+
+impl Strays {
+    /// What a lane leaves, beside the traces that its permutations named.
+    pub(super) fn of_lane(instances: &Instances, named: &[TraceId]) -> Strays {
+        let named: HashSet<TraceId> = named.iter().copied().collect();
+        let store = instances.store();
+        let traces = store.traces().into_iter().filter(|trace| !named.contains(trace));
+        let names = |tap: &WireTap| {
+            let contexts = super::send::FORMATS.into_iter().filter_map(|format| tap.context_in(format));
+            contexts.map(|context| context.trace_id).any(|trace| named.contains(&trace))
+        };
+        let is_drivers = |tap: &WireTap| tap.from.as_ref().is_some_and(|from| from.is_driver());
+        let taps = instances.taps.all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
+        Strays {
+            spans: traces.flat_map(|trace| store.spans_of(trace).0).collect(),
+            taps: taps.collect(),
+            defects: store.payload_defects(),
+            empty_exports: store.exports().iter().any(|export| export.spans == 0),
+        }
+    }
+
+    /// Whether anything here could be what a permutation misses.
+    pub(super) fn is_empty(&self) -> bool {
+        let Strays { spans, taps, defects, empty_exports } = self;
+        spans.is_empty() && taps.is_empty() && defects.is_empty() && !empty_exports
+    }
 }

@@ -65,9 +65,12 @@ wire:
     check: Check::One(check),
 };
 
+/// The sender of a call of which it is not known who made it.
+const CALLER: &str = "its caller";
+
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let driver_sent = sent_by_driver(index);
-    let callers: HashSet<usize> = entry_spans(index).into_iter().map(Node::at).collect();
+    let callers: HashSet<usize> = index.called_from_outside().into_iter().map(Node::at).collect();
     // One parent that is missing is one finding, however many children it had.
     let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::new();
     let mut first: Vec<(Node<'_>, SpanId)> = Vec::new();
@@ -80,7 +83,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         // Without a name nobody can say whether it is the entry service.
-        if index.is_capture() && node.service().is_none() && comes_from_outside(node) {
+        if index.is_capture() && node.service().is_none() && node.came_from_outside() {
             findings.not_observed();
             continue;
         }
@@ -99,10 +102,11 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             Some(hop) => hop.from(),
             None => node.service().filter(|_| !remote),
         };
-        let sender = sender.unwrap_or("its caller");
+        let sender = sender.unwrap_or(CALLER);
         let cause = likeliest_cause(index, hop);
         let message = format!(
-            "The parent {parent} of this span never arrived. {sender} should have exported it; {}.",
+            "The parent {parent} of this span never arrived. {} should have exported it; {}.",
+            if sender == CALLER { "Its caller" } else { sender },
             explain(cause)
         );
         let mut report = findings
@@ -152,34 +156,4 @@ fn sent_by_driver(index: &Index<'_>) -> HashSet<SpanId> {
     let sent = headers.filter_map(|header| header.read.ok()).map(|context| context.span_id);
     let contexts = index.requests().filter_map(|(_, request)| request.context.map(|c| c.span_id));
     sent.chain(contexts).collect()
-}
-
-/// In a capture, the spans whose parent is taken for a caller outside of it: of each trace those of the service that began
-/// first, if they came from outside and nothing in the capture is their root.
-pub(crate) fn entry_spans<'i>(index: &'i Index<'_>) -> Vec<Node<'i>> {
-    let mut entries = Vec::new();
-    if !index.is_capture() {
-        return entries;
-    }
-    for (_, nodes) in index.traces() {
-        // Clocks differ, so a root is above all others wherever it stands in time.
-        if nodes.iter().any(|node| node.is_root()) {
-            continue;
-        }
-        let tops = || nodes.iter().copied().filter(|node| node.misses_parent());
-        let Some(first) = tops().min_by_key(|node| node.start) else { continue };
-        entries.extend(tops().filter(|node| is_entry(*node, first) && comes_from_outside(*node)));
-    }
-    entries
-}
-
-/// Whether a span is of the entry service; where that has no name, only the first span is known to be.
-fn is_entry(node: Node<'_>, first: Node<'_>) -> bool {
-    node == first || (node.service().is_some() && node.service() == first.service())
-}
-
-/// Whether the parent of a span is in another process, as far as is known.
-fn comes_from_outside(node: Node<'_>) -> bool {
-    let serves = matches!(node.kind, SpanKind::Server | SpanKind::Consumer | SpanKind::Unspecified);
-    node.parent_is_remote.unwrap_or(serves)
 }
