@@ -30,7 +30,8 @@ const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.t
 ///
 /// Spans, their labels, status, events and links stay, and the requests. Wire taps, logs, exports, process events, defects
 /// and settings go; of a resource only `service.name` stays, wherever the exporter put it. Doubles, bytes, lists and maps
-/// become text, as Cloud Trace v2 has nothing else for them; `url.scheme` reads `http` for `https` too.
+/// become text, as Cloud Trace v2 has nothing else for them: lists and maps as JSON without spaces, which text that is a
+/// JSON list becomes as well. `url.scheme` reads `http` for `https` too.
 pub fn agreeing(observation: &Observation) -> Observation {
     let mut reduced = observation.clone();
     reduced.name.clear();
@@ -86,19 +87,32 @@ fn reduce_attributes(attributes: &mut Vec<(String, Value)>) {
     attributes.retain(|(key, _)| !belongs(key, &EXPORTER) && !belongs(key, &CHANNEL));
     for (key, value) in attributes {
         match value {
-            Value::Double(_) | Value::Bytes(_) | Value::Array(_) | Value::Map(_) => {
-                *value = Value::Str(without_spaces(&value.to_string()));
-            }
-            Value::Str(text) if text.starts_with('[') => *text = without_spaces(text),
+            Value::Double(_) | Value::Bytes(_) => *value = Value::Str(value.to_string()),
+            Value::Array(_) | Value::Map(_) => *value = Value::Str(json(value).to_string()),
+            Value::Str(text) if text.starts_with('[') => compact(text),
             Value::Str(text) if key == "url.scheme" && text == "https" => *text = "http".to_owned(),
             _ => {}
         }
     }
 }
 
-/// Lists as exporters write them into text differ in spaces and quotes.
-fn without_spaces(text: &str) -> String {
-    text.chars().filter(|c| !matches!(c, ' ' | '"')).collect()
+/// Takes the spaces between the items out of text that is a JSON list: exporters that write lists as text differ in them.
+/// Any other text that begins like a list, such as `[Errno 111] Connection refused`, stays as it is.
+fn compact(text: &mut String) {
+    if let Ok(list @ serde_json::Value::Array(_)) = serde_json::from_str(text) {
+        *text = list.to_string();
+    }
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Int(number) => (*number).into(),
+        Value::Bool(truth) => (*truth).into(),
+        Value::Double(number) => (*number).into(),
+        Value::Array(items) => items.iter().map(json).collect(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+        Value::Str(_) | Value::Bytes(_) | Value::Scrubbed(_) => value.to_string().into(),
+    }
 }
 
 fn remoteness(observation: &mut Observation) {

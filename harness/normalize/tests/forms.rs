@@ -99,13 +99,13 @@ fn why_no_answer_came_is_scrubbed_where_the_machine_says_it() {
 fn exporters_and_channels_agree() {
     let agreed = "\
 driver CLIENT \"GET /x\" 200
-  api SERVER \"GET /x\" 200 list=\"[a,1]\" n=\"1.5\"
+  api SERVER \"GET /x\" 200 list=\"[\\\"a b\\\",1]\" n=\"1.5\"
 ";
     check_agreeing(
         "\
 --- permutation demo/greet/export=otlp-grpc
 driver CLIENT \"GET /x\" 200 id=S1
-  api SERVER \"GET /x\" 200 url.scheme=\"https\" n=1.5 list=[\"a\", 1] network.protocol.version=\"2\" tracestate=\"a=1\"
+  api SERVER \"GET /x\" 200 url.scheme=\"https\" n=1.5 list=[\"a b\", 1] network.protocol.version=\"2\" tracestate=\"a=1\"
 wire:
   driver -> api h2 traceparent: T1-S1-01
 resource:
@@ -119,9 +119,27 @@ settings:
         "\
 --- permutation demo/greet/export=gcp_trace
 driver CLIENT \"GET /x\" 200
-  api SERVER \"GET /x\" 200 via=cloud-trace-grpc rpc-code=0 n=\"1.5\" list=\"[\\\"a\\\", 1]\" g.co/agent=\"x\" telemetry.sdk.language=\"rust\"
+  api SERVER \"GET /x\" 200 via=cloud-trace-grpc rpc-code=0 n=\"1.5\" list=\"[\\\"a b\\\", 1]\" g.co/agent=\"x\" telemetry.sdk.language=\"rust\"
 ",
         agreed,
+    );
+}
+
+#[test]
+fn text_that_only_begins_like_a_list_is_kept_and_scrubbed() {
+    check_agreeing(
+        "\
+api INTERNAL \"work\" note=\"[Errno 111] Connection refused\" size=\"[a, b]\"
+  | event \"exception\" exception.message=\"[Errno 111] Connection refused\"
+",
+        "\
+api INTERNAL \"work\" note=\"[Errno 111] Connection refused\" size=\"[a, b]\"
+  | event \"exception\" exception.message=<message>
+",
+    );
+    check_agreeing(
+        "api INTERNAL \"work\" exception.message=\"[\\\"connection refused\\\", 1]\"\n",
+        "api INTERNAL \"work\" exception.message=<message>\n",
     );
 }
 
