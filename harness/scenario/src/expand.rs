@@ -12,7 +12,7 @@ use crate::each::{self, Each};
 use crate::error::{File, SuiteError};
 use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
-use crate::request::{EntryRequest, check_targets, request};
+use crate::request::{EntryRequest, check_forms, request};
 use crate::service::{Overrides, Service, needed, variables};
 use crate::setting::{SettingKey, start};
 use crate::suite::{DriverContext, Permutation, Setting};
@@ -57,7 +57,7 @@ struct Expansion<'a> {
 impl Expansion<'_> {
     fn case(&mut self, name: &Spanned<String>, case: &CaseFile) -> Result<(), SuiteError> {
         let file = self.file;
-        check_targets(file, case, self.services)?;
+        check_forms(file, case, self.services)?;
         let axes = of_case(file, self.axes, case)?;
         let users = each::users(file, case)?;
         self.not_too_many(name, case, &axes, users.len())?;

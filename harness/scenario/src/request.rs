@@ -210,12 +210,22 @@ fn header_name(file: File<'_>, name: &Spanned<String>) -> Result<String, SuiteEr
     Ok(lower)
 }
 
-/// Checks both forms' targets.
-pub(crate) fn check_targets(
+/// Checks both forms' targets, and that nothing is expected of a form that the case does not have.
+pub(crate) fn check_forms(
     file: File<'_>,
     case: &CaseFile,
     services: &[Service<'_>],
 ) -> Result<(), SuiteError> {
+    let http = case.expect.http.as_ref().map(|expected| expected.referenced);
+    let grpc = case.expect.grpc.as_ref().map(|expected| expected.referenced);
+    for (form, expected, has_form) in
+        [("http", http, case.http.is_some()), ("grpc", grpc, case.grpc.is_some())]
+    {
+        if let Some(place) = expected.filter(|_| !has_form) {
+            let error = file.error(place, format!("the case has no `{form}` form to expect this of"));
+            return Err(error.with_help(format!("add the form `{form}`, or remove `expect.{form}`")));
+        }
+    }
     if let Some(http) = &case.http {
         known_target(file, &http.to, ServiceProtocol::Http, services)?;
     }

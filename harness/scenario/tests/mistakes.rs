@@ -227,6 +227,18 @@ fn requests_and_expectations() {
     );
     check("http: 200", "http: ^700", "`700` is no HTTP status, no gRPC code, and not `broken`", "");
     check("grpc: OK", "grpc: ^CANCELED", "`CANCELED` is no gRPC code", "did you mean `CANCELLED`?");
+    check(
+        "    grpc: { to: orders, call: shop.Orders/Buy, message: { item: \"{{each.item}}\" } }\n    expect: { http: 200, grpc: OK }",
+        "    expect: { http: 200, grpc: ^OK }",
+        "the case has no `grpc` form to expect this of",
+        "add the form `grpc`, or remove `expect.grpc`",
+    );
+    check(
+        "    http: { to: web, post: /buy, json: { item: \"{{each.item}}\" }, headers: { X-Shop: main } }\n    grpc: { to: orders, call: shop.Orders/Buy, message: { item: \"{{each.item}}\" } }\n    expect: { http: 200, grpc: OK }",
+        "    grpc: { to: orders, call: shop.Orders/Buy, message: { item: \"{{each.item}}\" } }\n    expect: { http: ^200 }",
+        "the case has no `http` form to expect this of",
+        "add the form `http`, or remove `expect.http`",
+    );
     check("    axes: {", "    concurrent: ^1\n    axes: {", "`concurrent` is a number from 2 to 1000", "");
     check("[tea, 7]", "[tea, ^tea]", "`each` has the value `tea` twice", "");
     check("item: [tea, 7]", "item: [tea], ^entry: [x]", "`entry` is an axis of the suite already", "");
