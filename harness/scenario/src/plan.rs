@@ -22,7 +22,7 @@ pub struct Plan {
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// Its members, as indices into [`Plan::permutations`]; the first is the leader.
+    /// Its members, as indices into [`Plan::permutations`].
     pub permutations: Vec<usize>,
 }
 

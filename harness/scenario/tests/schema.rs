@@ -1,5 +1,8 @@
 //! The JSON Schema of suite files, which editors complete by, knows the keys and words that the reader knows, and no
-//! others. The reader is asked: it names what it knows when it meets something else.
+//! others. The reader is asked: it names what it knows when it meets something else. The demo suite follows the schema.
+
+#[path = "../../../fixtures/schema/validator.rs"]
+mod validator;
 
 use std::collections::BTreeSet;
 
@@ -7,6 +10,7 @@ use serde_json::Value;
 use spanwise_scenario::{Known, Suite};
 
 const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
+const DEMO: &str = include_str!("../../../fixtures/suites/demo.yaml");
 const KNOWN: Known<'static> =
     Known { rules: &[], profiles: &["cloud-run", "otel", "strict"], demos: &["web"] };
 
@@ -74,4 +78,26 @@ fn words() {
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
     check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
     check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");
+}
+
+#[test]
+fn the_demo_suite_follows_the_schema() {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    #[track_caller]
+    fn check(schema: &Value, from: &str, to: &str, expected: &[&str]) {
+        assert!(DEMO.contains(from), "{from:?} is not in the demo suite");
+        let suite: Value = serde_saphyr::from_str(&DEMO.replacen(from, to, 1)).expect("the suite is YAML");
+        let breaches = validator::breaches(schema, &suite);
+        assert_eq!(breaches.len(), expected.len(), "{breaches:#?}");
+        for (breach, part) in breaches.iter().zip(expected) {
+            assert!(breach.starts_with(part), "{breach}");
+        }
+    }
+    check(&schema, "suite: demo", "suite: demo", &[]);
+    check(&schema, "suite: demo", "suit: demo", &[": additionalProperties", ": required"]);
+    check(&schema, "suite: demo", "suite: .demo", &["/suite: pattern"]);
+    check(&schema, "protocol: grpc", "protocol: smtp", &["/services/backend-service/protocol: enum"]);
+    check(&schema, "concurrent: 50", "concurrent: 1", &["/cases/concurrent-users/concurrent: minimum"]);
+    check(&schema, "post: /greet", "post: /greet, get: /greet", &["/cases/greet/http: oneOf"]);
+    check(&schema, "entry: [http", "entry: [htp", &["/axes/entry/0: enum"]);
 }
