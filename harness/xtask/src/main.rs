@@ -11,7 +11,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask tidy | generate | new-rule FAMILY NAME
 
-  tidy                  check the house rules that the compiler does not: file heads and lengths, waits, generated pages
+  tidy                  check the house rules that the compiler does not: file heads and lengths, waits, reasons for
+                        dependencies, generated pages
   generate              write the generated pages anew
   new-rule FAMILY NAME  write the skeleton of a rule and register it";
 

@@ -27,6 +27,8 @@ pub(crate) fn tidy(root: &Path) -> Result<(), Vec<String>> {
         let name = path.display().to_string();
         complaints.extend(source(&name, &text));
     }
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+    complaints.extend(unexplained(&read("Cargo.toml"), &read("ARCHITECTURE.md")));
     complaints.extend(generate::stale(root));
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
 }
@@ -61,6 +63,24 @@ fn source(name: &str, text: &str) -> Vec<String> {
     complaints
 }
 
+/// Dependencies of the workspace, its own packages aside, of which ARCHITECTURE.md does not say why they are there.
+fn unexplained(manifest: &str, architecture: &str) -> Vec<String> {
+    let section = manifest.lines().enumerate().skip_while(|(_, line)| *line != "[workspace.dependencies]");
+    let entries = section.skip(1).take_while(|(_, line)| !line.starts_with('['));
+    let mut complaints = Vec::new();
+    for (at, line) in entries {
+        let Some((name, value)) = line.split_once('=') else { continue };
+        let name = name.trim();
+        if !value.contains("path =") && !architecture.contains(&format!("`{name}`")) {
+            complaints.push(format!(
+                "Cargo.toml:{}: {name}: ARCHITECTURE.md does not name it; say there why it is needed",
+                at + 1
+            ));
+        }
+    }
+    complaints
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +108,14 @@ mod tests {
         let wait = format!("thread::sle{}", "ep(x);");
         check(&format!("//! A file.\n{wait}\n"), &["x.rs:2: a wait"]);
         check(&format!("//! A file.\n{WAIT_REASON} the fault is the wait\n{wait}\n"), &[]);
+    }
+    #[test]
+    fn every_dependency_needs_its_reason() {
+        let manifest = "[workspace]\nx = 1\n[workspace.dependencies]\n\n# words\nown = { path = \"own\" }\n\
+                        serde = \"1\"\nserde_json = { version = \"1\" }\n\n[profile.dev]\ndebug = false\n";
+        assert_eq!(unexplained(manifest, "| `serde`, `serde_json` | captures |"), Vec::<String>::new());
+        let found = unexplained(manifest, "| `serde` | captures |");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("Cargo.toml:8: serde_json:"), "{found:?}");
     }
 }
