@@ -1,21 +1,17 @@
-//! One trial for each permutation of the demo suite, under its full name.
+//! One trial for each permutation of the demo suite, under its full name, and one for what the rules say of each case.
 //!
 //! The selected permutations run once, through the run loop, before the trials look up their results: names, filters and
-//! `--list` work as in any Rust test. A `#[test]` in this binary would never run; unit tests belong elsewhere.
+//! `--list` work as in any Rust test. A `#[test]` in this binary would never run; unit tests stand in the library.
 
-mod group;
-mod stale;
-
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use spanwise::Options;
-use spanwise::model::{Outcome, PermutationResult, RunEvent};
+use spanwise::model::{PermutationResult, RunEvent};
 use spanwise::plan::{Planned, SuiteText, plan};
-
-use group::Groups;
+use spanwise_snapshots::{Groups, Verdicts, case_of, folder, no_stale};
 
 fn main() -> ExitCode {
     if let Some(code) = spanwise::demo::serve_if_asked() {
@@ -42,24 +38,34 @@ fn conclude(conclusion: Conclusion) -> ExitCode {
 }
 
 fn trials(arguments: &Arguments, planned: Planned) -> Vec<Trial> {
-    let all: Vec<String> = planned.plan.groups.iter().map(|group| group.name.clone()).collect();
-    let stale = Trial::test("no-stale-snapshots", move || stale::check(&all));
     let names: Vec<String> =
         planned.plan.permutations.iter().map(|permutation| permutation.name.to_string()).collect();
-    let results = match arguments.list {
-        true => Arc::new(Groups::default()),
-        false => Arc::new(Groups::of(observe(arguments, planned))),
+    let cases: BTreeSet<String> = names.iter().map(|name| case_of(name).to_owned()).collect();
+    let groups = planned.plan.groups.iter().map(|group| group.name.clone());
+    let compared: Vec<String> = groups.chain(cases.iter().map(|case| Verdicts::name(case))).collect();
+    let stale =
+        Trial::test("no-stale-snapshots", move || no_stale(folder(), &compared).map_err(Failed::from));
+    let results = if arguments.list { Vec::new() } else { observe(arguments, planned) };
+    let groups = Arc::new(Groups::of(folder(), &results));
+    let verdicts = Arc::new(Verdicts::of(folder(), &results));
+    let permutation = |name: String| {
+        let groups = groups.clone();
+        Trial::test(name.clone(), move || groups.verdict(&name).map_err(Failed::from))
     };
-    let trial = |name: String| {
-        let results = results.clone();
-        Trial::test(name.clone(), move || results.verdict(&name))
+    let case = |case: String| {
+        let verdicts = verdicts.clone();
+        Trial::test(Verdicts::name(&case), move || verdicts.verdict(&case).map_err(Failed::from))
     };
-    names.into_iter().map(trial).chain([stale]).collect()
+    let permutations = names.into_iter().map(permutation);
+    permutations.chain(cases.into_iter().map(case)).chain([stale]).collect()
 }
 
-/// Runs what the arguments select.
+/// Runs what the arguments select; where they select the verdicts of a case, all of the case.
 fn observe(arguments: &Arguments, mut planned: Planned) -> Vec<PermutationResult> {
-    planned.plan.retain(|one| selects(arguments, one.name.as_str()));
+    planned.plan.retain(|one| {
+        let name = one.name.as_str();
+        selects(arguments, name) || selects(arguments, &Verdicts::name(case_of(name)))
+    });
     if planned.plan.permutations.is_empty() {
         return Vec::new();
     }
@@ -89,20 +95,4 @@ fn observe(arguments: &Arguments, mut planned: Planned) -> Vec<PermutationResult
 fn selects(arguments: &Arguments, name: &str) -> bool {
     let is = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
     arguments.filter.as_ref().is_none_or(is) && !arguments.skip.iter().any(is)
-}
-
-/// What stands between a result and its comparison with a snapshot.
-fn outcome(result: &PermutationResult) -> Result<(), Failed> {
-    match result.outcome {
-        Outcome::Passed | Outcome::FailedAsKnown => Ok(()),
-        Outcome::CouldNotRun => {
-            Err(format!("could not run: {}", result.reason.as_deref().unwrap_or("no reason given")).into())
-        }
-        Outcome::UnexpectedlyPassed => Err(result.reason.clone().unwrap_or_default().into()),
-        Outcome::Failed => {
-            let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
-            let lines = causes.map(|finding| format!("{}: {}", finding.rule, finding.message));
-            Err(lines.collect::<Vec<_>>().join("\n").into())
-        }
-    }
 }
