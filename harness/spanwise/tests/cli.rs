@@ -175,6 +175,11 @@ fn the_collector_says_where_it_listens_and_what_it_got() {
 #[test]
 fn names_and_rules_can_be_listed_and_explained() {
     check(&[("spanwise.yaml", SUITE)], &["list"], 0, &["small/greet/entry=grpc"]);
+    let one = check(&[("spanwise.yaml", SUITE)], &["list", "--filter", "small/greet"], 0, &[]);
+    assert_eq!(one, "small/greet/entry=grpc\n");
+    check(&[("spanwise.yaml", SUITE)], &["list", "--filter", "small/gret"], 4, &["no permutation"]);
+    check(&[], &["list", "missing.yaml"], 2, &["missing.yaml"]);
+    check(&[], &["list", "--rules", "small.yaml"], 2, &["--rules"]);
     check(&[], &["list", "--rules"], 0, &["secure-channel-unlinked", "violation", "linkage"]);
     check(&[], &["explain", "secure-channel-unlinked"], 0, &["# secure-channel-unlinked", "How to fix"]);
 }

@@ -13,7 +13,8 @@ use super::{Exit, suites};
 pub(super) struct ListArguments {
     /// Suite files; without one ./spanwise.yaml, and without that the demo
     suites: Vec<PathBuf>,
-    /// Only permutations whose full name matches
+    /// Only permutations whose full name, or a beginning of it, matches: `demo/greet` is the whole case; `*` stands for a
+    /// component or a part of one, `**` for any number of components. May be given several times: one match is enough
     #[arg(long, value_name = "PATTERN")]
     filter: Vec<Pattern>,
     /// The rules in place of permutations: name, level, family
@@ -34,6 +35,7 @@ pub(super) fn list(arguments: ListArguments) -> Exit {
         }
     };
     if lines.is_empty() {
+        eprintln!("spanwise: no permutation is selected; `spanwise list` without a filter prints all names");
         return Exit::NothingSelected;
     }
     // Whoever reads only the first lines, `| head`, has what he wanted.

@@ -16,7 +16,8 @@ use super::{Exit, Format, runtime, suites, unusable};
 pub(super) struct RunArguments {
     /// Suite files; without one ./spanwise.yaml, and without that the demo
     suites: Vec<PathBuf>,
-    /// Only permutations whose full name matches: `*` is a component or a part of one, `**` any number of components
+    /// Only permutations whose full name, or a beginning of it, matches: `demo/greet` is the whole case; `*` stands for a
+    /// component or a part of one, `**` for any number of components. May be given several times: one match is enough
     #[arg(long, value_name = "PATTERN")]
     filter: Vec<Pattern>,
     /// How the report is written
