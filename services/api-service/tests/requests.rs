@@ -83,7 +83,7 @@ async fn observe(case: Case) -> Seen {
 
     let (status, body) = send(address, &case).await;
     stop_api.send(()).unwrap();
-    api.await.unwrap().unwrap();
+    api.await.unwrap();
     stop_backend.send(()).unwrap();
     backend.await.unwrap().unwrap();
     Seen { status, body, spans: exporter.get_finished_spans().unwrap() }
@@ -216,6 +216,12 @@ async fn a_request_leaves_its_tree(#[case] case: Case, #[case] status: u16, #[ca
 #[rstest]
 #[case::trailers("/greet-many/Ada?failAfter=2&errorCode=ABORTED", "ABORTED", "")]
 #[case::internal("/greet-many/Ada?failAfter=2", "INTERNAL", " ERROR error.type=INTERNAL")]
+// In the trailers, so there is no second attempt.
+#[case::unavailable(
+    "/greet-many/Ada?failAfter=0&errorCode=UNAVAILABLE",
+    "UNAVAILABLE",
+    " ERROR error.type=UNAVAILABLE"
+)]
 #[case::at_once(
     "/greet-many/Ada?failAfter=0&errorCode=DATA_LOSS",
     "DATA_LOSS",
@@ -325,6 +331,15 @@ async fn a_server_span_says_what_was_asked() {
         ("user_agent.original", "test"),
     ] {
         assert_eq!(attribute(span, key).as_deref(), Some(expected), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let page = observe(get("/docs")).await.body.unwrap();
+    assert!(page.to_lowercase().starts_with("<!doctype html>"), "{page}");
+    for outside in ["http:", "https:", "\"//", "'//", "url(", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
     }
 }
 
