@@ -30,6 +30,8 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 struct Service {
     url: String,
     exporter: InMemorySpanExporter,
+    /// Exports as long as it is there.
+    _provider: SdkTracerProvider,
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -44,7 +46,7 @@ impl Service {
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
         let task = tokio::spawn(spanwise_demo_backend_service::serve(listener, instrumentation, stopped));
-        Self { url, exporter, stop, task }
+        Self { url, exporter, _provider: provider, stop, task }
     }
 
     /// The spans of all that was called.
