@@ -8,7 +8,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -84,7 +83,7 @@ pub fn announce(listener: &TcpListener) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The handlers cannot be installed.
-pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Clone + Send> {
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -92,8 +91,7 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Clone + Send>
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    }
-    .shared())
+    })
 }
 
 /// 0 after a clean stop; 2 for an environment that cannot be used, 1 for what else failed, with the reason in a line on
