@@ -15,3 +15,6 @@ pub mod backend_service {
 
 /// The encoded `google.protobuf.FileDescriptorSet` of the contract.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Every method of the contract, as `package.Service/Method`.
+pub const METHODS: &[&str] = include!(concat!(env!("OUT_DIR"), "/methods.rs"));

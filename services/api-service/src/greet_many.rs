@@ -11,6 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use http::Version;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use spanwise_demo_common_lib::backend::BackendClient;
@@ -23,8 +24,8 @@ use utoipa::IntoParams;
 use crate::error::{ApiError, ErrorBody};
 use crate::greet::{Greeting, code};
 
-/// How long the headers and the lines before an abort have to get out: both versions of HTTP throw away what they have not
-/// sent, and nothing tells when they have. Long enough for a busy machine.
+/// How long the headers and the lines before an abort have to get out over HTTP/2, which throws away what it has not sent, and
+/// nothing tells when it has. Long enough for a busy machine.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How the stream is to break, if it is.
@@ -54,6 +55,7 @@ pub(crate) struct Break {
 )]
 pub(crate) async fn greet_many(
     State(mut backend): State<BackendClient>,
+    version: Version,
     name: Result<Path<String>, PathRejection>,
     query: Result<Query<Break>, QueryRejection>,
 ) -> Result<Response, ApiError> {
@@ -61,7 +63,8 @@ pub(crate) async fn greet_many(
     let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
     let behavior = behavior(&query)?;
     let greetings = backend.greet_many(GreetRequest { name, behavior }).await?.into_inner();
-    let body = Body::from_stream(stream::unfold(Some(greetings), next_line));
+    let lines = stream::unfold(Some(greetings), move |greetings| next_line(greetings, version));
+    let body = Body::from_stream(lines);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
@@ -84,13 +87,18 @@ fn behavior(query: &Break) -> Result<Option<Behavior>, ApiError> {
 type Greetings = Option<Streaming<GreetResult>>;
 
 /// The next line, or the error that aborts the body, after which there is no more.
-async fn next_line(greetings: Greetings) -> Option<(Result<Bytes, Status>, Greetings)> {
+async fn next_line(greetings: Greetings, version: Version) -> Option<(Result<Bytes, Status>, Greetings)> {
     let mut greetings = greetings?;
     match greetings.message().await {
         Ok(greeting) => Some((Ok(line(greeting?)), Some(greetings))),
         Err(status) => {
-            // waits on purpose: what was said before must be sent before the body is aborted
-            tokio::time::sleep(PAUSE).await;
+            if version == Version::HTTP_2 {
+                // waits on purpose: what was said before must be sent before the body is aborted
+                tokio::time::sleep(PAUSE).await;
+            } else {
+                // HTTP/1.1 sends what it has as soon as the body has nothing ready.
+                tokio::task::yield_now().await;
+            }
             Some((Err(status), None))
         }
     }

@@ -9,14 +9,13 @@ mod error;
 mod greet;
 mod greet_many;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
 use spanwise_demo_common_lib::backend::{self, BackendClient, BackendSettings};
 use spanwise_demo_common_lib::instrument::{CatchPanicLayer, HttpServerTraceLayer, Instrumentation};
+use spanwise_demo_common_lib::serve::serve as serve_router;
 use spanwise_demo_common_lib::settings::{Environment, Settings};
 use spanwise_demo_common_lib::start::{self, StartError};
 use spanwise_demo_common_lib::telemetry::{Identity, Telemetry};
@@ -31,25 +30,14 @@ pub fn run() -> ExitCode {
     start::exit_code(IDENTITY.name, run_until_stopped())
 }
 
-/// Serves HTTP/1.1 and HTTP/2 (h2c) on this listener until `stop` is ready and the requests in flight have ended.
-///
-/// # Errors
-/// The server failed.
+/// Serves on this listener until `stop` is ready and the requests in flight have ended, or their time is up.
 pub async fn serve(
     listener: TcpListener,
     instrumentation: Instrumentation,
     backend: BackendClient,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for the client's acknowledgment. Without it they are merely later.
-        let _ = stream.set_nodelay(true);
-    });
-    let service =
-        router(instrumentation.clone(), backend).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await?;
-    instrumentation.idle().await;
-    Ok(())
+    stop: impl Future<Output = ()>,
+) {
+    serve_router(listener, router(instrumentation.clone(), backend), &instrumentation, stop).await;
 }
 
 fn router(instrumentation: Instrumentation, backend: BackendClient) -> Router {
@@ -82,7 +70,7 @@ fn run_until_stopped() -> Result<(), StartError> {
         let stop = start::stop_signal()?;
         let listener = start::listen(settings.port).await?;
         start::announce(&listener)?;
-        start::within_grace(stop.clone(), serve(listener, instrumentation, backend, stop)).await?;
+        serve(listener, instrumentation, backend, stop).await;
         telemetry.shutdown().await;
         Ok(())
     })

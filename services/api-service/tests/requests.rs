@@ -35,8 +35,10 @@ struct Case {
 
 struct Seen {
     status: StatusCode,
-    /// The body, or `None` if it was aborted.
-    body: Option<String>,
+    /// What came of the body.
+    body: String,
+    /// Whether it was aborted.
+    aborted: bool,
     spans: Vec<SpanData>,
 }
 
@@ -81,19 +83,19 @@ async fn observe(case: Case) -> Seen {
     let stop = async move { drop(stopped.await) };
     let api = tokio::spawn(spanwise_demo_api_service::serve(listener, instrumentation, client, stop));
 
-    let (status, body) = send(address, &case).await;
+    let (status, body, aborted) = send(address, &case).await;
     stop_api.send(()).unwrap();
-    api.await.unwrap().unwrap();
+    api.await.unwrap();
     stop_backend.send(()).unwrap();
     backend.await.unwrap().unwrap();
-    Seen { status, body, spans: exporter.get_finished_spans().unwrap() }
+    Seen { status, body, aborted, spans: exporter.get_finished_spans().unwrap() }
 }
 
 async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-async fn send(address: SocketAddr, case: &Case) -> (StatusCode, Option<String>) {
+async fn send(address: SocketAddr, case: &Case) -> (StatusCode, String, bool) {
     let client: Client<_, Full<bytes::Bytes>> =
         Client::builder(TokioExecutor::new()).http2_only(case.http2).build_http();
     let mut request =
@@ -103,8 +105,12 @@ async fn send(address: SocketAddr, case: &Case) -> (StatusCode, Option<String>) 
     }
     let response = client.request(request.body(case.body.into()).unwrap()).await.unwrap();
     let status = response.status();
-    let body = response.into_body().collect().await.ok();
-    (status, body.map(|body| String::from_utf8(body.to_bytes().to_vec()).unwrap()))
+    let (mut body, mut text) = (response.into_body(), String::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return (status, text, true) };
+        text += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
+    }
+    (status, text, false)
 }
 
 /// The spans as indented lines: kind, name, code, `ERROR` with `error.type`, events.
@@ -205,32 +211,42 @@ const MANY: &str = "backend_service.v1.BackendService/GreetMany";
 async fn a_request_leaves_its_tree(#[case] case: Case, #[case] status: u16, #[case] expected: &str) {
     let seen = observe(case).await;
     assert_eq!(seen.status, status);
-    let body = seen.body.expect("the body was aborted");
+    assert!(!seen.aborted);
     if status >= 400 {
-        let error: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert!(error["error"]["code"].is_string(), "{body}");
+        let error: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+        assert!(error["error"]["code"].is_string(), "{}", seen.body);
     }
     assert_eq!(tree(&seen.spans), expected.replace("{G}", GREET).replace("{M}", MANY));
 }
 
 #[rstest]
-#[case::trailers("/greet-many/Ada?failAfter=2&errorCode=ABORTED", "ABORTED", "")]
-#[case::internal("/greet-many/Ada?failAfter=2", "INTERNAL", " ERROR error.type=INTERNAL")]
+#[case::trailers("/greet-many/Ada?failAfter=2&errorCode=ABORTED", 2, "ABORTED", "")]
+#[case::internal("/greet-many/Ada?failAfter=2", 2, "INTERNAL", " ERROR error.type=INTERNAL")]
+// In the trailers, so there is no second attempt.
+#[case::unavailable(
+    "/greet-many/Ada?failAfter=0&errorCode=UNAVAILABLE",
+    0,
+    "UNAVAILABLE",
+    " ERROR error.type=UNAVAILABLE"
+)]
 #[case::at_once(
     "/greet-many/Ada?failAfter=0&errorCode=DATA_LOSS",
+    0,
     "DATA_LOSS",
     " ERROR error.type=DATA_LOSS"
 )]
-#[case::reset("/greet-many/Ada?failAfter=2&reset=true", "INTERNAL", " ERROR error.type=INTERNAL")]
+#[case::reset("/greet-many/Ada?failAfter=2&reset=true", 2, "INTERNAL", " ERROR error.type=INTERNAL")]
 #[tokio::test]
 async fn a_stream_that_breaks_aborts_the_body(
     #[values(false, true)] http2: bool,
     #[case] path: &'static str,
+    #[case] lines: usize,
     #[case] code: &str,
     #[case] server: &str,
 ) {
     let seen = observe(Case { http2, ..get(path) }).await;
-    assert_eq!((seen.status, seen.body), (StatusCode::OK, None));
+    assert_eq!((seen.status, seen.aborted), (StatusCode::OK, true));
+    assert_eq!(seen.body.lines().count(), lines, "{}", seen.body);
     let expected = format!(
         "SERVER GET /greet-many/{{name}} 200 ERROR error.type={code}\n  \
          CLIENT {MANY} {code} ERROR error.type={code}\n    SERVER {MANY} {code}{server}"
@@ -259,9 +275,9 @@ async fn a_backend_that_cannot_be_reached(#[case] url: Option<String>) {
 #[tokio::test]
 async fn lines_come_one_by_one() {
     let seen = observe(get("/greet-many/Ada?failAfter=1&errorCode=OK")).await;
-    assert_eq!(seen.body.as_deref(), Some("{\"reply\":\"Hello, Ada! (1)\"}\n"));
+    assert_eq!((seen.body.as_str(), seen.aborted), ("{\"reply\":\"Hello, Ada! (1)\"}\n", false));
     let seen = observe(get("/greet-many/Ada")).await;
-    assert_eq!(seen.body.unwrap().lines().count(), 3);
+    assert_eq!((seen.body.lines().count(), seen.aborted), (3, false));
 }
 
 #[rstest]
@@ -329,9 +345,18 @@ async fn a_server_span_says_what_was_asked() {
 }
 
 #[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let page = observe(get("/docs")).await.body;
+    assert!(page.to_lowercase().starts_with("<!doctype html>"), "{page}");
+    for outside in ["http:", "https:", "\"//", "'//", "url(", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[tokio::test]
 async fn the_description_has_every_operation() {
     let seen = observe(get("/openapi.json")).await;
-    let api: serde_json::Value = serde_json::from_str(&seen.body.unwrap()).unwrap();
+    let api: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths: Vec<_> = api["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths, ["/greet", "/greet-many/{name}"]);

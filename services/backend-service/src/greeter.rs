@@ -52,7 +52,12 @@ impl BackendService for Greeter {
         };
         let greetings = (1..=fail_after.messages)
             .map(move |number| Ok(GreetResult { reply: format!("Hello, {}! ({number})", request.name) }));
-        let greetings = stream::iter(greetings).chain(stream::iter(error.map(Err)));
+        // Without a pause tonic would pack all that is ready into one DATA frame, and the stream would look like one message.
+        let greetings = stream::iter(greetings).then(async |greeting| {
+            tokio::task::yield_now().await;
+            greeting
+        });
+        let greetings = greetings.chain(stream::iter(error.map(Err)));
         let mut response = Response::new(greetings.boxed());
         if reset {
             response.extensions_mut().insert(ResetAtEnd);

@@ -8,40 +8,44 @@ mod reset;
 
 use std::process::ExitCode;
 
+use axum::Router;
+use axum::middleware::{from_fn, map_response};
 use spanwise_demo_common_lib::instrument::{CatchPanicLayer, GrpcServerTraceLayer, Instrumentation};
+use spanwise_demo_common_lib::serve::serve as serve_router;
 use spanwise_demo_common_lib::settings::{Environment, Settings};
 use spanwise_demo_common_lib::start::{self, StartError};
 use spanwise_demo_common_lib::telemetry::{Identity, Telemetry};
-use spanwise_demo_common_lib::{logging, user};
-use spanwise_demo_proto::FILE_DESCRIPTOR_SET;
+use spanwise_demo_common_lib::{caller_deadline, logging, user};
 use spanwise_demo_proto::backend_service::v1::backend_service_server::BackendServiceServer;
+use spanwise_demo_proto::{FILE_DESCRIPTOR_SET, METHODS};
 use tokio::net::TcpListener;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::service::Routes;
+use tower::ServiceBuilder;
 
 use greeter::Greeter;
-use reset::ResetLayer;
 
 const IDENTITY: Identity = Identity { name: "backend-service", version: env!("CARGO_PKG_VERSION") };
-
-/// Streams that callers may cancel before they were accepted, on one connection. HTTP/2's protection against floods of resets
-/// would close it after twenty, and with it the calls that nobody cancelled.
-const PENDING_RESETS: usize = 100_000;
 
 /// Runs the service until SIGTERM or SIGINT: requests in flight finish, spans get out.
 pub fn run() -> ExitCode {
     start::exit_code(IDENTITY.name, run_until_stopped())
 }
 
-/// Serves on this listener until `stop` is ready and the calls in flight have ended.
+/// Serves on this listener until `stop` is ready and the calls in flight have ended, or their time is up.
 ///
 /// # Errors
-/// The server failed.
+/// The contract cannot be handed out by reflection.
 pub async fn serve(
     listener: TcpListener,
     instrumentation: Instrumentation,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
+    let router = router(&instrumentation).await?;
+    serve_router(listener, router, &instrumentation, stop).await;
+    Ok(())
+}
+
+async fn router(instrumentation: &Instrumentation) -> std::io::Result<Router> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<BackendServiceServer<Greeter>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -49,20 +53,13 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(std::io::Error::other)?;
-    Server::builder()
-        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS))
-        .http2_max_local_error_reset_streams(None)
-        .layer(GrpcServerTraceLayer::new(instrumentation.clone()))
+    let layers = ServiceBuilder::new()
+        .layer(GrpcServerTraceLayer::new(instrumentation.clone(), METHODS))
+        .layer(from_fn(caller_deadline::keep))
         .layer(CatchPanicLayer::grpc())
-        .layer(ResetLayer)
-        .add_service(BackendServiceServer::new(Greeter))
-        .add_service(health_service)
-        .add_service(reflection)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
-        .await
-        .map_err(std::io::Error::other)?;
-    instrumentation.idle().await;
-    Ok(())
+        .layer(map_response(reset::where_marked));
+    let routes = Routes::new(BackendServiceServer::new(Greeter));
+    Ok(routes.add_service(health_service).add_service(reflection).into_axum_router().layer(layers))
 }
 
 fn run_until_stopped() -> Result<(), StartError> {
@@ -74,9 +71,8 @@ fn run_until_stopped() -> Result<(), StartError> {
         let stop = start::stop_signal()?;
         let listener = start::listen(settings.port).await?;
         start::announce(&listener)?;
-        let instrumentation = telemetry.instrumentation(user::hooks());
-        start::within_grace(stop.clone(), serve(listener, instrumentation, stop)).await?;
+        let served = serve(listener, telemetry.instrumentation(user::hooks()), stop).await;
         telemetry.shutdown().await;
-        Ok(())
+        Ok(served?)
     })
 }

@@ -1,17 +1,17 @@
 //! A stream that is reset in the middle, because its request asked for it.
 //!
-//! `greeter` marks the response; this layer, inside the tracing layer, then breaks the body where the trailers would have
+//! `greeter` marks the response; [`where_marked`], inside the tracing layer, then breaks the body where the trailers would have
 //! come. tonic itself has no way to leave a stream without a status.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 use tonic::Status;
-use tower::{Layer, Service};
 
 /// How long the headers and the greetings before the reset have to get out: HTTP/2 throws away what a stream that is reset
 /// has not sent, and nothing tells when it has been. Long enough for a busy machine.
@@ -21,61 +21,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResetAtEnd;
 
-/// Makes [`Reset`] services.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ResetLayer;
-
-/// A service whose marked responses are reset.
-#[derive(Debug, Clone)]
-pub(crate) struct Reset<S>(S);
-
-impl<S> Layer<S> for ResetLayer {
-    type Service = Reset<S>;
-
-    fn layer(&self, inner: S) -> Reset<S> {
-        Reset(inner)
+/// Breaks the body of a marked response. For `axum::middleware::map_response`.
+pub(crate) async fn where_marked(response: Response) -> Response {
+    if response.extensions().get::<ResetAtEnd>().is_none() {
+        return response;
     }
-}
-
-impl<S, In> Service<Request<In>> for Reset<S>
-where
-    S: Service<Request<In>, Response = Response<tonic::body::Body>>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<In>) -> Self::Future {
-        let response = self.0.call(request);
-        Box::pin(async move {
-            let response = response.await?;
-            if response.extensions().get::<ResetAtEnd>().is_none() {
-                return Ok(response);
-            }
-            Ok(response.map(|inner| tonic::body::Body::new(ResetBody { inner, pause: None })))
-        })
-    }
+    response.map(|inner| Body::new(ResetBody { inner, pause: None }))
 }
 
 /// A body that fails where its trailers would come.
 struct ResetBody {
-    inner: tonic::body::Body,
+    inner: Body,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl Body for ResetBody {
-    type Data = <tonic::body::Body as Body>::Data;
+impl HttpBody for ResetBody {
+    type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
         if this.pause.is_none() {
             match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {

@@ -14,16 +14,19 @@ use nix::unistd::Pid;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use rstest::rstest;
-use spanwise_demo_proto::backend_service::v1::GreetRequest;
 use spanwise_demo_proto::backend_service::v1::backend_service_client::BackendServiceClient;
+use spanwise_demo_proto::backend_service::v1::greet_request::Behavior;
+use spanwise_demo_proto::backend_service::v1::{GreetRequest, GreetResult};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
-use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 const T: &str = "d36a105d7002f0dee73c0dfb9553764a";
+const U: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// A running service and its log.
 struct Service {
@@ -57,12 +60,17 @@ impl Service {
     }
 
     async fn greet(&self) {
+        let reply = self.call(T, None).await.unwrap().reply;
+        assert_eq!(reply, "Hello, Ada!");
+    }
+
+    async fn call(&self, trace: &str, behavior: Option<Behavior>) -> Result<GreetResult, Status> {
         let mut client = BackendServiceClient::new(self.connect().await);
-        let mut request = Request::new(GreetRequest { name: "Ada".to_owned(), behavior: None });
+        let mut request = Request::new(GreetRequest { name: "Ada".to_owned(), behavior });
         let metadata = request.metadata_mut();
-        metadata.insert("x-cloud-trace-context", format!("{T}/74;o=1").parse().unwrap());
+        metadata.insert("x-cloud-trace-context", format!("{trace}/74;o=1").parse().unwrap());
         metadata.insert("x-user-id", "ada".parse().unwrap());
-        assert_eq!(client.greet(request).await.unwrap().into_inner().reply, "Hello, Ada!");
+        Ok(client.greet(request).await?.into_inner())
     }
 
     /// Ends it by this signal; gives the lines it wrote after the ready line.
@@ -154,6 +162,56 @@ async fn spans_get_out_on_sigterm(
 }
 
 #[rstest]
+#[tokio::test]
+async fn a_collector_that_does_not_answer_is_given_up(
+    #[values("grpc", "http/protobuf", "http/json")] protocol: &str,
+) {
+    let collector = Collector::start(false).await;
+    collector.ignore_next();
+    let mut environment = exporter(protocol);
+    environment.extend([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "100"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+        ("OTEL_PROPAGATORS", "gcp_trace"),
+    ]);
+    let service = Service::start(&environment).await;
+    service.greet().await;
+    collector.came().await;
+    service.call(U, None).await.unwrap();
+    service.stop(Signal::SIGTERM).await;
+    let exports = collector.exports();
+    let traces: Vec<_> = exports.chunks(1).map(|export| the_span(protocol, export).1).collect();
+    assert_eq!((traces.first().unwrap().as_str(), traces.last().unwrap().as_str()), (T, U));
+}
+
+#[tokio::test]
+async fn spans_say_who_exported_them() {
+    let collector = Collector::start(false).await;
+    let mut environment = exporter("http/json");
+    environment.extend([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
+        ("OTEL_SERVICE_NAME", "other"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=less,team=tea"),
+        ("GOOGLE_CLOUD_PROJECT", "demo"),
+    ]);
+    let service = Service::start(&environment).await;
+    service.greet().await;
+    service.stop(Signal::SIGTERM).await;
+    let request = json(std::str::from_utf8(&collector.exports()[0].body).unwrap());
+    let attributes = request["resourceSpans"][0]["resource"]["attributes"].as_array().unwrap();
+    let value = |key: &str| {
+        let found = attributes.iter().find(|attribute| attribute["key"] == key);
+        found.unwrap_or_else(|| panic!("no {key}"))["value"]["stringValue"].as_str().unwrap()
+    };
+    assert_eq!(value("service.name"), "other");
+    assert_eq!(value("service.version"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(value("service.instance.id").len(), 36);
+    assert_eq!(value("gcp.project_id"), "demo");
+    assert_eq!(value("team"), "tea");
+}
+
+#[rstest]
 #[case::unavailable("14", 2)]
 #[case::deadline_exceeded("4", 2)]
 #[case::permanent("3", 1)]
@@ -198,6 +256,29 @@ async fn a_request_is_one_log_line_with_its_trace(#[values(Signal::SIGTERM, Sign
 }
 
 #[tokio::test]
+async fn a_panic_is_one_log_line_more() {
+    let environment = [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_PROPAGATORS", "gcp_trace")];
+    let service = Service::start(&environment).await;
+    let status = service.call(T, Some(Behavior::Panic(true))).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    let lines = service.stop(Signal::SIGTERM).await;
+    let [panic, request] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(panic["message"], "panicked: the request asked for a panic");
+    assert_eq!(request["message"], "backend_service.v1.BackendService/Greet INTERNAL");
+    for line in lines {
+        assert_eq!((&line["severity"], &line["logging.googleapis.com/trace"]), (&"ERROR".into(), &T.into()));
+    }
+}
+
+#[tokio::test]
+async fn no_level_hides_the_ready_line() {
+    let environment = [("OTEL_TRACES_EXPORTER", "none"), ("RUST_LOG", "error")];
+    let service = Service::start(&environment).await;
+    service.greet().await;
+    assert_eq!(service.stop(Signal::SIGTERM).await, Vec::<serde_json::Value>::new());
+}
+
+#[tokio::test]
 async fn health_checks_leave_nothing_behind() {
     let collector = Collector::start(false).await;
     let environment =
@@ -218,17 +299,33 @@ async fn health_checks_leave_nothing_behind() {
 #[case(("OTEL_TRACES_EXPORTER", "gcp_trace"), "GOOGLE_CLOUD_PROJECT=\"\"")]
 #[case(("OTEL_PROPAGATORS", "b3"), "OTEL_PROPAGATORS=\"b3\"")]
 #[case(("RUST_LOG", "a=b=c"), "RUST_LOG=\"a=b=c\"")]
-#[case(("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url"), "not a url")]
+#[case(("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url"), "OTEL_EXPORTER_OTLP_ENDPOINT=\"not a url\"")]
+#[case(("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"), "OTEL_EXPORTER_OTLP_TIMEOUT=\"10s\"")]
 #[tokio::test]
 async fn what_is_not_understood_ends_the_process(#[case] setting: (&str, &str), #[case] expected: &str) {
-    let mut child = command(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), setting]).spawn().unwrap();
+    let message = failed_start(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), setting], 2).await;
+    assert!(message.contains(expected), "{message}");
+}
+
+#[tokio::test]
+async fn a_taken_port_ends_the_process() {
+    let taken = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let message = failed_start(&[("OTEL_TRACES_EXPORTER", "none"), ("PORT", &port)], 1).await;
+    assert!(message.contains(&format!("PORT={port}: Address already in use")), "{message}");
+}
+
+/// What a process says in its last line that ends with this code before it is ready.
+async fn failed_start(environment: &[(&str, &str)], code: i32) -> String {
+    let mut child = command(environment).spawn().unwrap();
     let (mut out, mut error) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
     child.stderr.take().unwrap().read_to_string(&mut error).await.unwrap();
-    assert_eq!(child.wait().await.unwrap().code(), Some(2), "{error}");
+    assert_eq!(child.wait().await.unwrap().code(), Some(code), "{error}");
     let line = json(&error);
     let message = line["message"].as_str().unwrap();
-    assert!(message.starts_with("backend-service: ") && message.contains(expected), "{error}");
+    assert!(message.starts_with("backend-service: "), "{error}");
     assert_eq!(line["severity"], "ERROR");
     assert!(!out.contains("listening"), "{out}");
+    message.to_owned()
 }

@@ -2,15 +2,18 @@
 //!
 //! Read it as a template for a service of your own. In the order in which a service uses it: [`settings`] reads the
 //! environment, [`logging`] and [`telemetry`] start, [`instrument`] has the layers that go around routers and channels, [`start`]
-//! listens and stops. [`backend`] is the client of the other service, [`user`] the hooks of the demo.
+//! listens and tells when to stop, [`serve`] is the server. [`backend`] is the client of the other service, [`user`] the hooks
+//! of the demo.
 
 pub mod backend;
+pub mod caller_deadline;
 pub mod channel;
 pub mod cloud_trace;
 pub mod instrument;
 pub mod logging;
 mod otlp_http;
 pub mod propagation;
+pub mod serve;
 pub mod settings;
 pub mod start;
 pub mod status;

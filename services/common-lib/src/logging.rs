@@ -43,9 +43,13 @@ pub fn start(environment: &Environment, project: Option<&str>) -> Result<(), Set
     Ok(())
 }
 
-/// A line that says why the process ends.
-pub(crate) fn last_line(message: &str) -> Value {
-    json!({ "message": message, "severity": severity(Level::ERROR), "time": now() })
+/// A line of no request, for what must be said whatever `RUST_LOG` is: the first line of a process, and the last.
+pub(crate) fn line(level: Level, message: &str) -> Map<String, Value> {
+    Map::from_iter([
+        ("message".to_owned(), message.into()),
+        ("severity".to_owned(), severity(level).into()),
+        ("time".to_owned(), now().into()),
+    ])
 }
 
 /// Writes every event as a line.

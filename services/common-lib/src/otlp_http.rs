@@ -24,8 +24,6 @@ use tokio_rustls::client::TlsStream;
 use tower::util::BoxCloneSyncService;
 use tower::{Service as _, ServiceExt as _, service_fn};
 
-/// How long one request may take, response included.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer to an export is a few bytes; more than this is no collector.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -36,15 +34,16 @@ type Connector = BoxCloneSyncService<Uri, TokioIo<Stream>, BoxError>;
 #[derive(Debug, Clone)]
 pub(crate) struct OtlpHttpClient {
     client: Client<Connector, Full<Bytes>>,
+    timeout: Duration,
     runtime: Handle,
 }
 
 impl OtlpHttpClient {
-    /// A client. Must be called inside a tokio runtime.
-    pub(crate) fn new() -> Self {
+    /// A client whose requests may take this long, response included. Must be called inside a tokio runtime.
+    pub(crate) fn new(timeout: Duration) -> Self {
         let connector: Connector = BoxCloneSyncService::new(service_fn(connect));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, runtime: Handle::current() }
+        Self { client, timeout, runtime: Handle::current() }
     }
 }
 
@@ -58,7 +57,8 @@ impl HttpClient for OtlpHttpClient {
             let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
             Ok(Response::from_parts(parts, body))
         };
-        self.runtime.spawn(async move { tokio::time::timeout(TIMEOUT, exchange).await? }).await?
+        let timeout = self.timeout;
+        self.runtime.spawn(async move { tokio::time::timeout(timeout, exchange).await? }).await?
     }
 }
 

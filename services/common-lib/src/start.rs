@@ -1,23 +1,33 @@
-//! What starting and stopping means for every service: runtime, listener, ready line, signals, exit code.
+//! What starting and stopping means for every service: runtime, listener, ready line, signals, exit code, and how long stopping
+//! may take.
 //!
 //! The `run` functions of the services call these in order; nothing here knows what is served.
 
+use std::io::{Error, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
 
 use crate::channel::ChannelError;
 use crate::logging;
 use crate::settings::SettingsError;
 use crate::telemetry::TelemetryError;
 
+// Cloud Run kills a service ten seconds after SIGTERM. The three parts of stopping come one after the other and leave half a
+// second to spare.
+
 /// How long requests in flight may take after SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// How long requests that were cut off may take to be dropped.
+pub(crate) const UNWIND: Duration = Duration::from_millis(500);
+/// How long the spans that are left may take to get out.
+pub(crate) const FLUSH: Duration = Duration::from_secs(4);
 
 /// Why a service did not run.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +38,8 @@ pub enum StartError {
     /// The exporter cannot be set up.
     #[error("tracing cannot be set up")]
     Telemetry(#[from] TelemetryError),
-    /// Another service's URL cannot be used.
-    #[error("a service url cannot be used")]
+    /// No secure channel to another service can be set up.
+    #[error("another service cannot be called")]
     Channel(#[from] ChannelError),
     /// The port, the signals or the server failed.
     #[error("cannot serve")]
@@ -49,17 +59,22 @@ pub fn runtime() -> Result<Runtime, StartError> {
 /// # Errors
 /// The port is taken or not allowed.
 pub async fn listen(port: u16) -> std::io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+    let named = |error: Error| Error::new(error.kind(), format!("cannot listen at PORT={port}: {error}"));
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(named)
 }
 
 /// Says on stdout that connections are accepted, and where. The address is the one by which this machine reaches the
-/// service: `127.0.0.1` and the port.
+/// service: `127.0.0.1` and the port. It looks like a log line, but no level hides it: without it nobody could find a service
+/// at a free port.
 ///
 /// # Errors
 /// The listener has no address.
 pub fn announce(listener: &TcpListener) -> std::io::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.local_addr()?.port()));
-    tracing::info!(%address, "listening");
+    let mut line = logging::line(Level::INFO, "listening");
+    line.insert("address".to_owned(), address.to_string().into());
+    // A reader that went away must not end the service.
+    let _ = writeln!(std::io::stdout(), "{}", Value::from(line));
     Ok(())
 }
 
@@ -68,7 +83,7 @@ pub fn announce(listener: &TcpListener) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The handlers cannot be installed.
-pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Clone + Send> {
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -76,31 +91,7 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Clone + Send>
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    }
-    .shared())
-}
-
-/// Runs a server until it has stopped, or until requests in flight have had five seconds after `stop`. What they
-/// left so far can then still be flushed within the ten seconds that Cloud Run grants.
-///
-/// # Errors
-/// The server's own.
-pub async fn within_grace(
-    stop: impl Future<Output = ()>,
-    serve: impl Future<Output = std::io::Result<()>>,
-) -> std::io::Result<()> {
-    let grace = async {
-        stop.await;
-        // waits on purpose: the grace period itself
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        result = serve => result,
-        () = grace => {
-            tracing::warn!("requests were still in flight when the grace period ended");
-            Ok(())
-        }
-    }
+    })
 }
 
 /// 0 after a clean stop; 2 for an environment that cannot be used, 1 for what else failed, with the reason in a line on
@@ -113,6 +104,6 @@ pub fn exit_code(service: &str, result: Result<(), StartError>) -> ExitCode {
         message += &format!(": {cause}");
         source = cause.source();
     }
-    eprintln!("{}", logging::last_line(&message));
+    eprintln!("{}", Value::from(logging::line(Level::ERROR, &message)));
     ExitCode::from(if matches!(error, StartError::Serve(_)) { 1 } else { 2 })
 }

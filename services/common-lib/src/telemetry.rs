@@ -3,6 +3,8 @@
 //! Each service starts it once, hands what [`Telemetry::instrumentation`] gives to its layers, and shuts it down last, so that
 //! the spans of the last requests get out. Sampler, span limits and batching are read from the environment by the SDK.
 
+use std::time::Duration;
+
 use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{
     ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
@@ -20,7 +22,8 @@ use crate::cloud_trace::CloudTraceExporter;
 use crate::instrument::{Hooks, Instrumentation};
 use crate::otlp_http::OtlpHttpClient;
 use crate::propagation;
-use crate::settings::{Environment, Exporter, Settings};
+use crate::settings::{Environment, Exporter, OtlpProtocol, Settings};
+use crate::start::FLUSH;
 
 /// Who a service is, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` say otherwise.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +37,9 @@ pub struct Identity {
 /// An exporter that could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// Its endpoint cannot be used.
-    #[error("the exporter's endpoint cannot be used")]
-    Endpoint(#[from] ChannelError),
+    /// No secure channel to its endpoint can be set up.
+    #[error("the exporter cannot be connected")]
+    Channel(#[from] ChannelError),
     /// The OTLP exporter refused its settings.
     #[error("the otlp exporter cannot be set up")]
     Otlp(#[from] ExporterBuildError),
@@ -72,11 +75,12 @@ impl Telemetry {
         Instrumentation::new(&self.provider, propagation::combine(&self.settings.propagators), hooks)
     }
 
-    /// Exports what is left and stops. The runtime must still run, because the exporters send on it.
+    /// Exports what is left and stops, after four seconds at the latest, whatever timeout the exporter has. The runtime must still
+    /// run, because the exporters send on it.
     pub async fn shutdown(self) {
         let provider = self.provider;
         // Shutting down blocks until the last batch is out, so it must not sit on a thread of the runtime.
-        let done = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        let done = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH)).await;
         if let Ok(Err(error)) = done {
             tracing::error!(%error, "spans may be lost at shutdown");
         }
@@ -93,21 +97,28 @@ fn with_exporter(
             let project = settings.project.as_deref().unwrap_or_default();
             builder.with_batch_exporter(CloudTraceExporter::lazy(endpoint, project)?)
         }
-        Exporter::OtlpGrpc { endpoint } => {
-            let (channel, _) = channel::lazy(endpoint, None)?;
-            builder.with_batch_exporter(SpanExporter::builder().with_tonic().with_channel(channel).build()?)
-        }
-        Exporter::OtlpHttpProtobuf => builder.with_batch_exporter(otlp_http(Protocol::HttpBinary)?),
-        Exporter::OtlpHttpJson => builder.with_batch_exporter(otlp_http(Protocol::HttpJson)?),
+        Exporter::Otlp { protocol, timeout } => builder.with_batch_exporter(otlp(protocol, *timeout)?),
     })
 }
 
-fn otlp_http(protocol: Protocol) -> Result<SpanExporter, ExporterBuildError> {
-    SpanExporter::builder()
-        .with_http()
-        .with_http_client(OtlpHttpClient::new())
-        .with_protocol(protocol)
-        .build()
+/// The timeout is given twice: the exporter's own ends its attempts, that of the transport ends an attempt that hangs.
+fn otlp(protocol: &OtlpProtocol, timeout: Duration) -> Result<SpanExporter, TelemetryError> {
+    let http = |protocol| {
+        SpanExporter::builder()
+            .with_http()
+            .with_http_client(OtlpHttpClient::new(timeout))
+            .with_protocol(protocol)
+            .with_timeout(timeout)
+            .build()
+    };
+    Ok(match protocol {
+        OtlpProtocol::Grpc { endpoint } => {
+            let channel = channel::endpoint(endpoint)?.timeout(timeout).connect_lazy();
+            SpanExporter::builder().with_tonic().with_channel(channel).with_timeout(timeout).build()?
+        }
+        OtlpProtocol::HttpProtobuf => http(Protocol::HttpBinary)?,
+        OtlpProtocol::HttpJson => http(Protocol::HttpJson)?,
+    })
 }
 
 /// The environment's word counts more than the service's own.

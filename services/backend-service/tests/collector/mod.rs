@@ -3,6 +3,7 @@
 //! The process tests start one for each case. It judges nothing.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -36,6 +38,9 @@ pub(crate) struct Export {
 struct Exports {
     seen: Arc<Mutex<Vec<Export>>>,
     refusals: Arc<Mutex<Vec<&'static str>>>,
+    /// Whether the next request is never to be answered.
+    ignores: Arc<AtomicBool>,
+    came: Arc<Notify>,
 }
 
 /// A collector; it ends when it is dropped.
@@ -68,6 +73,16 @@ impl Collector {
     /// Answers the next gRPC request with this status instead of OK.
     pub(crate) fn refuse_next(&self, grpc_status: &'static str) {
         self.exports.refusals.lock().unwrap().push(grpc_status);
+    }
+
+    /// Leaves the next request without an answer.
+    pub(crate) fn ignore_next(&self) {
+        self.exports.ignores.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits for a request that nobody has waited for yet.
+    pub(crate) async fn came(&self) {
+        self.exports.came.notified().await;
     }
 }
 
@@ -108,6 +123,10 @@ async fn answer(request: Request<Incoming>, exports: Exports) -> Result<Response
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     exports.seen.lock().unwrap().push(Export { path, user_agent, body });
+    exports.came.notify_one();
+    if exports.ignores.swap(false, Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
     let mut frames = Vec::new();
     if content_type.starts_with("application/grpc") {
         let status = exports.refusals.lock().unwrap().pop().unwrap_or("0");

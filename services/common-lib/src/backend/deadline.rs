@@ -129,6 +129,7 @@ mod tests {
     use std::convert::Infallible;
 
     use bytes::Bytes;
+    use futures_util::StreamExt as _;
     use http_body_util::{BodyExt as _, StreamBody};
     use rstest::rstest;
     use tower::{ServiceExt as _, service_fn};
@@ -159,6 +160,21 @@ mod tests {
             }
         };
         assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_stream_is_cut_off() {
+        let (start, limit) = (Instant::now(), Duration::from_secs(5));
+        let service = service_fn(|_: Request<()>| {
+            let first = futures_util::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from("message")))]);
+            let body = StreamBody::new(first.chain(futures_util::stream::pending()));
+            std::future::ready(Ok::<_, Status>(Response::new(body)))
+        });
+        let service = DeadlineLayer::new(limit).layer(service);
+        let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "message");
+        let status = body.frame().await.unwrap().unwrap_err();
+        assert_eq!((status.code(), start.elapsed()), (tonic::Code::DeadlineExceeded, limit));
     }
 
     #[tokio::test]

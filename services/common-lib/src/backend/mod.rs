@@ -12,7 +12,7 @@ use spanwise_demo_proto::backend_service::v1::backend_service_client::BackendSer
 use tonic::transport::Channel;
 use tower::ServiceBuilder;
 
-use crate::channel::{self, ChannelError};
+use crate::channel::{self, ChannelError, Target};
 use crate::instrument::{GrpcClientTrace, GrpcClientTraceLayer, Instrumentation};
 use crate::settings::{Environment, SettingsError, unusable};
 
@@ -26,7 +26,7 @@ pub type BackendClient = BackendServiceClient<GrpcClientTrace<Deadline<Retry<Cha
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackendSettings {
     /// `BACKEND_SERVICE_URL`: `https://` or port 443 means a secure channel.
-    pub url: String,
+    pub target: Target,
     /// `BACKEND_DEADLINE_MS`: for the whole call, all attempts and a streamed answer included. 5 seconds if absent.
     pub deadline: Duration,
     /// `BACKEND_MAX_ATTEMPTS`: how often an unavailable backend is tried. 3 if absent.
@@ -39,14 +39,15 @@ impl BackendSettings {
     /// Reads the settings.
     ///
     /// # Errors
-    /// A value is not understood, or there is no URL.
+    /// A value is not understood, or there is no usable URL.
     pub fn read(environment: &Environment) -> Result<Self, SettingsError> {
         const URL: &str = "BACKEND_SERVICE_URL";
-        let url = environment.get(URL).ok_or_else(|| unusable(URL, "", "the url of backend-service"))?;
+        const EXPECTED: &str = "the http or https url of backend-service";
+        let url = environment.get(URL).unwrap_or_default();
         let milliseconds =
             |name, default| environment.parsed(name, default, "milliseconds").map(Duration::from_millis);
         Ok(Self {
-            url: url.to_owned(),
+            target: url.parse().map_err(|_| unusable(URL, url, EXPECTED))?,
             deadline: milliseconds("BACKEND_DEADLINE_MS", 5_000)?,
             max_attempts: environment.parsed("BACKEND_MAX_ATTEMPTS", 3, "a number of attempts")?,
             backoff: milliseconds("BACKEND_BACKOFF_MS", 50)?,
@@ -57,16 +58,65 @@ impl BackendSettings {
 /// A client that connects when it is first used. Must be called inside a tokio runtime.
 ///
 /// # Errors
-/// The URL cannot be used.
+/// The backend's URL is secure and no certificate authority is trusted.
 pub fn client(
     settings: &BackendSettings,
     instrumentation: &Instrumentation,
 ) -> Result<BackendClient, ChannelError> {
-    let (channel, address) = channel::lazy(&settings.url, None)?;
+    let channel = channel::lazy(&settings.target)?;
     let service = ServiceBuilder::new()
-        .layer(GrpcClientTraceLayer::new(instrumentation.clone(), address))
+        .layer(GrpcClientTraceLayer::new(instrumentation.clone(), settings.target.clone()))
         .layer(DeadlineLayer::new(settings.deadline))
         .layer(RetryLayer::new(settings.max_attempts, settings.backoff))
         .service(channel);
     Ok(BackendServiceClient::new(service))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const URL: (&str, &str) = ("BACKEND_SERVICE_URL", "https://backend.example");
+
+    #[test]
+    fn defaults() {
+        let expected = BackendSettings {
+            target: URL.1.parse().unwrap(),
+            deadline: Duration::from_secs(5),
+            max_attempts: 3,
+            backoff: Duration::from_millis(50),
+        };
+        assert_eq!(BackendSettings::read(&Environment::of([URL])), Ok(expected));
+    }
+
+    #[test]
+    fn all_set() {
+        let environment = Environment::of([
+            URL,
+            ("BACKEND_DEADLINE_MS", "300"),
+            ("BACKEND_MAX_ATTEMPTS", "1"),
+            ("BACKEND_BACKOFF_MS", "2"),
+        ]);
+        let expected = BackendSettings {
+            target: URL.1.parse().unwrap(),
+            deadline: Duration::from_millis(300),
+            max_attempts: 1,
+            backoff: Duration::from_millis(2),
+        };
+        assert_eq!(BackendSettings::read(&environment), Ok(expected));
+    }
+
+    #[rstest]
+    #[case("BACKEND_SERVICE_URL", "")]
+    #[case("BACKEND_SERVICE_URL", "unix:///socket")]
+    #[case("BACKEND_SERVICE_URL", "two words")]
+    #[case("BACKEND_DEADLINE_MS", "5s")]
+    #[case("BACKEND_MAX_ATTEMPTS", "-1")]
+    #[case("BACKEND_BACKOFF_MS", "0.5")]
+    fn refused(#[case] variable: &str, #[case] value: &str) {
+        let error = BackendSettings::read(&Environment::of([URL, (variable, value)])).unwrap_err();
+        assert_eq!((error.variable.as_str(), error.value.as_str()), (variable, value));
+    }
 }

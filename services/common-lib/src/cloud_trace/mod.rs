@@ -22,11 +22,13 @@ use tonic::Code;
 use tonic::transport::Channel;
 use v2::trace_service_client::TraceServiceClient;
 
-use crate::channel::{self, ChannelError};
+use crate::channel::{self, ChannelError, Target};
+use crate::start::FLUSH;
 use convert::Converter;
 
-/// How long one batch may take, retries included. Less than the ten seconds that Cloud Run grants after SIGTERM.
-const DEADLINE: Duration = Duration::from_secs(8);
+/// How long one batch may take, retries included: a batch that is sent while the service stops shall come to its own end,
+/// and say in the log how it failed, before the flush is over.
+const DEADLINE: Duration = FLUSH;
 /// First wait before a retry; it doubles each time (the API's service configuration: 0.1 s, factor 2, at most 30 s).
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
@@ -44,11 +46,13 @@ impl CloudTraceExporter {
     /// requests will run: the batch processor's thread has none.
     ///
     /// # Errors
-    /// The endpoint is no `http` or `https` URL.
-    pub fn lazy(endpoint: &str, project: &str) -> Result<Self, ChannelError> {
-        let (channel, _) = channel::lazy(endpoint, Some(&agent()))?;
+    /// The target is secure and no certificate authority is trusted.
+    pub fn lazy(target: &Target, project: &str) -> Result<Self, ChannelError> {
+        let endpoint = channel::endpoint(target)?;
+        // What cannot stand in a header is left out; the version numbers of crates can.
+        let endpoint = endpoint.clone().user_agent(agent()).unwrap_or(endpoint);
         Ok(Self {
-            client: TraceServiceClient::new(channel),
+            client: TraceServiceClient::new(endpoint.connect_lazy()),
             project: project.to_owned(),
             converter: Converter::new(project, &Resource::builder_empty().build()),
             runtime: Handle::current(),

@@ -25,13 +25,13 @@ use super::headers::{HeaderWriter, grpc_method};
 use super::hooks::Protocol;
 use super::outcome::{Ending, Outcome};
 use super::request_span::RequestSpan;
-use crate::channel::Address;
+use crate::channel::Target;
 
 /// Makes [`GrpcClientTrace`] services.
 #[derive(Debug, Clone)]
 pub struct GrpcClientTraceLayer {
     instrumentation: Instrumentation,
-    server: Address,
+    server: Target,
 }
 
 /// A client whose calls have CLIENT spans.
@@ -43,7 +43,7 @@ pub struct GrpcClientTrace<S> {
 
 impl GrpcClientTraceLayer {
     /// A layer for calls to this server.
-    pub fn new(instrumentation: Instrumentation, server: Address) -> Self {
+    pub fn new(instrumentation: Instrumentation, server: Target) -> Self {
         Self { instrumentation, server }
     }
 }

@@ -12,11 +12,9 @@ use http::{Request, Response};
 use http_body::Body;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{FutureExt as _, SpanKind};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_semantic_conventions::attribute::{
-    CLIENT_ADDRESS, RPC_METHOD, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
+    CLIENT_ADDRESS, RPC_METHOD, RPC_METHOD_ORIGINAL, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
 };
-use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 use super::Instrumentation;
@@ -31,19 +29,23 @@ const UNTRACED: [&str; 2] = ["/grpc.health.", "/grpc.reflection."];
 
 /// Makes [`GrpcServerTrace`] services.
 #[derive(Debug, Clone)]
-pub struct GrpcServerTraceLayer(Instrumentation);
+pub struct GrpcServerTraceLayer {
+    instrumentation: Instrumentation,
+    methods: &'static [&'static str],
+}
 
 /// A service whose calls have SERVER spans.
 #[derive(Debug, Clone)]
 pub struct GrpcServerTrace<S> {
     inner: S,
-    instrumentation: Instrumentation,
+    layer: GrpcServerTraceLayer,
 }
 
 impl GrpcServerTraceLayer {
-    /// A layer that traces every call but health checks and reflection.
-    pub fn new(instrumentation: Instrumentation) -> Self {
-        Self(instrumentation)
+    /// A layer that traces every call but health checks and reflection. `methods` are those of the service, as
+    /// `package.Service/Method`: what else callers ask for would make as many span names as they think of, so it has none.
+    pub fn new(instrumentation: Instrumentation, methods: &'static [&'static str]) -> Self {
+        Self { instrumentation, methods }
     }
 }
 
@@ -51,7 +53,7 @@ impl<S> Layer<S> for GrpcServerTraceLayer {
     type Service = GrpcServerTrace<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        GrpcServerTrace { inner, instrumentation: self.0.clone() }
+        GrpcServerTrace { inner, layer: self.clone() }
     }
 }
 
@@ -75,7 +77,7 @@ where
             let response = self.inner.call(request);
             return Box::pin(async move { Ok(TracedBody::untraced(response.await?)) });
         }
-        let span = start(&self.instrumentation, &request);
+        let span = self.layer.start(&request);
         let response = self.inner.call(request).with_context(span.context().clone());
         Box::pin(async move {
             let response = response.await?;
@@ -85,29 +87,30 @@ where
     }
 }
 
-fn start<B>(instrumentation: &Instrumentation, request: &Request<B>) -> RequestSpan {
-    let method = grpc_method(request.uri().path());
-    let parent = instrumentation
-        .0
-        .propagator
-        .extract_with_context(&opentelemetry::Context::new(), &HeaderExtractor(request.headers()));
-    let mut attributes =
-        vec![KeyValue::new(RPC_SYSTEM_NAME, "grpc"), KeyValue::new(RPC_METHOD, method.to_owned())];
-    if let Some((host, port)) = server_address(request) {
-        attributes.push(KeyValue::new(SERVER_ADDRESS, host));
-        attributes.push(KeyValue::new(SERVER_PORT, i64::from(port)));
+impl GrpcServerTraceLayer {
+    fn start<B>(&self, request: &Request<B>) -> RequestSpan {
+        let asked = grpc_method(request.uri().path());
+        let known = self.methods.iter().find(|method| **method == asked);
+        let mut attributes = vec![
+            KeyValue::new(RPC_SYSTEM_NAME, "grpc"),
+            KeyValue::new(RPC_METHOD, known.copied().unwrap_or("_OTHER")),
+        ];
+        if known.is_none() {
+            attributes.push(KeyValue::new(RPC_METHOD_ORIGINAL, asked.to_owned()));
+        }
+        if let Some((host, port)) = server_address(request) {
+            attributes.push(KeyValue::new(SERVER_ADDRESS, host));
+            attributes.push(KeyValue::new(SERVER_PORT, i64::from(port)));
+        }
+        attributes.extend(client_address(request).map(|address| KeyValue::new(CLIENT_ADDRESS, address)));
+        RequestSpan::start(
+            &self.instrumentation,
+            self.instrumentation.parent(request.headers()),
+            Protocol::Grpc,
+            SpanKind::Server,
+            known.copied().unwrap_or("grpc").to_owned(),
+            attributes,
+            request.headers(),
+        )
     }
-    let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    let client = client_address(request.headers(), peer);
-    attributes.extend(client.map(|address| KeyValue::new(CLIENT_ADDRESS, address)));
-    let headers = request.headers();
-    RequestSpan::start(
-        instrumentation,
-        parent,
-        Protocol::Grpc,
-        SpanKind::Server,
-        method.to_owned(),
-        attributes,
-        headers,
-    )
 }

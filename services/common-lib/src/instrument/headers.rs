@@ -4,10 +4,11 @@
 
 use std::net::SocketAddr;
 
+use axum::extract::ConnectInfo;
 use http::header::{FORWARDED, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use opentelemetry::propagation::Injector;
+use opentelemetry::propagation::{Extractor, Injector};
 
 /// Writes context into headers. Names are lowered (gRPC metadata allows nothing else) and an empty value is left out: the
 /// W3C propagator would otherwise send an empty `tracestate`.
@@ -20,6 +21,35 @@ impl Injector for HeaderWriter<'_> {
         {
             self.0.insert(name, value);
         }
+    }
+}
+
+/// Reads context from headers. A list that came in several lines is one list (W3C "Trace Context", section "tracestate Header",
+/// and "Baggage"); of any other header the first line counts.
+pub(super) struct HeaderReader<'a> {
+    headers: &'a HeaderMap,
+    joined: Vec<(&'static str, String)>,
+}
+
+impl<'a> HeaderReader<'a> {
+    pub(super) fn new(headers: &'a HeaderMap) -> Self {
+        let lines = |name| headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        let lists = ["baggage", "tracestate"].into_iter().filter(|name| lines(*name).nth(1).is_some());
+        Self {
+            headers,
+            joined: lists.map(|name| (name, lines(name).collect::<Vec<_>>().join(","))).collect(),
+        }
+    }
+}
+
+impl Extractor for HeaderReader<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let joined = self.joined.iter().find(|(name, _)| *name == key);
+        joined.map_or_else(|| text(self.headers, key), |(_, list)| Some(list))
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.headers.keys().map(HeaderName::as_str).collect()
     }
 }
 
@@ -46,12 +76,13 @@ pub(super) fn server_address<B>(request: &Request<B>) -> Option<(String, u16)> {
     Some((authority.host().trim_matches(['[', ']']).to_owned(), port))
 }
 
-/// The client's address: the first that a front end names, else the peer's.
-pub(super) fn client_address(headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<String> {
+/// The client's address: the first that a front end names, else the peer's, as `serve` notes it down.
+pub(super) fn client_address<B>(request: &Request<B>) -> Option<String> {
+    let (headers, peer) = (request.headers(), request.extensions().get::<ConnectInfo<SocketAddr>>());
     let forwarded = text(headers, "x-forwarded-for").and_then(|list| list.split(',').next()).map(str::trim);
     let forwarded = forwarded.or_else(|| forwarded_for(text(headers, FORWARDED.as_str())?));
     let forwarded = forwarded.filter(|address| !address.is_empty()).map(str::to_owned);
-    forwarded.or_else(|| peer.map(|peer| peer.ip().to_string()))
+    forwarded.or_else(|| peer.map(|ConnectInfo(peer)| peer.ip().to_string()))
 }
 
 /// The first `for=` of a `Forwarded` header (RFC 7239), without quotes.
@@ -106,8 +137,23 @@ mod tests {
     #[case(&[("forwarded", "for=\"203.0.113.9\";proto=https")], Some("203.0.113.9"))]
     #[case(&[("x-forwarded-for", "")], Some("192.0.2.1"))]
     fn clients(#[case] headers: &[(&str, &str)], #[case] expected: Option<&str>) {
-        let request = request("/", headers);
-        let peer = Some("192.0.2.1:5555".parse().unwrap());
-        assert_eq!(client_address(request.headers(), peer).as_deref(), expected);
+        let mut request = request("/", headers);
+        let peer: SocketAddr = "192.0.2.1:5555".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        assert_eq!(client_address(&request).as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case::one_line("baggage", &[("baggage", "a=1")], Some("a=1"))]
+    #[case::baggage("baggage", &[("baggage", "a=1;ttl=30"), ("baggage", "b=2")], Some("a=1;ttl=30,b=2"))]
+    #[case::tracestate("tracestate", &[("tracestate", "x=1"), ("tracestate", "y=2")], Some("x=1,y=2"))]
+    #[case::no_list("traceparent", &[("traceparent", "first"), ("traceparent", "second")], Some("first"))]
+    #[case::absent("baggage", &[], None)]
+    fn lists_in_several_lines(
+        #[case] name: &str,
+        #[case] headers: &[(&str, &str)],
+        #[case] expected: Option<&str>,
+    ) {
+        assert_eq!(HeaderReader::new(request("/", headers).headers()).get(name), expected);
     }
 }

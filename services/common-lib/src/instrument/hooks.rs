@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::baggage::{Baggage, BaggageExt as _};
 use opentelemetry::trace::{SpanKind, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
@@ -119,13 +119,9 @@ impl RequestStart<'_> {
     /// Adds to the baggage, which travels on to every service that is called for this request (where `OTEL_PROPAGATORS`
     /// has `baggage`).
     pub fn set_baggage(&mut self, key: &'static str, value: impl Into<String>) {
-        let baggage: Vec<KeyValue> = self
-            .parent
-            .baggage()
-            .iter()
-            .map(|(key, (value, _))| KeyValue::new(key.clone(), value.clone()))
-            .chain([KeyValue::new(key, value.into())])
-            .collect();
+        let entries = self.parent.baggage().iter();
+        let mut baggage: Baggage = entries.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        baggage.insert(key, value.into());
         self.parent = self.parent.with_baggage(baggage);
     }
 }
@@ -139,5 +135,93 @@ impl RequestEnd<'_> {
     /// What the request's baggage says.
     pub fn baggage(&self, key: &str) -> Option<String> {
         self.context.baggage().get(key).map(|value| value.as_str().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::convert::Infallible;
+    use std::sync::Mutex;
+
+    use http::{Request, Response};
+    use opentelemetry::propagation::TextMapPropagator as _;
+    use opentelemetry_sdk::propagation::BaggagePropagator;
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    use tonic::Status;
+    use tonic::body::Body;
+    use tower::{Layer, ServiceExt as _, service_fn};
+
+    use super::*;
+    use crate::instrument::{
+        GrpcClientTraceLayer, GrpcServerTraceLayer, HttpServerTraceLayer, Instrumentation,
+    };
+    use crate::propagation::combine;
+
+    /// A request that carries the tenant in a header, and in `start` as baggage.
+    fn request(uri: &str) -> Request<()> {
+        Request::builder().uri(uri).header("x-tenant", "tea").body(()).unwrap()
+    }
+
+    fn start(request: &mut RequestStart<'_>) {
+        let tenant = request.headers["x-tenant"].to_str().unwrap().to_owned();
+        request.set_baggage("tenant", tenant);
+    }
+
+    #[tokio::test]
+    async fn they_run_for_every_kind_of_request() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let seen = ended.clone();
+        let hooks = Hooks::default().on_start(start).on_end(move |request| {
+            let tenant = request.baggage("tenant").unwrap();
+            request.set_attribute(KeyValue::new("tenant", tenant));
+            let RequestEnd { protocol, kind, name, code, error_type, .. } = request;
+            seen.lock().unwrap().push(format!("{protocol:?} {kind:?} {name} {code} {error_type:?}"));
+        });
+        let instrumentation = Instrumentation::new(&provider, combine(&[]), hooks);
+
+        let answer = |_| std::future::ready(Ok::<_, Infallible>(Status::not_found("").into_http::<Body>()));
+        let service = HttpServerTraceLayer::new(instrumentation.clone()).layer(service_fn(answer));
+        drop(service.oneshot(request("/tea")).await);
+        let layer = GrpcServerTraceLayer::new(instrumentation.clone(), &["a.B/C"]);
+        drop(layer.layer(service_fn(answer)).oneshot(request("/a.B/C")).await);
+        let layer = GrpcClientTraceLayer::new(instrumentation, "http://localhost".parse().unwrap());
+        let answer = |_| std::future::ready(Err::<Response<Body>, _>(Status::unavailable("")));
+        drop(layer.layer(service_fn(answer)).oneshot(request("/a.B/C")).await);
+
+        let expected = [
+            "Http Server GET 200 None",
+            "Grpc Server a.B/C NOT_FOUND None",
+            "Grpc Client a.B/C UNAVAILABLE Some(\"UNAVAILABLE\")",
+        ];
+        assert_eq!(*ended.lock().unwrap(), expected);
+        let spans = exporter.get_finished_spans().unwrap();
+        assert_eq!(spans.len(), 3);
+        for span in spans {
+            assert!(span.attributes.contains(&KeyValue::new("tenant", "tea")), "{}", span.name);
+        }
+    }
+
+    #[test]
+    fn what_is_added_to_the_baggage_leaves_the_rest_as_it_came() {
+        let came = HashMap::from([("baggage".to_owned(), "plan=free;ttl=30".to_owned())]);
+        let propagator = BaggagePropagator::new();
+        let mut request = RequestStart {
+            protocol: Protocol::Http,
+            kind: &SpanKind::Server,
+            name: "GET",
+            headers: &HeaderMap::from_iter([("x-tenant".parse().unwrap(), "tea".parse().unwrap())]),
+            parent: propagator.extract(&came),
+            attributes: Vec::new(),
+            labels: Vec::new(),
+        };
+        start(&mut request);
+        let mut goes = HashMap::new();
+        propagator.inject_context(&request.parent, &mut goes);
+        let mut entries: Vec<&str> = goes["baggage"].split(',').collect();
+        entries.sort_unstable();
+        assert_eq!(entries, ["plan=free;ttl=30", "tenant=tea"]);
     }
 }

@@ -6,17 +6,15 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::extract::{ConnectInfo, MatchedPath};
+use axum::extract::MatchedPath;
 use http::header::USER_AGENT;
 use http::{Method, Request, Response, Version};
 use http_body::Body;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{FutureExt as _, SpanKind};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_semantic_conventions::attribute::{
     CLIENT_ADDRESS, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION,
     SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, URL_SCHEME, USER_AGENT_ORIGINAL,
@@ -84,13 +82,9 @@ where
 
 fn start<B>(instrumentation: &Instrumentation, request: &Request<B>) -> RequestSpan {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let parent = instrumentation
-        .0
-        .propagator
-        .extract_with_context(&opentelemetry::Context::new(), &HeaderExtractor(request.headers()));
     RequestSpan::start(
         instrumentation,
-        parent,
+        instrumentation.parent(request.headers()),
         Protocol::Http,
         SpanKind::Server,
         name(request.method(), route),
@@ -129,8 +123,7 @@ fn attributes<B>(request: &Request<B>, route: Option<&str>) -> Vec<KeyValue> {
         attributes.push(KeyValue::new(SERVER_ADDRESS, host));
         attributes.push(KeyValue::new(SERVER_PORT, i64::from(port)));
     }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    attributes.extend(client_address(headers, peer).map(|address| KeyValue::new(CLIENT_ADDRESS, address)));
+    attributes.extend(client_address(request).map(|address| KeyValue::new(CLIENT_ADDRESS, address)));
     let version = match request.version() {
         Version::HTTP_10 => Some("1.0"),
         Version::HTTP_11 => Some("1.1"),

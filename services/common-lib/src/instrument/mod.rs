@@ -17,9 +17,10 @@ mod request_span;
 
 use std::sync::Arc;
 
-use opentelemetry::InstrumentationScope;
+use http::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use opentelemetry_semantic_conventions::SCHEMA_URL;
 use tokio::sync::watch;
@@ -28,6 +29,7 @@ pub use body::TracedBody;
 pub use catch_panic::{CatchPanic, CatchPanicLayer};
 pub use grpc_client::{GrpcClientTrace, GrpcClientTraceLayer};
 pub use grpc_server::{GrpcServerTrace, GrpcServerTraceLayer};
+use headers::HeaderReader;
 pub(crate) use hooks::LogLabels;
 pub use hooks::{Hooks, Protocol, RequestEnd, RequestStart};
 pub use http_server::{HttpServerTrace, HttpServerTraceLayer};
@@ -59,6 +61,11 @@ impl Instrumentation {
         let tracer = provider.tracer_with_scope(scope);
         let open = watch::Sender::new(0);
         Self(Arc::new(Parts { tracer, propagator: Box::new(propagator), hooks, open }))
+    }
+
+    /// The context that came with a request.
+    fn parent(&self, headers: &HeaderMap) -> Context {
+        self.0.propagator.extract_with_context(&Context::new(), &HeaderReader::new(headers))
     }
 
     /// Resolves when no request span is open. A server that has stopped may still be dropping the requests that their callers

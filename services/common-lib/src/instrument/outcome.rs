@@ -126,11 +126,8 @@ impl Ending {
         }
     }
 
-    /// The body was dropped before its end: nobody wanted the rest, or the code that made it panicked.
+    /// The body was dropped before its end: nobody wanted the rest.
     pub(super) fn given_up(&self) -> Outcome {
-        if std::thread::panicking() {
-            return self.at_error(&std::io::Error::other("the body panicked"));
-        }
         match self {
             Self::Http(status) => Outcome::http(*status),
             Self::Grpc(kind, _) => Outcome::given_up(true, kind),

@@ -5,9 +5,13 @@
 //! same [`Environment`]. Variables of the standard that the OpenTelemetry crates read themselves (`OTEL_SERVICE_NAME`,
 //! `OTEL_BSP_*`, `OTEL_EXPORTER_OTLP_HEADERS`, …) are not read here.
 
+mod exporter;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
+
+pub use exporter::{Exporter, OtlpProtocol};
 
 /// Where settings are looked up: the process environment, or a table in tests. An empty value counts as absent, as the
 /// OpenTelemetry specification wants it ("Configuration", section "Parsing empty value").
@@ -24,27 +28,6 @@ pub struct SettingsError {
     pub value: String,
     /// What would have been understood.
     pub expected: String,
-}
-
-/// Which exporter takes the spans away (`OTEL_TRACES_EXPORTER`).
-#[derive(Debug, Clone, PartialEq)]
-pub enum Exporter {
-    /// Spans are made and propagated, and dropped.
-    None,
-    /// Cloud Trace v2 over gRPC, at this URL.
-    GcpTrace {
-        /// `http://` or `https://` URL of the API.
-        endpoint: String,
-    },
-    /// OTLP over gRPC, at this URL.
-    OtlpGrpc {
-        /// `http://` or `https://` URL of the collector.
-        endpoint: String,
-    },
-    /// OTLP over HTTP with protobuf bodies; the exporter reads the endpoint from the environment.
-    OtlpHttpProtobuf,
-    /// OTLP over HTTP with JSON bodies; the exporter reads the endpoint from the environment.
-    OtlpHttpJson,
 }
 
 /// A format in which trace context or baggage travels (`OTEL_PROPAGATORS`). The order of the variants is the order in
@@ -72,7 +55,6 @@ pub struct Settings {
     pub propagators: Vec<Propagator>,
 }
 
-const REAL_CLOUD_TRACE: &str = "https://cloudtrace.googleapis.com";
 const SAMPLERS: [&str; 6] = [
     "always_on",
     "always_off",
@@ -128,50 +110,9 @@ impl Settings {
         Ok(Self {
             port: environment.parsed("PORT", 8080, "a port number")?,
             project: environment.get("GOOGLE_CLOUD_PROJECT").map(str::to_owned),
-            exporter: exporter(environment)?,
+            exporter: exporter::read(environment)?,
             propagators: propagators(environment)?,
         })
-    }
-}
-
-fn exporter(environment: &Environment) -> Result<Exporter, SettingsError> {
-    match environment.get("OTEL_TRACES_EXPORTER").unwrap_or("otlp") {
-        "none" => Ok(Exporter::None),
-        "gcp_trace" => {
-            if environment.get("GOOGLE_CLOUD_PROJECT").is_none() {
-                return Err(unusable(
-                    "GOOGLE_CLOUD_PROJECT",
-                    "",
-                    "a project id, which the exporter gcp_trace needs",
-                ));
-            }
-            let endpoint = environment.get("GOOGLE_CLOUD_TRACE_ENDPOINT").unwrap_or(REAL_CLOUD_TRACE);
-            Ok(Exporter::GcpTrace { endpoint: endpoint.to_owned() })
-        }
-        "otlp" => otlp(environment),
-        other => Err(unusable("OTEL_TRACES_EXPORTER", other, one_of(&["otlp", "gcp_trace", "none"]))),
-    }
-}
-
-fn otlp(environment: &Environment) -> Result<Exporter, SettingsError> {
-    let first = |specific: &'static str, general: &'static str| {
-        [specific, general]
-            .into_iter()
-            .find_map(|variable| environment.get(variable).map(|value| (variable, value)))
-    };
-    let protocol = first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL");
-    match protocol {
-        Some((_, "grpc")) => {
-            let endpoint = first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
-            let endpoint = endpoint.map_or("http://localhost:4317", |(_, value)| value);
-            Ok(Exporter::OtlpGrpc { endpoint: endpoint.to_owned() })
-        }
-        // The specification's default ("OpenTelemetry Protocol Exporter", section "Specify Protocol").
-        None | Some((_, "http/protobuf")) => Ok(Exporter::OtlpHttpProtobuf),
-        Some((_, "http/json")) => Ok(Exporter::OtlpHttpJson),
-        Some((variable, other)) => {
-            Err(unusable(variable, other, one_of(&["grpc", "http/protobuf", "http/json"])))
-        }
     }
 }
 
@@ -208,43 +149,6 @@ mod tests {
 
     use super::*;
 
-    fn grpc(endpoint: &str) -> Exporter {
-        Exporter::OtlpGrpc { endpoint: endpoint.to_owned() }
-    }
-
-    fn gcp(endpoint: &str) -> Exporter {
-        Exporter::GcpTrace { endpoint: endpoint.to_owned() }
-    }
-
-    #[rstest]
-    #[case::default([("", ""), ("", ""), ("", "")], Exporter::OtlpHttpProtobuf)]
-    #[case::none([("OTEL_TRACES_EXPORTER", "none"), ("", ""), ("", "")], Exporter::None)]
-    #[case::json([("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"), ("", ""), ("", "")], Exporter::OtlpHttpJson)]
-    #[case::grpc_default([("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("", ""), ("", "")], grpc("http://localhost:4317"))]
-    #[case::specific_endpoint(
-        [
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general"),
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://specific"),
-        ],
-        grpc("http://specific")
-    )]
-    #[case::real_cloud_trace(
-        [("OTEL_TRACES_EXPORTER", "gcp_trace"), ("GOOGLE_CLOUD_PROJECT", "p"), ("", "")],
-        gcp("https://cloudtrace.googleapis.com")
-    )]
-    #[case::other_cloud_trace(
-        [
-            ("OTEL_TRACES_EXPORTER", "gcp_trace"),
-            ("GOOGLE_CLOUD_PROJECT", "p"),
-            ("GOOGLE_CLOUD_TRACE_ENDPOINT", "http://localhost:1"),
-        ],
-        gcp("http://localhost:1")
-    )]
-    fn exporters(#[case] variables: [(&str, &str); 3], #[case] expected: Exporter) {
-        assert_eq!(Settings::read(&Environment::of(variables)).unwrap().exporter, expected);
-    }
-
     #[rstest]
     #[case("", vec![Propagator::TraceContext, Propagator::Baggage])]
     #[case("tracecontext, gcp_trace", vec![Propagator::GcpTrace, Propagator::TraceContext])]
@@ -259,17 +163,10 @@ mod tests {
     #[case("PORT", "http")]
     #[case("PORT", "65536")]
     #[case("OTEL_TRACES_EXPORTER", "zipkin")]
-    #[case("OTEL_EXPORTER_OTLP_PROTOCOL", "http")]
     #[case("OTEL_PROPAGATORS", "b3")]
     #[case("OTEL_TRACES_SAMPLER", "sometimes")]
     fn refused(#[case] variable: &str, #[case] value: &str) {
         let error = Settings::read(&Environment::of([(variable, value)])).unwrap_err();
         assert_eq!((error.variable.as_str(), error.value.as_str()), (variable, value));
-    }
-
-    #[test]
-    fn the_cloud_trace_exporter_needs_a_project() {
-        let error = Settings::read(&Environment::of([("OTEL_TRACES_EXPORTER", "gcp_trace")])).unwrap_err();
-        assert_eq!(error.variable, "GOOGLE_CLOUD_PROJECT");
     }
 }
