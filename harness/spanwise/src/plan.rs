@@ -37,9 +37,20 @@ pub enum PlanningError {
 
 /// Reads suites and selects the permutations that one of the patterns matches, or all without a pattern.
 pub fn plan(suites: &[SuiteText], filter: &[Pattern]) -> Result<Planned, PlanningError> {
+    plan_with(suites, filter, &[])
+}
+
+/// As [`plan`], for a program that can be more services than those of the demo: suites start them by `demo: NAME`, as children
+/// of the program, with the arguments [`crate::demo::ARGUMENT`] and the name.
+pub fn plan_with(
+    suites: &[SuiteText],
+    filter: &[Pattern],
+    services: &[&str],
+) -> Result<Planned, PlanningError> {
     let rules: Vec<&str> = registry::rules().map(|rule| rule.name).collect();
     let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
-    let known = Known { rules: &rules, profiles: &profiles, demos: &demos() };
+    let demos: Vec<&str> = demos().into_iter().chain(services.iter().copied()).collect();
+    let known = Known { rules: &rules, profiles: &profiles, demos: &demos };
     let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, &known).map_err(Box::new);
     let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
     let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));

@@ -46,6 +46,19 @@ pub async fn serve(
 }
 
 async fn router(instrumentation: &Instrumentation) -> std::io::Result<Router> {
+    let layers = ServiceBuilder::new()
+        .layer(GrpcServerTraceLayer::new(instrumentation.clone(), METHODS))
+        .layer(from_fn(caller_deadline::keep))
+        .layer(CatchPanicLayer::grpc());
+    Ok(routes().await?.layer(layers))
+}
+
+/// What the service answers, with its health and its contract, and nothing around it: no spans, no deadlines, no guard
+/// against panics.
+///
+/// # Errors
+/// The contract cannot be handed out by reflection.
+pub async fn routes() -> std::io::Result<Router> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<BackendServiceServer<Greeter>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -53,13 +66,9 @@ async fn router(instrumentation: &Instrumentation) -> std::io::Result<Router> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(std::io::Error::other)?;
-    let layers = ServiceBuilder::new()
-        .layer(GrpcServerTraceLayer::new(instrumentation.clone(), METHODS))
-        .layer(from_fn(caller_deadline::keep))
-        .layer(CatchPanicLayer::grpc())
-        .layer(map_response(reset::where_marked));
     let routes = Routes::new(BackendServiceServer::new(Greeter));
-    Ok(routes.add_service(health_service).add_service(reflection).into_axum_router().layer(layers))
+    let routes = routes.add_service(health_service).add_service(reflection);
+    Ok(routes.into_axum_router().layer(map_response(reset::where_marked)))
 }
 
 fn run_until_stopped() -> Result<(), StartError> {

@@ -42,7 +42,7 @@ pub fn endpoint(target: &Target) -> Result<Endpoint, ChannelError> {
         .tcp_nodelay(true)
         // Many calls cancelled at once are everyday here (deadlines); they must not cost the connection.
         .http2_max_local_error_reset_streams(None);
-    if target.origin.scheme() != Some(&Scheme::HTTPS) {
+    if !target.is_secure() {
         return Ok(endpoint);
     }
     endpoint
@@ -56,6 +56,13 @@ pub fn endpoint(target: &Target) -> Result<Endpoint, ChannelError> {
 /// As [`endpoint`].
 pub fn lazy(target: &Target) -> Result<Channel, ChannelError> {
     Ok(endpoint(target)?.connect_lazy())
+}
+
+impl Target {
+    /// Whether TLS is spoken there.
+    pub fn is_secure(&self) -> bool {
+        self.origin.scheme() == Some(&Scheme::HTTPS)
+    }
 }
 
 impl FromStr for Target {

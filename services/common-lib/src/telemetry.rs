@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+    ExporterBuildError, Protocol, SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _,
     WithTonicConfig as _,
 };
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::{
-    IdGenerator as _, RandomIdGenerator, SdkTracerProvider, TracerProviderBuilder,
+    IdGenerator as _, RandomIdGenerator, SdkTracerProvider, SpanData, SpanExporter,
 };
 use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION};
 
@@ -45,6 +46,38 @@ pub enum TelemetryError {
     Otlp(#[from] ExporterBuildError),
 }
 
+/// One of the exporters that settings can ask for.
+#[derive(Debug)]
+pub enum ConfiguredExporter {
+    /// Cloud Trace v2.
+    CloudTrace(CloudTraceExporter),
+    /// OTLP, in any of its forms.
+    Otlp(OtlpExporter),
+}
+
+impl SpanExporter for ConfiguredExporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        match self {
+            Self::CloudTrace(exporter) => exporter.export(batch).await,
+            Self::Otlp(exporter) => exporter.export(batch).await,
+        }
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        match self {
+            Self::CloudTrace(exporter) => exporter.shutdown_with_timeout(timeout),
+            Self::Otlp(exporter) => exporter.shutdown_with_timeout(timeout),
+        }
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        match self {
+            Self::CloudTrace(exporter) => exporter.set_resource(resource),
+            Self::Otlp(exporter) => exporter.set_resource(resource),
+        }
+    }
+}
+
 /// The tracing of this process.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -63,11 +96,20 @@ impl Telemetry {
         settings: &Settings,
         identity: Identity,
     ) -> Result<Self, TelemetryError> {
-        let resource = resource(environment, settings, identity);
-        let provider = with_exporter(SdkTracerProvider::builder().with_resource(resource), settings)?.build();
+        let mut provider =
+            SdkTracerProvider::builder().with_resource(resource(environment, settings, identity));
+        if let Some(exporter) = exporter(settings)? {
+            provider = provider.with_batch_exporter(exporter);
+        }
+        Ok(Self::of(provider.build(), settings))
+    }
+
+    /// The tracing of a provider of one's own, with a sampler or a processor that no setting asks for; [`resource`] and
+    /// [`exporter`] are what [`Telemetry::start`] makes one of.
+    pub fn of(provider: SdkTracerProvider, settings: &Settings) -> Self {
         global::set_tracer_provider(provider.clone());
         global::set_text_map_propagator(propagation::combine(&settings.propagators));
-        Ok(Self { provider, settings: settings.clone() })
+        Self { provider, settings: settings.clone() }
     }
 
     /// What the layers of the service need, with its hooks.
@@ -87,24 +129,25 @@ impl Telemetry {
     }
 }
 
-fn with_exporter(
-    builder: TracerProviderBuilder,
-    settings: &Settings,
-) -> Result<TracerProviderBuilder, TelemetryError> {
+/// The exporter that the settings ask for, if they ask for one. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// The exporter's settings cannot be used.
+pub fn exporter(settings: &Settings) -> Result<Option<ConfiguredExporter>, TelemetryError> {
     Ok(match &settings.exporter {
-        Exporter::None => builder,
+        Exporter::None => None,
         Exporter::GcpTrace { endpoint } => {
             let project = settings.project.as_deref().unwrap_or_default();
-            builder.with_batch_exporter(CloudTraceExporter::lazy(endpoint, project)?)
+            Some(ConfiguredExporter::CloudTrace(CloudTraceExporter::lazy(endpoint, project)?))
         }
-        Exporter::Otlp { protocol, timeout } => builder.with_batch_exporter(otlp(protocol, *timeout)?),
+        Exporter::Otlp { protocol, timeout } => Some(ConfiguredExporter::Otlp(otlp(protocol, *timeout)?)),
     })
 }
 
 /// The timeout is given twice: the exporter's own ends its attempts, that of the transport ends an attempt that hangs.
-fn otlp(protocol: &OtlpProtocol, timeout: Duration) -> Result<SpanExporter, TelemetryError> {
+fn otlp(protocol: &OtlpProtocol, timeout: Duration) -> Result<OtlpExporter, TelemetryError> {
     let http = |protocol| {
-        SpanExporter::builder()
+        OtlpExporter::builder()
             .with_http()
             .with_http_client(OtlpHttpClient::new(timeout))
             .with_protocol(protocol)
@@ -114,15 +157,15 @@ fn otlp(protocol: &OtlpProtocol, timeout: Duration) -> Result<SpanExporter, Tele
     Ok(match protocol {
         OtlpProtocol::Grpc { endpoint } => {
             let channel = channel::endpoint(endpoint)?.timeout(timeout).connect_lazy();
-            SpanExporter::builder().with_tonic().with_channel(channel).with_timeout(timeout).build()?
+            OtlpExporter::builder().with_tonic().with_channel(channel).with_timeout(timeout).build()?
         }
         OtlpProtocol::HttpProtobuf => http(Protocol::HttpBinary)?,
         OtlpProtocol::HttpJson => http(Protocol::HttpJson)?,
     })
 }
 
-/// The environment's word counts more than the service's own.
-fn resource(environment: &Environment, settings: &Settings, identity: Identity) -> Resource {
+/// What this process says of itself. The environment's word counts more than the service's own.
+pub fn resource(environment: &Environment, settings: &Settings, identity: Identity) -> Resource {
     let own = [
         KeyValue::new(SERVICE_NAME, identity.name),
         KeyValue::new(SERVICE_VERSION, identity.version),
