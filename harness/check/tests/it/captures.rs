@@ -160,8 +160,8 @@ fn an_unreadable_id_leaves_children_without_a_parent() {
 
 #[test]
 fn the_habit_of_an_exporter_is_one_finding_a_trace() {
-    let base64 = "\n  | malformed span base64 \"AAAAAAAAAAE=\"\n";
-    let text = format!("a INTERNAL \"x\"{base64}a INTERNAL \"y\"{base64}a INTERNAL \"z\" trace=T2{base64}");
+    let base64 = "\n    | malformed span base64 \"AAAAAAAAAAE=\"\n";
+    let text = format!("a INTERNAL \"x\"{base64}  a INTERNAL \"y\"{base64}a INTERNAL \"z\" trace=T2{base64}");
     roots(&text, &[("invalid-id", "information"), ("invalid-id", "information")]);
     let steps = "  api UNSPECIFIED \"step\"\n".repeat(3);
     let server = "api SERVER \"GET /a\" 200\n";

@@ -203,7 +203,7 @@ api SERVER "POST /greet" 200 http.method="GET" http.scheme="http" http.target="/
 driver CLIENT "POST /greet" 200 id=S1
   api SERVER "POST /greet" 200
     api CLIENT "b.B/Greet" UNKNOWN id=S3 status=ERROR error.type="UNKNOWN"
-      b SERVER "b.B/Greet" UNSET rpc.grpc.status_code=0 rpc.system="grpc"
+      b SERVER "b.B/Greet" rpc.grpc.status_code=0 rpc.system="grpc"
 wire:
   driver -> api http/1.1 traceparent: T1-S1-01
   api -> b h2c UNKNOWN traceparent: T1-S3-01
