@@ -156,7 +156,7 @@ proptest! {
 /// Findings about a trace as a whole, in many traces: comparing each with each takes minutes.
 #[test]
 fn traces_with_findings_of_their_own_may_be_many() {
-    let count = 20_000_u64;
+    let count = 10_000_u64;
     let ids = |number: u64| (TraceId(u128::from(number).to_be_bytes()), SpanId::from_u64(number));
     let spans = (1..=count).map(|number| {
         let (trace_id, span_id) = ids(number);
