@@ -24,6 +24,12 @@ impl Anchor {
         self.hops.push(hop.at());
     }
 
+    /// Whether both stand on one span or one exchange.
+    pub(crate) fn shares_place(&self, other: &Anchor) -> bool {
+        let spans = self.spans.iter().any(|span| other.spans.contains(span));
+        spans || self.hops.iter().any(|hop| other.hops.contains(hop))
+    }
+
     /// Whether it stands nowhere in particular.
     pub(crate) fn is_nowhere(&self) -> bool {
         self.spans.is_empty() && self.hops.is_empty()

@@ -10,6 +10,9 @@ use spanwise_model::{Finding, Level, TraceId, Value, Verdict};
 use crate::anchor::Anchor;
 use crate::{Hop, Node, Rule};
 
+/// On how many spans a finding stands: whether it explains another is asked for each pair of theirs.
+const REACHED: usize = 256;
+
 /// Collects what one rule finds in one observation.
 pub struct Findings<'r> {
     rule: &'r Rule,
@@ -47,6 +50,12 @@ impl<'r> Findings<'r> {
     /// A breach by a span.
     pub fn on_span(&mut self, node: Node<'_>, message: impl Into<String>) -> Report<'_> {
         self.push(message.into()).span(node)
+    }
+
+    /// A breach that spans have in common, as many as the fact `spans` says; it shows the way to the first.
+    pub fn on_spans(&mut self, nodes: &[Node<'_>], message: impl Into<String>) -> Report<'_> {
+        let report = self.on_span(nodes[0], message).fact("spans", nodes.len() as i64);
+        nodes.iter().take(REACHED).skip(1).fold(report, |report, node| report.reaches_span(*node))
     }
 
     /// A breach in an exchange, put down to its caller, or to the called service where the driver calls. The path is

@@ -1,20 +1,21 @@
 //! Root causes: which finding explains which, and the order of findings.
 //!
 //! The engine calls it. A finding explains another if its rule says so, it is at least as bad, and the other stands on
-//! the same exchange, on its spans, or below or behind them.
+//! the same exchange, on its spans, or below or behind them. What is wrong with a span's own labels or status explains
+//! nothing below it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use spanwise_model::{Finding, TraceId};
 
 use crate::anchor::Anchor;
 use crate::findings::Found;
-use crate::{Check, Index, Node, Rule, registry};
+use crate::{Check, Family, Index, Node, Rule, registry, semconv};
 
 /// Which rules may explain which.
 pub(crate) struct Causes {
-    /// By the explained rule, the rules that explain it; `true` for differential ones.
-    of: HashMap<&'static str, Vec<(&'static str, bool)>>,
+    /// By the explained rule, the rules that explain it.
+    of: HashMap<&'static str, Vec<&'static Rule>>,
 }
 
 /// How many calls within calls, and how many findings above one another, are followed to a cause.
@@ -24,9 +25,8 @@ impl Causes {
     pub(crate) fn of(rules: &[&'static Rule]) -> Causes {
         let mut of: HashMap<_, Vec<_>> = HashMap::new();
         for rule in rules {
-            let differential = matches!(rule.check, Check::Group(_));
             for explained in rule.explains {
-                of.entry(*explained).or_default().push((rule.name, differential));
+                of.entry(*explained).or_default().push(*rule);
             }
         }
         Causes { of }
@@ -59,22 +59,30 @@ impl Causes {
         }
         let rules = self.of.get(&*consequence.finding.rule)?;
         let explains = |at: usize| {
-            let Found { finding, anchor } = &found[at];
-            rules.iter().any(|(rule, _)| *rule == finding.rule) && as_bad(at) && !anchor.is_harmless
+            let cause = &found[at];
+            let rule = rules.iter().find(|rule| rule.name == cause.finding.rule);
+            rule.is_some_and(|rule| {
+                as_bad(at) && !cause.anchor.is_harmless && is_near(rule, cause, consequence)
+            })
         };
-        let of_rule = |rule: &str| places.by_rule.get(rule).into_iter().flatten().copied();
-        let anywhere =
-            rules.iter().filter(|(_, differential)| *differential).flat_map(|(rule, _)| of_rule(rule));
+        let of_rule = |rule: &&'static Rule| places.by_rule.get(rule.name).into_iter().flatten().copied();
+        let differential = rules.iter().filter(|rule| matches!(rule.check, Check::Group(_)));
+        let anywhere = differential.flat_map(of_rule);
         let nowhere = places.nowhere(consequence.finding.trace_id);
         let nowhere = nowhere.filter(|&at| covers_all(&found[at].finding, &consequence.finding));
         let mut candidates: Vec<usize> = anywhere.chain(nowhere).collect();
         if consequence.anchor.is_nowhere() {
-            let touching = rules.iter().flat_map(|(rule, _)| of_rule(rule));
-            candidates.extend(touching.filter(|&at| touches(index, &found[at].anchor, &consequence.finding)));
+            let touches = |&at: &usize| touches(index, &found[at].anchor, &consequence.finding);
+            match consequence.finding.trace_id {
+                Some(trace) => candidates.extend(places.in_trace(trace).filter(touches)),
+                None => candidates.extend(rules.iter().flat_map(of_rule).filter(touches)),
+            }
         } else {
             places.reaching(index, &consequence.anchor, &mut candidates);
         }
-        candidates.into_iter().filter(|&at| explains(at)).min()
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates.into_iter().find(|&at| explains(at))
     }
 }
 
@@ -83,6 +91,8 @@ struct Places<'f> {
     by_rule: HashMap<&'f str, Vec<usize>>,
     /// Findings that stand on no span and no exchange, by the trace they are about.
     nowhere: HashMap<Option<TraceId>, Vec<usize>>,
+    /// Findings on spans and exchanges, by the traces that these are of.
+    in_trace: HashMap<TraceId, Vec<usize>>,
     /// By span: findings on it, or on an exchange that led to it.
     on_span: HashMap<usize, Vec<usize>>,
     on_hop: HashMap<usize, Vec<usize>>,
@@ -95,6 +105,7 @@ impl<'f> Places<'f> {
         let mut places = Places {
             by_rule: HashMap::new(),
             nowhere: HashMap::new(),
+            in_trace: HashMap::new(),
             on_span: HashMap::new(),
             on_hop: HashMap::new(),
             nearest: Vec::new(),
@@ -103,6 +114,10 @@ impl<'f> Places<'f> {
             places.by_rule.entry(&finding.rule).or_default().push(at);
             if anchor.is_nowhere() {
                 places.nowhere.entry(finding.trace_id).or_default().push(at);
+            }
+            let traces: HashSet<TraceId> = reached(index, anchor).map(|node| node.trace_id).collect();
+            for trace in traces {
+                places.in_trace.entry(trace).or_default().push(at);
             }
             for &span in &anchor.spans {
                 places.on_span.entry(span).or_default().push(at);
@@ -123,6 +138,11 @@ impl<'f> Places<'f> {
     fn nowhere(&self, trace: Option<TraceId>) -> impl Iterator<Item = usize> {
         let of = |trace| self.nowhere.get(&trace).into_iter().flatten().copied();
         of(None).chain(of(trace).filter(move |_| trace.is_some()))
+    }
+
+    /// The findings with a place in a trace.
+    fn in_trace(&self, trace: TraceId) -> impl Iterator<Item = usize> {
+        self.in_trace.get(&trace).into_iter().flatten().copied()
     }
 
     /// Collects the findings that reach a place: on it, above it, or on the calls that led there.
@@ -155,13 +175,35 @@ fn covers_all(cause: &Finding, consequence: &Finding) -> bool {
     cause.service.is_none() || cause.service == consequence.service
 }
 
-/// Whether any span of the cause, or that its exchanges led to, is in the trace or service that a finding is about.
+/// Whether a cause is near enough to explain a finding that it reaches: labels and status say something of their own span
+/// alone, and of one label nothing follows for another.
+fn is_near(rule: &Rule, cause: &Found, consequence: &Found) -> bool {
+    if !matches!(rule.family, Family::Labels | Family::Status) {
+        return true;
+    }
+    let [of_cause, of_consequence] = [cause, consequence].map(|found| concepts(&found.finding));
+    let one_concept = of_cause.is_empty()
+        || of_consequence.is_empty()
+        || of_cause.iter().any(|concept| of_consequence.contains(concept));
+    one_concept && cause.anchor.shares_place(&consequence.anchor)
+}
+
+/// What the labels mean that a finding is about.
+fn concepts(finding: &Finding) -> Vec<&str> {
+    let labels = ["label", "renamed_to"].into_iter().filter_map(|fact| finding.facts.get(fact)?.as_str());
+    labels.map(semconv::concept).collect()
+}
+
+/// The spans on which a finding stands, and those that its exchanges came from and led to.
+fn reached<'i>(index: &'i Index<'_>, anchor: &Anchor) -> impl Iterator<Item = Node<'i>> {
+    let hops = anchor.hops.iter().map(|&at| index.hop(at));
+    let led_to = hops.flat_map(|hop| [hop.sender(), hop.server(), hop.unlinked()]).flatten();
+    anchor.spans.iter().map(|&at| index.node(at)).chain(led_to)
+}
+
+/// Whether a span that the cause reaches is in the trace and of the service that a finding is about.
 fn touches(index: &Index<'_>, cause: &Anchor, consequence: &Finding) -> bool {
-    let led_to = cause.hops.iter().map(|&at| index.hop(at)).flat_map(|hop| {
-        [hop.sender(), hop.server(), hop.unlinked()].into_iter().flatten().collect::<Vec<_>>()
-    });
-    let mut nodes = cause.spans.iter().map(|&at| index.node(at)).chain(led_to);
-    nodes.any(|node| {
+    reached(index, cause).any(|node| {
         let trace = consequence.trace_id.is_none_or(|trace| trace == node.trace_id);
         trace && consequence.service.as_deref().is_none_or(|service| node.service() == Some(service))
     })

@@ -41,6 +41,25 @@ pub const GRPC_STATUS: Names = &["rpc.response.status_code", "rpc.status_code", 
 /// The authenticated user, which the driver's marker is compared with.
 pub const USER: Names = &["user.id", "enduser.id"];
 
+const CONCEPTS: [Names; 11] = [
+    HTTP_METHOD,
+    HTTP_STATUS,
+    HTTP_ROUTE,
+    URL_PATH,
+    URL_SCHEME,
+    URL_FULL,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+    RPC_SYSTEM,
+    GRPC_STATUS,
+    USER,
+];
+
+/// The current name of what a label means; its own where it is none of the concepts above.
+pub fn concept(label: &str) -> &str {
+    CONCEPTS.iter().find(|names| names.contains(&label)).map_or(label, |names| names[0])
+}
+
 /// The value of a concept under the first of its names that the span has, with that name.
 pub fn named(span: &Span, names: Names) -> Option<(&'static str, &Value)> {
     names.iter().find_map(|name| span.attribute(name).map(|value| (*name, value)))

@@ -1,6 +1,6 @@
 //! Cloud Trace v2 protobuf to model: `Span` (googleapis, `google/devtools/cloudtrace/v2/trace.proto`).
 
-use spanwise_model::{Event, IdField, Link, Span, Status, Value};
+use spanwise_model::{Event, IdField, Link, Span, SpanKind, Status, Value};
 
 use crate::ids::{self, ResourceName};
 use crate::map::{self, Attributes};
@@ -42,6 +42,7 @@ const BOOL_VALUE: Names = &["value"];
 pub(crate) fn span(bytes: &[u8], notes: &mut Notes) -> Span {
     let mut span = Span::default();
     let (mut name, mut span_id, mut parent) = (String::new(), String::new(), String::new());
+    let mut same_process = None;
     each(SPAN, bytes, notes, |field, notes| match field.number() {
         1 => name = field.text(notes).unwrap_or_default(),
         2 => span_id = field.text(notes).unwrap_or_default(),
@@ -67,16 +68,24 @@ pub(crate) fn span(bytes: &[u8], notes: &mut Notes) -> Span {
             span.dropped_links = dropped;
         }
         11 => span.status = field.message(notes, status).unwrap_or_default(),
-        12 => span.parent_is_remote = field.message(notes, bool_value).map(|same| !same),
+        12 => same_process = field.message(notes, bool_value),
         14 => span.kind = map::kind(field.varint(notes).unwrap_or(0) as i64, "span_kind", notes),
         _ => {}
     });
+    span.parent_is_remote = parent_is_remote(same_process, span.kind);
     (span.trace_id, span.span_id) = ids::cloud_trace(&name, &span_id, &mut span.malformed_ids);
     if !parent.is_empty() {
         let id = ids::text(IdField::Parent, &parent, true, &mut span.malformed_ids);
         span.parent_span_id = ids::parent(id, &span.malformed_ids);
     }
     span
+}
+
+/// What `same_process_as_parent_span` says. Some exporters write `true` on every span; where a call comes in, that says
+/// nothing.
+pub(crate) fn parent_is_remote(same_process: Option<bool>, kind: SpanKind) -> Option<bool> {
+    let is_called = matches!(kind, SpanKind::Server | SpanKind::Consumer);
+    same_process.filter(|same| !(*same && is_called)).map(|same| !same)
 }
 
 /// Reads the head of a span, skipping everything else.

@@ -2,6 +2,7 @@
 
 mod telemetry;
 
+use googleapis_tonic_google_devtools_cloudtrace_v2::google::devtools::cloudtrace::v2 as ct;
 use prost::Message as _;
 use spanwise_decode::{Message, decode_payload, head};
 use spanwise_model::{Protocol, Resource, Scope, Span, Status, Value};
@@ -102,5 +103,40 @@ fn a_walk_and_a_head_say_of_a_span_what_its_decoding_says() {
             assert_eq!((head.trace_id, head.span_id), (span.trace_id, span.span_id), "{protocol:?}");
             assert_eq!((head.parent_span_id, head.kind), (span.parent_span_id, span.kind), "{protocol:?}");
         }
+    }
+}
+
+#[test]
+fn a_served_call_is_not_local_because_its_exporter_always_says_so() {
+    for (kind, same, expected) in [
+        ("SERVER", "true", None),
+        ("CONSUMER", "true", None),
+        ("SERVER", "false", Some(true)),
+        ("INTERNAL", "true", Some(false)),
+        ("CLIENT", "true", Some(false)),
+    ] {
+        let json = format!(
+            r#"{{"spans":[{{"name":"projects/p/traces/{:032x}/spans/{:016x}","parentSpanId":"{:016x}",
+            "sameProcessAsParentSpan":{same},"spanKind":"{kind}"}}]}}"#,
+            1, 2, 3
+        );
+        let [span] = &decode_payload(Protocol::CloudTraceRest, Message::Batch, json.as_bytes()).spans[..]
+        else {
+            panic!("one span of {json}")
+        };
+        assert_eq!(span.parent_is_remote, expected, "{kind} {same} in JSON");
+        let batch = ct::BatchWriteSpansRequest {
+            spans: vec![ct::Span {
+                span_kind: ct::span::SpanKind::from_str_name(kind).map_or(0, |kind| kind as i32),
+                same_process_as_parent_span: Some(same == "true"),
+                ..ct::Span::default()
+            }],
+            ..ct::BatchWriteSpansRequest::default()
+        };
+        let bytes = batch.encode_to_vec();
+        let [span] = &decode_payload(Protocol::CloudTraceGrpc, Message::Batch, &bytes).spans[..] else {
+            panic!("one span of {batch:?}")
+        };
+        assert_eq!(span.parent_is_remote, expected, "{kind} {same} in protobuf");
     }
 }

@@ -176,7 +176,7 @@ pub struct MalformedId {
 }
 
 /// Which id of a span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdField {
     /// The trace id.
@@ -192,7 +192,7 @@ pub enum IdField {
 }
 
 /// What is wrong with an exported id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdProblem {
     /// Not 8 or 16 bytes, or not hexadecimal digits.

@@ -10,7 +10,7 @@ mod required;
 
 pub use labels::LABELS;
 pub use protocol::{METHODS, is_grpc_method, protocol};
-pub use required::{REQUIRED, Requirement, When, unmet, was_answered};
+pub use required::{REQUIRED, Requirement, When, is_due, unmet, was_answered};
 
 use spanwise_model::{SpanKind, Value};
 

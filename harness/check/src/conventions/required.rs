@@ -28,7 +28,7 @@ pub enum When {
     Always,
     /// When a response came.
     Answered,
-    /// Always; up to version 1.20 of the conventions only for a port other than that of the scheme.
+    /// When the URL names a port, or there is none that could; the `http.url` of older conventions is enough by itself.
     OddPort,
 }
 
@@ -43,6 +43,17 @@ impl Requirement {
 const PATH_OR_URL: &[&str] = &["url.path", "http.target", "/http/path", "http.url", "/http/url"];
 const SCHEME_OR_URL: &[&str] =
     &["url.scheme", "http.scheme", "/http/client_protocol", "http.url", "/http/url"];
+/// Older clients of gRPC said whom they called by the name or the address of the peer, or of the socket.
+const ADDRESS_OR_PEER: &[&str] = &[
+    "server.address",
+    "net.peer.name",
+    "net.peer.ip",
+    "net.sock.peer.name",
+    "net.sock.peer.addr",
+    "net.host.name",
+    "http.host",
+    "/http/host",
+];
 const ADDRESS_OR_URL: &[&str] =
     &["server.address", "net.peer.name", "net.host.name", "http.host", "/http/host", "http.url", "/http/url"];
 /// The called method, with or without its service.
@@ -64,20 +75,25 @@ pub static REQUIRED: &[Requirement] = &[
     grpc(SpanKind::Client, semconv::RPC_SYSTEM),
     grpc(SpanKind::Client, RPC_METHOD),
     grpc(SpanKind::Client, semconv::GRPC_STATUS),
-    grpc(SpanKind::Client, semconv::SERVER_ADDRESS),
+    grpc(SpanKind::Client, ADDRESS_OR_PEER),
 ];
 
 /// The requirements that a span of this protocol does not meet.
 pub fn unmet(node: Node<'_>, protocol: Protocol) -> impl Iterator<Item = &'static Requirement> {
     let of_span = move |one: &&Requirement| one.protocol == protocol && one.kind == node.kind;
-    REQUIRED.iter().filter(of_span).filter(move |requirement| {
-        semconv::named(node.span(), requirement.names).is_none()
-            && match requirement.when {
-                When::Always => true,
-                When::Answered => was_answered(node) != Some(false),
-                When::OddPort => !has_default_port(node),
-            }
-    })
+    let is_met = move |one: &Requirement| semconv::named(node.span(), one.names).is_some();
+    REQUIRED.iter().filter(of_span).filter(move |one| !is_met(one) && is_due(node, one))
+}
+
+/// Whether a span must have what is required of its protocol and kind. WebSockets have no conventions of their own, and
+/// neither method nor status as requests have.
+pub fn is_due(node: Node<'_>, requirement: &Requirement) -> bool {
+    let is_due = match requirement.when {
+        When::Always => true,
+        When::Answered => was_answered(node) != Some(false),
+        When::OddPort => !says_port_by_url(node),
+    };
+    is_due && !(requirement.protocol == Protocol::Http && is_websocket(node))
 }
 
 /// Whether a response came, by the exchange or because the request failed; `None` where nothing says so.
@@ -102,9 +118,19 @@ fn failed(node: Node<'_>) -> bool {
         || node.children().any(gave_up)
 }
 
-/// Whether a span of the old conventions says by its URL that the port is that of the scheme.
-fn has_default_port(node: Node<'_>) -> bool {
-    let url = node.text("http.url").or_else(|| node.text("/http/url")).unwrap_or_default();
+/// Whether the scheme says that it is a WebSocket.
+fn is_websocket(node: Node<'_>) -> bool {
+    let scheme = semconv::text(node.span(), semconv::URL_SCHEME);
+    let url = semconv::text(node.span(), semconv::URL_FULL).and_then(|url| Some(url.split_once("://")?.0));
+    [scheme, url].into_iter().flatten().any(|scheme| matches!(scheme, "ws" | "wss"))
+}
+
+/// Whether the URL says the port: that of the scheme by naming none, any other in older conventions.
+fn says_port_by_url(node: Node<'_>) -> bool {
+    if node.attribute("http.url").or_else(|| node.attribute("/http/url")).is_some() {
+        return true;
+    }
+    let url = node.text("url.full").unwrap_or_default();
     let authority =
         url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     authority.is_some_and(|authority| {

@@ -137,6 +137,11 @@ impl<'i> Hop<'i> {
         self.index.requests.inbound(self.at).map(|at| self.index.hop(at))
     }
 
+    /// Whether the caller was serving several exchanges, so that it cannot be said for which it made this call.
+    pub fn is_ambiguous(self) -> bool {
+        self.index.requests.is_ambiguous(self.at)
+    }
+
     /// Whether any span came of the calling service for the request it belongs to.
     pub fn caller_has_spans(self) -> bool {
         self.request().is_some_and(|request| self.index.has_spans(request, self.from()))
@@ -148,7 +153,7 @@ impl<'i> Hop<'i> {
             Some(request) => self.index.is_traced(request),
             None if self.sender().is_some_and(|sender| !sender.is_driver()) => true,
             // Whichever of the requests in flight it was made for.
-            None => self.index.requests.is_ambiguous(self.at) && self.index.all_traced,
+            None => self.is_ambiguous() && self.index.all_traced,
         }
     }
 

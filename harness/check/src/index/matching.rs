@@ -1,8 +1,8 @@
 //! Which SERVER span each exchange led to, and which span sent it.
 //!
-//! Built once by [`super::Index::new`]. A SERVER span belongs to the exchange whose header named its parent; attempts
-//! that share a header are told apart by their order. What is left over is paired by trace, time and path, and counts as
-//! not linked.
+//! Built once by [`super::Index::new`]. A SERVER span belongs to the exchange whose header named its parent; exchanges
+//! that share a header are told apart by path, time and answer, then by their order. What is left over is paired by trace,
+//! time and path, and counts as not linked.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,7 @@ pub(super) struct Matching {
 /// How far apart the clocks of a front and a service on one machine may be, in nanoseconds.
 const SLACK: u64 = 5_000_000;
 
-/// How many exchanges are tried for one span that no header led to.
+/// How many exchanges are tried for one span.
 const TRIES: usize = 64;
 
 impl Matching {
@@ -98,33 +98,34 @@ impl Matching {
         contexts: &[Option<TraceContext>],
     ) -> Vec<(usize, Option<usize>)> {
         type Key<'k> = (&'k str, TraceId, SpanId);
-        let mut exchanges: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
+        let mut waiting: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
         for (at, tap) in observation.wire.iter().enumerate() {
             if let Some(context) = contexts[at] {
                 let key = (&*tap.to.service, context.trace_id, context.span_id);
-                exchanges.entry(key).or_default().push(at);
+                waiting.entry(key).or_default().push(at);
             }
         }
-        let mut taken: HashMap<Key<'_>, usize> = HashMap::new();
-        let mut open = Vec::new();
-        for at in servers(observation, forest) {
+        let key = |at: usize| {
             let span = &observation.spans[at];
-            let key = node::service_of(span)
-                .zip(span.parent_span_id)
-                .map(|(service, parent)| (service, span.trace_id, parent));
-            let Some((key, hops)) = key.and_then(|key| Some((key, exchanges.get(&key)?))) else {
-                open.push((at, None));
-                continue;
-            };
-            let taken = taken.entry(key).or_default();
-            // A call that the service did not answer may have no span; prefer those that it did.
-            match hops.get(*taken) {
-                Some(&hop) => {
-                    *taken += 1;
-                    self.link(hop, at);
+            Some((node::service_of(span)?, span.trace_id, span.parent_span_id?))
+        };
+        let last = |at: usize| waiting.get(&key(at)?)?.last().copied();
+        let mut open: Vec<_> = servers(observation, forest).into_iter().map(|at| (at, last(at))).collect();
+        // A call that the service did not answer may have no span, so those that it did come first.
+        for (fitting, answered) in [(true, true), (true, false), (false, true), (false, false)] {
+            open.retain(|&(at, _)| {
+                let Some(hops) = key(at).and_then(|key| waiting.get_mut(&key)) else { return true };
+                let may_be = |&hop: &usize| {
+                    let (tap, span) = (&observation.wire[hop], &observation.spans[at]);
+                    let is_answered = tap.status.is_some() && !tap.answered_by_front;
+                    (!fitting || (same_path(tap, span) && same_time(tap, span))) && (!answered || is_answered)
+                };
+                let place = hops.iter().take(TRIES).position(may_be);
+                if let Some(place) = place {
+                    self.link(hops.remove(place), at);
                 }
-                None => open.push((at, hops.last().copied())),
-            }
+                place.is_none()
+            });
         }
         open
     }

@@ -9,7 +9,7 @@ mod matching;
 mod node;
 mod requests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceId};
 
@@ -166,7 +166,7 @@ impl<'a> Index<'a> {
     }
 
     /// In a capture, the spans whose parent is taken for a caller outside of it: of each trace those of the service that
-    /// began first, if they came from outside and nothing in the capture is their root.
+    /// began first, and others with a parent of theirs, if they came from outside and nothing in the capture is their root.
     pub fn called_from_outside(&self) -> Vec<Node<'_>> {
         let mut called = Vec::new();
         let traces = if self.is_capture() { self.traces() } else { Vec::new() };
@@ -178,7 +178,11 @@ impl<'a> Index<'a> {
             let is_entry = |node: &Node<'_>| {
                 *node == first || (node.service().is_some() && node.service() == first.service())
             };
-            called.extend(tops().filter(is_entry).filter(|node| node.came_from_outside()));
+            let entries = tops().filter(is_entry).filter(|node| node.came_from_outside());
+            // Who called one service may have called another: a browser, a job.
+            let callers: HashSet<_> = entries.filter_map(|node| node.parent_span_id).collect();
+            let is_called = |node: &Node<'_>| node.parent_span_id.is_some_and(|id| callers.contains(&id));
+            called.extend(tops().filter(is_called).filter(|node| node.came_from_outside()));
         }
         called
     }

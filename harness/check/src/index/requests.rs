@@ -49,6 +49,7 @@ impl Requests {
         }
         let inbound = Inbound::new(observation);
         let mut entries = Entries::new(observation);
+        let first = entries_begun(observation);
         for (at, tap) in observation.wire.iter().enumerate() {
             if tap.from.as_ref().is_some_and(|from| from.is_driver()) {
                 requests.of_hop[at] = entries.request(tap);
@@ -70,7 +71,7 @@ impl Requests {
                 let by_root = sender.and_then(|sender| requests.of_root.get(&forest.root[sender])).copied();
                 requests.of_hop[at] = by_root
                     .or_else(|| requests.inbound[at].and_then(|hop| requests.of_hop[hop]))
-                    .or_else(|| (observation.requests.len() == 1).then_some(0));
+                    .or_else(|| (observation.requests.len() == 1 && !is_before(tap, first)).then_some(0));
             }
             if let (Some(request), Some(server)) =
                 (requests.of_hop[at], matching.server(at).or(matching.unlinked(at)))
@@ -172,6 +173,18 @@ impl<'a> Entries<'a> {
     }
 }
 
+/// When the driver first called. What services call before it, to start up, is part of no request.
+fn entries_begun(observation: &Observation) -> u64 {
+    let entries =
+        observation.wire.iter().filter(|tap| tap.from.as_ref().is_some_and(|from| from.is_driver()));
+    entries.map(|tap| tap.stamps.begun).min().unwrap_or(0)
+}
+
+/// Whether an exchange is known to have begun before a time.
+fn is_before(tap: &WireTap, time: u64) -> bool {
+    tap.stamps.begun != 0 && tap.stamps.begun < time
+}
+
 /// How many exchanges that began before a call are tried as the one during which it was made.
 const NEAR: usize = 256;
 
@@ -219,7 +232,7 @@ impl<'a> Inbound<'a> {
             (Some(only), None, _) => During::One(only),
             (Some(_), Some(_), _) => During::Several,
             // Work that a request started may call after the answer.
-            (None, _, [only]) => During::One(*only),
+            (None, _, [only]) if !is_before(tap, begun(*only)) => During::One(*only),
             (None, ..) => During::None,
         }
     }

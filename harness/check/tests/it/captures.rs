@@ -1,5 +1,7 @@
 //! What can be said of linkage where spans are all there is.
 
+use spanwise_model::Verdict;
+
 use crate::support::{check, check_all, show};
 
 #[track_caller]
@@ -125,12 +127,86 @@ api-service SERVER "POST /greet" 200 !url.path trace=T2
 }
 
 #[test]
+fn a_caller_outside_may_call_several_services() {
+    let text = |second: &str| {
+        format!(
+            "api-service SERVER \"GET /a\" 200 parent=?P1\nbackend-service SERVER \"GET /b\" 200 parent=?{second}\n"
+        )
+    };
+    roots(&text("P1"), &[]);
+    roots(&text("P2"), &[("parent-not-exported", "violation")]);
+}
+
+#[test]
+fn a_parent_that_is_said_to_be_local_is_so_although_its_resource_is_another() {
+    let text = |remote: bool| {
+        format!("api-service SERVER \"POST /greet\" 200\n  api-cache INTERNAL \"lookup\" remote={remote}\n")
+    };
+    roots(&text(false), &[]);
+    roots(&text(true), &[("kind-missing", "violation")]);
+}
+
+#[test]
+fn an_unreadable_id_leaves_children_without_a_parent() {
+    let text = |id: &str| {
+        format!(
+            "api-service SERVER \"POST /greet\" 200{id}\napi-service INTERNAL \"work\" parent=?P1 remote=false\n"
+        )
+    };
+    let unreadable = " id=zero\n  | malformed span unreadable \"f067aa0ba902b7\"";
+    roots(&text(unreadable), &[("invalid-id", "violation")]);
+    roots(&text(""), &[("parent-not-exported", "violation")]);
+}
+
+#[test]
+fn the_habit_of_an_exporter_is_one_finding_a_trace() {
+    let base64 = "\n    | malformed span base64 \"AAAAAAAAAAE=\"\n";
+    let text = format!("a INTERNAL \"x\"{base64}  a INTERNAL \"y\"{base64}a INTERNAL \"z\" trace=T2{base64}");
+    roots(&text, &[("invalid-id", "information"), ("invalid-id", "information")]);
+    let steps = "  api UNSPECIFIED \"step\"\n".repeat(3);
+    let server = "api SERVER \"GET /a\" 200\n";
+    roots(&format!("{server}{steps}"), &[("kind-missing", "violation")]);
+    // An exporter that knows INTERNAL left these three out.
+    let internal = format!("{server}{steps}  api INTERNAL \"step\"\n");
+    roots(&internal, &[("kind-missing", "violation"); 3]);
+}
+
+#[test]
+fn a_link_into_another_capture_is_not_observed() {
+    let link = "worker CONSUMER \"orders process\"\n  | link T2/P1\n";
+    let there = "shop PRODUCER \"orders send\" trace=T2\n";
+    let run = "driver CLIENT \"GET /a\" 200 trace=T3\n  api SERVER \"GET /a\" 200\n";
+    for (text, expected) in [
+        (link.to_owned(), Verdict::NotObserved),
+        (format!("{link}{there}"), Verdict::Fail),
+        (format!("{link}{run}"), Verdict::Fail),
+    ] {
+        let [(_, checked)] = check(&text).try_into().expect("one observation");
+        assert_eq!(checked.verdicts["link-unresolved"], expected, "{text}");
+    }
+}
+
+#[test]
 fn a_refused_metadata_key_shows_on_the_span_of_the_call() {
-    let text = r#"
-api-service SERVER "POST /greet" 500 status=ERROR error.type="500"
-  api-service CLIENT "b.B/Greet" INTERNAL status=ERROR "Invalid metadata" error.type="INTERNAL"
-"#;
-    roots(text, &[("uppercase-metadata-key", "violation")]);
+    let key = [("uppercase-metadata-key", "violation")];
+    for (client, said, expected) in [
+        ("\"b.B/Greet\" INTERNAL", "Invalid metadata", &key[..]),
+        (
+            "\"b.B/Greet\" INTERNAL",
+            "header key \\\"X-A\\\" contains illegal characters not in [0-9a-z-_.]",
+            &key,
+        ),
+        ("\"b.B/Greet\" INTERNAL", "Metadata key \\\"X A\\\" contains illegal characters", &key),
+        ("\"call\"", "Metadata key \\\"X A\\\" contains illegal characters", &key),
+        // Others have metadata and illegal characters of their own, and a server may say so.
+        ("\"b.B/Greet\" INTERNAL", "name contains illegal characters", &[]),
+        ("\"b.B/Greet\" INVALID_ARGUMENT", "Invalid metadata", &[]),
+        ("\"PUT\" 400", "Invalid metadata for object", &[]),
+        ("\"indices.create\" db.system.name=\"elasticsearch\"", "Invalid metadata", &[]),
+    ] {
+        let text = format!("api-service CLIENT {client} status=ERROR \"{said}\" error.type=\"x\"\n");
+        roots(&text, expected);
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ fn a_failed_connection_is_known_by_its_span_or_by_what_no_front_saw() {
     check(rule, &capture(""), "not-applicable");
     let event = "\n    | event \"exception\" exception.type=\"gaierror\" exception.message=\"[Errno -2] Name or service not known\"";
     check(rule, &capture(event), "fail: violation api");
+    let trace = "\n    | event \"exception\" exception.type=\"ReadTimeout\" exception.stacktrace=\"in connect: getaddrinfo(host)\"";
+    check(rule, &capture(trace), "not-applicable");
     let reached = r#"api CLIENT "a.B/C" UNAVAILABLE id=S1
 wire:
   api -> backend h2c UNAVAILABLE traceparent: T1-S1-01

@@ -59,6 +59,54 @@ wire:
 }
 
 #[test]
+fn the_attempt_that_was_answered_has_the_server_span() {
+    for first in ["503 by-front", "no-answer reset=7", "no-answer canceled"] {
+        silent(&format!(
+            r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK id=S3
+      b SERVER "b.B/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c "POST /b.B/Greet" {first} traceparent: T1-S3-01
+  api-service -> b h2c "POST /b.B/Greet" OK traceparent: T1-S3-01
+"#
+        ));
+    }
+}
+
+#[test]
+fn calls_in_parallel_under_one_header_are_told_apart_by_their_paths() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+    api-service CLIENT "b.B/Greet" OK id=S3
+      b SERVER "b.B/Greet" OK
+      b SERVER "b.B/Read" NOT_FOUND
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c "POST /b.B/Read" NOT_FOUND traceparent: T1-S3-01
+  api-service -> b h2c "POST /b.B/Greet" OK traceparent: T1-S3-01
+"#,
+    );
+}
+
+#[test]
+fn what_a_service_calls_to_start_up_is_part_of_no_request() {
+    silent(
+        r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200
+wire:
+  api-service -> keys http/1.1 "GET /keys" 200
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+"#,
+    );
+}
+
+#[test]
 fn unsampled_requests_have_no_spans() {
     silent(
         r#"

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use spanwise_check::{Engine, Index, Profile};
 use spanwise_model::{
-    End, Evidence, Header, HttpVersion, Observation, Request, RequestResult, Resource, Source, Span, SpanId,
-    SpanKind, Stamps, TraceContext, TraceId, Verdict, WireTap,
+    Defect, DefectKind, End, Evidence, Header, HttpVersion, Observation, Request, RequestResult, Resource,
+    Source, Span, SpanId, SpanKind, Stamps, TraceContext, TraceId, Verdict, WireTap,
 };
 
 const KINDS: [SpanKind; 6] = [
@@ -150,6 +150,51 @@ proptest! {
             prop_assert!(node.ancestors().all(|ancestor| node.is_at_or_below(ancestor)));
             prop_assert!(node.children().all(|child| child.parent() == Some(node)));
         }
+    }
+}
+
+/// Findings about a trace as a whole, in many traces: comparing each with each takes minutes.
+#[test]
+fn traces_with_findings_of_their_own_may_be_many() {
+    let count = 10_000_u64;
+    let ids = |number: u64| (TraceId(u128::from(number).to_be_bytes()), SpanId::from_u64(number));
+    let spans = (1..=count).map(|number| {
+        let (trace_id, span_id) = ids(number);
+        Span {
+            trace_id,
+            span_id,
+            name: "work".to_owned(),
+            start: 1,
+            end: 2,
+            source: source(2),
+            ..Span::default()
+        }
+    });
+    let defects = (1..=count).map(|number| {
+        let (trace_id, span_id) = ids(number);
+        Defect {
+            kind: DefectKind::Field,
+            source: source(2),
+            export: None,
+            trace_id: Some(trace_id),
+            span_id: Some(span_id),
+            place: "spans[0].kind".to_owned(),
+            detail: format!("{number} is no span kind"),
+        }
+    });
+    let observation = Observation {
+        spans: spans.collect(),
+        defects: defects.collect(),
+        recorded: Evidence::ALL.to_vec(),
+        ..Observation::default()
+    };
+    let checked = Engine::new(Profile::Otel).check(&observation);
+    let of = |rule: &str| checked.findings.iter().filter(|finding| finding.rule == rule).count() as u64;
+    assert_eq!((of("kind-missing"), of("malformed-telemetry")), (count, count));
+    for finding in checked.findings.iter().filter(|finding| finding.rule == "kind-missing") {
+        let cause = finding.consequence_of.map(|cause| &checked.findings[cause]);
+        let cause = cause.map(|cause| (&*cause.rule, cause.trace_id));
+        assert_eq!(cause, Some(("malformed-telemetry", finding.trace_id)));
     }
 }
 

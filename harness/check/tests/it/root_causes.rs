@@ -4,6 +4,7 @@ use spanwise_check::{Engine, Levels, Profile};
 use spanwise_model::{Level, Stamps, Verdict, notation};
 
 use crate::support::{check, check_all, show};
+use crate::verdicts::causes;
 
 const LINKED: &str = r#"
 driver CLIENT "POST /greet" 200 id=S1
@@ -177,6 +178,44 @@ wire:
 }
 
 #[test]
+fn labels_and_status_explain_nothing_of_another_span_or_another_label() {
+    // A code of its own below a wrong one.
+    let status = r#"
+driver CLIENT "b.B/Greet" UNKNOWN id=S1
+  b SERVER "b.B/Greet" OK
+    b CLIENT "c.C/Read" NOT_FOUND error.type="NOT_FOUND"
+wire:
+  driver -> b h2c UNKNOWN traceparent: T1-S1-01
+"#;
+    causes(status, &["grpc-client-error-unset ()", "status-code-label-wrong (grpc-server-error-unset)"]);
+    let names = r#"
+api SERVER "GET /users/123456" 200
+  api CLIENT "HTTP GET" 200 http.request.method="GET" server.address="h" server.port=80 url.full="http://h/x"
+"#;
+    causes(names, &["span-name-high-cardinality ()", "span-name-not-conventional ()"]);
+    let labels = r#"
+api SERVER "POST /greet" 200 http.method="GET" http.scheme="http" http.target="/greet" http.status_code=200
+"#;
+    let old = "deprecated-label ()";
+    causes(labels, &["deprecated-label ()", old, old, "conventions-mixed (deprecated-label)"]);
+    // The same concept under a name of another generation.
+    let code = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api SERVER "POST /greet" 200
+    api CLIENT "b.B/Greet" UNKNOWN id=S3 status=ERROR error.type="UNKNOWN"
+      b SERVER "b.B/Greet" rpc.grpc.status_code=0 rpc.system="grpc"
+wire:
+  driver -> api http/1.1 traceparent: T1-S1-01
+  api -> b h2c UNKNOWN traceparent: T1-S3-01
+"#;
+    let checked = check(code).remove(0).1;
+    let explained = checked.findings.iter().find(|finding| finding.rule == "label-values-disagree");
+    let cause =
+        explained.and_then(|finding| finding.consequence_of).map(|cause| &*checked.findings[cause].rule);
+    assert_eq!(cause, Some("status-code-label-wrong"), "{}", show(&checked));
+}
+
+#[test]
 fn calls_without_context_are_found_under_concurrent_load_too() {
     let text = r#"
 driver CLIENT "POST /greet" 200 id=S1
@@ -202,6 +241,7 @@ wire:
     let [(_, checked)] = check_all(vec![observation]).try_into().expect("one permutation");
     let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
     assert_eq!(roots, ["context-not-sent", "context-not-sent"], "{}", show(&checked));
+    assert_eq!(checked.verdicts["trace-split"], Verdict::NotObserved, "whose calls they are is not known");
 }
 
 #[test]

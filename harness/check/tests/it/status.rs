@@ -1,5 +1,8 @@
 //! Rules of the family `status`: levels, exemptions and generations of names, a line a case.
 
+use spanwise_check::{Engine, Profile};
+use spanwise_model::notation;
+
 use crate::verdicts::{causes, check};
 
 const CODES: [(&str, bool); 17] = [
@@ -253,6 +256,28 @@ wire:
   api -> backend h2c UNAVAILABLE traceparent: T1-S1-01
 "#;
     check(rule, attempts, "pass");
+}
+
+#[test]
+fn what_is_met_again_after_a_pause_is_another_exception() {
+    let event = "  | event \"exception\" exception.type=\"E\" exception.message=\"a\"\n";
+    let mut observation =
+        notation::parse(&format!("api INTERNAL \"retries\"\n{}", event.repeat(3))).expect("a text");
+    let start = observation.spans[0].start;
+    // In milliseconds, and how often one exception is said to stand there.
+    for (times, expected) in [
+        ([1000, 3000, 7000], None),
+        ([1000, 1005, 7000], Some("2 times")),
+        ([7000, 1000, 6950], Some("2 times")),
+        ([1000, 1050, 1120], Some("3 times")),
+    ] {
+        for (event, time) in observation.spans[0].events.iter_mut().zip(times) {
+            event.time = start + time * 1_000_000;
+        }
+        let findings = Engine::new(Profile::Strict).check(&observation).findings;
+        let found = findings.iter().find(|finding| finding.rule == "exception-recorded-twice");
+        assert_eq!(found.and_then(|finding| finding.actual.as_deref()), expected, "{times:?}");
+    }
 }
 
 #[test]

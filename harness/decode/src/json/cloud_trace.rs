@@ -3,6 +3,7 @@
 use spanwise_model::{Event, IdField, Link, Span, Status, Value};
 
 use super::{Json, Object, time};
+use crate::cloud_trace::parent_is_remote;
 use crate::ids;
 use crate::map::{self, Attributes};
 use crate::notes::Notes;
@@ -28,11 +29,11 @@ pub(crate) fn span(object: &Object<'_>, notes: &mut Notes) -> Span {
     (span.links, span.dropped_links) = object.field("links", notes, links).unwrap_or_default();
     span.status = object.field("status", notes, status).unwrap_or_default();
     let same = object.field("same_process_as_parent_span", notes, bool_value);
-    span.parent_is_remote = same.map(|same| !same);
     let kind = |json: &Json<'_>, notes: &mut Notes| {
         json.enumeration(map::kind_number, notes).map(|number| map::kind(number, "", notes))
     };
     span.kind = object.field("span_kind", notes, kind).unwrap_or_default();
+    span.parent_is_remote = parent_is_remote(same, span.kind);
     span.malformed_ids = malformed;
     span
 }

@@ -107,7 +107,8 @@
 //!
 //! **wire** FROM `->` TO, the transport (`http/1.1`, `h2c`, `https/1.1`, `h2`), then the request headers. Method, path, status
 //! and gRPC status follow from the SERVER span with the header's span as parent, else from the CLIENT span named there, else
-//! from the first SERVER span of the service; a gRPC exchange has `content-type: application/grpc` and the trailer
+//! from the first SERVER span of the service; an exchange whose header names no span here begins right after the one above
+//! it, and before everything where there is none. A gRPC exchange has `content-type: application/grpc` and the trailer
 //! `grpc-status`. Else: `"GET /x"`, `404`, `UNAVAILABLE`, `status=200` (beside a gRPC code), `no-answer`, `by-front`,
 //! `trailers-only`, `without-trailers`, `reset`, `reset=8`, `canceled`, `open`, `frames=3`, `authority="…"`,
 //! `!content-type`, `!grpc-status`. Headers behind `response` and `trailers` are those of the answer.

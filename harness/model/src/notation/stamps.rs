@@ -11,11 +11,11 @@ use crate::{End, Observation, ProcessEventKind, Span, Stamps, WireTap};
 pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], clock: u64) {
     let hops = Hops::of(observation);
     let mut wire = std::mem::take(&mut observation.wire);
-    for (number, tap) in wire.iter_mut().enumerate() {
+    let mut unseen = START - TICK;
+    for tap in &mut wire {
         let (server, client) = hops.ends(tap);
         let spans = &mut observation.spans;
         let last_but_one = last_but_one(tap, &[server, client], spans, relations);
-        let unseen = START - TICK + number as u64;
         let begun = match (server, client) {
             (Some(server), _) => spans[server].start - TICK / 4,
             (None, Some(client)) => spans[client].start + TICK / 4,
@@ -33,6 +33,8 @@ pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], clo
             last_but_one_data: last_but_one,
             ended: if tap.end == End::Open { 0 } else { ended.max(last_but_one + STEP) },
         };
+        // What no span tells the time of begins right after the exchange above it.
+        unseen = begun + STEP;
     }
     observation.wire = wire;
     for (number, record) in observation.logs.iter_mut().enumerate() {

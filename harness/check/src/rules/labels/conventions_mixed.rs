@@ -61,15 +61,16 @@ driver CLIENT "POST /greet" 200
     check: Check::One(check),
 };
 
-/// The main concepts of a protocol, old name and new: who says one of them twice, says all of them twice.
-const MAIN: [(Protocol, &str, &str); 7] = [
-    (Protocol::Http, "http.method", "http.request.method"),
-    (Protocol::Http, "http.status_code", "http.response.status_code"),
-    (Protocol::Http, "http.scheme", "url.scheme"),
-    (Protocol::Http, "http.target", "url.path"),
-    (Protocol::Http, "http.url", "url.full"),
-    (Protocol::Grpc, "rpc.system", "rpc.system.name"),
-    (Protocol::Grpc, "rpc.grpc.status_code", "rpc.response.status_code"),
+/// The main concepts of a protocol, the kind of span that has them where not both have, old name and new: who says one of
+/// them twice, says all of them twice.
+const MAIN: [(Protocol, Option<SpanKind>, &str, &str); 7] = [
+    (Protocol::Http, None, "http.method", "http.request.method"),
+    (Protocol::Http, None, "http.status_code", "http.response.status_code"),
+    (Protocol::Http, Some(SpanKind::Server), "http.scheme", "url.scheme"),
+    (Protocol::Http, Some(SpanKind::Server), "http.target", "url.path"),
+    (Protocol::Http, Some(SpanKind::Client), "http.url", "url.full"),
+    (Protocol::Grpc, None, "rpc.system", "rpc.system.name"),
+    (Protocol::Grpc, None, "rpc.grpc.status_code", "rpc.response.status_code"),
 ];
 
 /// What a span has of a concept.
@@ -89,15 +90,18 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         for (old, new) in disagreeing(node) {
             differing.entry((index.apart(node), (node.service(), old, new))).or_default().push(node);
         }
-        let has = |(_, old, new): &(Protocol, &'static str, &'static str)| has(node, old, new);
-        let main: Vec<_> = MAIN.iter().filter(|main| main.0 == protocol && has(main).is_some()).collect();
-        let says_twice = main.iter().any(|main| has(main) == Some(Has::Both));
-        let half = main.iter().find(|main| has(main) == Some(Has::Old));
+        let of_span = MAIN
+            .iter()
+            .filter(|(spoken, kind, ..)| *spoken == protocol && kind.is_none_or(|kind| kind == node.kind));
+        let main: Vec<_> =
+            of_span.filter_map(|(.., old, new)| Some((has(node, old, new)?, *old, *new))).collect();
+        let says_twice = main.iter().any(|(has, ..)| *has == Has::Both);
+        let half = main.iter().find(|(has, ..)| *has == Has::Old);
         if let (true, Some((_, old, new))) = (says_twice, half) {
             partial.entry((index.apart(node), (node.service(), *old, *new))).or_default().push(node);
         }
-        let one_generation = main.first().and_then(|first| has(first));
-        let generation = one_generation.filter(|first| main.iter().all(|main| has(main) == Some(*first)));
+        let one_generation = main.first().map(|(first, ..)| *first);
+        let generation = one_generation.filter(|first| main.iter().all(|(has, ..)| has == first));
         if let (Some(generation @ (Has::Old | Has::New)), Some(name)) = (generation, node.service()) {
             generations.entry((protocol, generation)).or_default().entry(name).or_insert(node);
         }
@@ -169,7 +173,12 @@ fn disagreeing(node: Node<'_>) -> Vec<(&'static str, &'static str)> {
         let label = conventions::find(key).filter(|label| !label.is_template)?;
         let new = match label.state {
             // The name a server was configured with may be another than the one it was called by.
-            conventions::State::Renamed(new) if label.key != "http.server_name" => new,
+            // Of the transport the values got new names too: ip_tcp is tcp.
+            conventions::State::Renamed(new)
+                if !matches!(label.key, "http.server_name" | "net.transport") =>
+            {
+                new
+            }
             // On servers the old name is the next hop's, the new one that of the client behind all proxies.
             conventions::State::BySide { client, .. } if node.kind == SpanKind::Client => client,
             _ if matches!(label.key, "http.target" | "rpc.grpc.status_code") => {
@@ -224,6 +233,10 @@ mod tests {
             // A part of a duplicate set.
             (r#"api SERVER "POST /a" http.method="POST" http.status_code=200"#, 1),
             (r#"api SERVER "POST /a" 200 http.method="POST""#, 0),
+            (r#"api SERVER "POST /a" 200 http.method="POST" http.url="http://h/a""#, 0),
+            (r#"api CLIENT "POST" 200 http.method="POST" http.target="/a" http.scheme="http""#, 0),
+            (r#"api CLIENT "POST" 200 !url.full http.method="POST" http.url="http://h/a""#, 1),
+            (r#"api SERVER "POST /a" 200 net.transport="ip_tcp" network.transport="tcp""#, 0),
             // Old HTTP labels on a gRPC span.
             (r#"api SERVER "a.B/C" OK http.flavor="2""#, 0),
         ] {

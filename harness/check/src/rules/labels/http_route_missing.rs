@@ -22,7 +22,7 @@ pub(crate) static RULE: Rule = Rule {
 
 An HTTP SERVER span has `http.route` where its route was known: its name carries it, other spans of the same
 instrumentation have theirs, or the suite says that the service sets it. Answers that never reach a route are left out:
-401, 403, 404, 405, and OPTIONS.
+401, 403, 404, 405, and OPTIONS; where only other spans tell, also redirections, 400 and 429.
 
 ## Why it matters
 
@@ -69,25 +69,31 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let has_route = |node: &Node<'_>| semconv::named(node.span(), semconv::HTTP_ROUTE).is_some();
     let routing: HashSet<_> =
         servers.iter().filter(|node| has_route(node)).map(|node| maker(*node)).collect();
-    let mut missing: Alike<'_, (Option<&str>, &str)> = Alike::new();
+    let mut missing: Alike<'_, (Option<&str>, &str, bool)> = Alike::new();
     for node in servers.into_iter().filter(|node| may_have_route(*node)) {
         let declared = node
             .service()
             .and_then(|service| index.observation.settings.service(service))
             .is_some_and(|facts| facts.declares_route);
-        let was_known = declared || names_route(node) || routing.contains(&maker(node));
-        if has_route(&node) || was_known {
+        let was_known = declared || names_route(node);
+        let is_likely = routing.contains(&maker(node)) && !ends_before_routes(node);
+        if has_route(&node) || was_known || is_likely {
             findings.looked();
         }
-        if was_known && !has_route(&node) {
-            missing.entry((index.apart(node), (node.service(), &node.span().name))).or_default().push(node);
+        if (was_known || is_likely) && !has_route(&node) {
+            let alike = (node.service(), node.span().name.as_str(), was_known);
+            missing.entry((index.apart(node), alike)).or_default().push(node);
         }
     }
-    for ((_, (_, name)), nodes) in missing {
-        let message = format!(
-            "{} knew the route of \"{name}\" but did not put it into the label http.route.",
-            service(nodes[0])
-        );
+    for ((_, (_, name, was_known)), nodes) in missing {
+        let service = service(nodes[0]);
+        let message = if was_known {
+            format!("{service} knew the route of \"{name}\" but did not put it into the label http.route.")
+        } else {
+            format!(
+                "{service} does not say the route of \"{name}\": other spans of this instrumentation have http.route."
+            )
+        };
         let route = name.split_once(' ').filter(|_| names_route(nodes[0]));
         let route = route.map_or("the route, with placeholders", |(_, route)| route);
         on_spans(findings, &nodes, message).expected(route).actual("none").fact("label", "http.route");
@@ -101,6 +107,12 @@ fn may_have_route(node: Node<'_>) -> bool {
     !turned_away && semconv::http_method(node.span()) != Some("OPTIONS") && !node.name.starts_with("OPTIONS")
 }
 
+/// Whether something before the routes may have answered: a redirection to another spelling of the path or to HTTPS, a
+/// parser, a limiter.
+fn ends_before_routes(node: Node<'_>) -> bool {
+    matches!(semconv::http_status(node.span()), Some(301 | 302 | 307 | 308 | 400 | 429))
+}
+
 /// Whether the name is a method and a path. A path as it was requested is no route, and `span-name-high-cardinality`.
 fn names_route(node: Node<'_>) -> bool {
     let Some((method, target)) = node.name.split_once(' ') else { return false };
@@ -110,7 +122,7 @@ fn names_route(node: Node<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::labels::testing::labels;
+    use crate::rules::labels::testing::{findings, labels};
 
     #[test]
     fn routes() {
@@ -126,10 +138,24 @@ mod tests {
             ("api SERVER \"GET /a\" 200\napi SERVER \"GET\" 200 url.path=\"/b\"", 1),
             ("api SERVER \"GET /a\" 200\nother SERVER \"GET\" 200 url.path=\"/b\"", 0),
             ("api SERVER \"GET /a\" 200 scope=\"x\"\napi SERVER \"GET\" 200 url.path=\"/b\" scope=\"y\"", 0),
+            ("api SERVER \"GET /a\" 200\napi SERVER \"GET\" 307 url.path=\"/b\"", 0),
+            ("api SERVER \"GET /a\" 200\napi SERVER \"GET /b\" 307 !http.route", 1),
             // Declared by the suite.
             ("api SERVER \"GET\" 200 url.path=\"/b\"\nsettings:\n  service api http declares-route", 1),
         ] {
             assert_eq!(labels("http-route-missing", text).len(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_finding_says_why_there_should_be_a_route() {
+        for (second, expected) in [
+            (r#"api SERVER "GET" 200 url.path="/b""#, "other spans of this instrumentation have http.route"),
+            (r#"api SERVER "GET /b" 200 !http.route"#, "knew the route"),
+        ] {
+            let found = findings("http-route-missing", &format!("api SERVER \"GET /a\" 200\n{second}"));
+            let [finding] = found.as_slice() else { panic!("{found:#?}") };
+            assert!(finding.message.contains(expected), "{}", finding.message);
         }
     }
 }

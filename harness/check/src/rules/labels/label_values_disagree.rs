@@ -70,7 +70,6 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         if node.kind == SpanKind::Client {
             compare_ends(findings, node, protocol);
         } else if let Some(hop) = node.came_by().filter(|_| protocol == Protocol::Http) {
-            findings.looked();
             compare_with_headers(findings, node, hop);
         }
     }
@@ -85,20 +84,21 @@ fn compare_ends(findings: &mut Findings<'_>, client: Node<'_>, spoken: Protocol)
     });
     // The first of them: one that follows a redirect may have another method.
     let Some(first) = answers.min_by_key(|child| child.start) else { return };
-    findings.looked();
-    if let [Some(called), Some(served)] = [client, first].map(|node| method(node, spoken))
-        && called != served
-    {
-        report(findings, client, first, method_label(spoken), "method", [&called, &served]);
+    if let [Some(called), Some(served)] = [client, first].map(|node| method(node, spoken)) {
+        findings.looked();
+        if called != served {
+            report(findings, client, first, method_label(spoken), "method", [&called, &served]);
+        }
     }
     let last = client.sent().last().filter(|hop| is_answer(client, *hop));
     let Some(last) = last.and_then(Hop::server).filter(|server| protocol(*server) == Some(spoken)) else {
         return;
     };
-    if let [Some(received), Some(sent)] = [client, last].map(|node| status(node, spoken))
-        && received != sent
-    {
-        report(findings, client, last, status_label(spoken), "status code", [&received, &sent]);
+    if let [Some(received), Some(sent)] = [client, last].map(|node| status(node, spoken)) {
+        findings.looked();
+        if received != sent {
+            report(findings, client, last, status_label(spoken), "status code", [&received, &sent]);
+        }
     }
 }
 
@@ -160,12 +160,14 @@ fn compare_with_headers(findings: &mut Findings<'_>, server: Node<'_>, hop: Hop<
     let forwarded = |key: &str| forwarded(tap.request_header("forwarded")?, key);
     let proto = tap.request_header("x-forwarded-proto").map(first).or_else(|| forwarded("proto"));
     let scheme = semconv::text(server.span(), semconv::URL_SCHEME);
-    if let (Some(proto), Some(scheme)) = (proto, scheme)
-        && !proto.eq_ignore_ascii_case(scheme)
-    {
-        let message = format!("The request came by {proto}, as its headers say, but the span says {scheme}.");
-        let report = findings.on_span(server, message).level(Level::Warning).hop(hop);
-        report.expected(proto).actual(scheme).fact("label", semconv::URL_SCHEME[0]);
+    if let (Some(proto), Some(scheme)) = (proto, scheme) {
+        findings.looked();
+        if !proto.eq_ignore_ascii_case(scheme) {
+            let message =
+                format!("The request came by {proto}, as its headers say, but the span says {scheme}.");
+            let report = findings.on_span(server, message).level(Level::Warning).hop(hop);
+            report.expected(proto).actual(scheme).fact("label", semconv::URL_SCHEME[0]);
+        }
     }
     let Some(port) = server.attribute(semconv::SERVER_PORT[0]).and_then(|value| value.as_int()) else {
         return;
@@ -178,8 +180,12 @@ fn compare_with_headers(findings: &mut Findings<'_>, server: Node<'_>, hop: Hop<
         .flatten()
         .collect();
     let has_default = hosts.into_iter().flatten().any(|host| !host.is_empty() && port_of(host).is_none());
+    if !has_default && ports.is_empty() {
+        return;
+    }
+    findings.looked();
     let fits = ports.contains(&port) || (has_default && matches!(port, 80 | 443));
-    if !fits && (has_default || !ports.is_empty()) {
+    if !fits {
         let called = ports.first().map_or("the port of the scheme".to_owned(), |port| format!("port {port}"));
         let message =
             format!("The request was sent to {called}, as its headers say, but the span says {port}.");
@@ -207,7 +213,10 @@ fn port_of(host: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use spanwise_model::{Verdict, notation};
+
     use crate::rules::labels::testing::labels;
+    use crate::{Engine, Profile};
 
     #[test]
     fn both_ends() {
@@ -226,6 +235,26 @@ mod tests {
         ] {
             let text = format!("one {client}\n  two {server}");
             assert_eq!(labels("label-values-disagree", &text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn with_nothing_to_compare_it_is_not_applicable() {
+        let ends = |labels: &str| format!("one CLIENT \"a.B/C\" {labels}\n  two SERVER \"a.B/C\" {labels}");
+        let wire = |scheme: &str| {
+            format!(
+                "driver CLIENT \"GET /x\" 200 id=S1\n  api SERVER \"GET /x\" 200\nwire:\n  driver -> api http/1.1 {scheme} traceparent: T1-S1-01"
+            )
+        };
+        for (text, expected) in [
+            (ends("OK"), Verdict::Pass),
+            (ends("OK !rpc.method"), Verdict::NotApplicable),
+            (wire(""), Verdict::NotApplicable),
+            (wire("x-forwarded-proto: http"), Verdict::Pass),
+        ] {
+            let observation = notation::parse(&text).expect("a text in the notation");
+            let verdicts = Engine::new(Profile::Otel).check(&observation).verdicts;
+            assert_eq!(verdicts["label-values-disagree"], expected, "{text}");
         }
     }
 

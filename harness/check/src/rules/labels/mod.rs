@@ -44,17 +44,13 @@ pub(crate) static ALL: &[&Rule] = &[
 /// apart ([`Index::apart`]), which is the first part of every key.
 type Alike<'i, Key> = IndexMap<(Option<TraceId>, Key), Vec<Node<'i>>>;
 
-/// On how many spans a finding stands: whether it explains another is asked for each pair of theirs.
-const REACHED: usize = 256;
-
 /// One finding about spans that all have the same wrong with them; it shows the way to the first.
 fn on_spans<'f>(
     findings: &'f mut Findings<'_>,
     nodes: &[Node<'_>],
     message: impl Into<String>,
 ) -> Report<'f> {
-    let report = findings.on_span(nodes[0], message).fact("spans", nodes.len() as i64);
-    nodes.iter().take(REACHED).skip(1).fold(report, |report, node| report.reaches_span(*node))
+    findings.on_spans(nodes, message)
 }
 
 /// How a finding names a service.

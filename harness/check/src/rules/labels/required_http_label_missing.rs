@@ -99,12 +99,17 @@ mod tests {
             ("api SERVER \"POST /greet\" 200\napi SERVER \"POST /greet\"", vec![]),
             ("api SERVER \"POST /greet\" 200\napi CLIENT \"POST\"", vec!["http.response.status_code"]),
             (r#"api CLIENT "POST" 200 !url.full !server.address"#, vec!["server.address", "url.full"]),
-            // The port of the scheme was not asked for by the old conventions.
+            // The old conventions did not ask for a port beside the URL; no conventions ask for that of the scheme.
             (r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example/x:1""#, vec![]),
-            (
-                r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example:444/x""#,
-                vec!["server.port"],
-            ),
+            (r#"api CLIENT "POST" 200 !url.full !server.port http.url="https://h.example:444/x""#, vec![]),
+            (r#"api CLIENT "POST" 200 !url.full !server.port /http/url="https://h.example:444/x""#, vec![]),
+            (r#"api CLIENT "POST" 200 !server.port url.full="https://h.example/x:1""#, vec![]),
+            (r#"api CLIENT "POST" 200 !server.port url.full="https://h.example:444/x""#, vec!["server.port"]),
+            (r#"api CLIENT "POST" 200 !server.port !url.full"#, vec!["server.port", "url.full"]),
+            // A WebSocket is no request.
+            (r#"api SERVER "/ws" 101 http.scheme="ws" http.target="/ws""#, vec![]),
+            (r#"api SERVER "/ws" 101 http.url="wss://h/ws""#, vec![]),
+            (r#"api SERVER "/ws" 101 http.url="https://h/ws""#, vec!["http.request.method"]),
             // Databases have conventions of their own.
             (r#"api CLIENT "search" db.system.name="elasticsearch" http.request.method="POST""#, vec![]),
         ] {

@@ -83,6 +83,9 @@ mod tests {
             (r#"api SERVER "a.B/C" !rpc.system.name rpc.system="grpc" rpc.grpc.status_code=0"#, vec![]),
             (r#"api SERVER "a.B/C" rpc.status_code="OK""#, vec![]),
             (r#"api CLIENT "a.B/C" OK !server.address net.peer.name="h""#, vec![]),
+            (r#"api CLIENT "a.B/C" OK !server.address net.peer.ip="10.0.0.7""#, vec![]),
+            (r#"api CLIENT "a.B/C" OK !server.address net.sock.peer.addr="10.0.0.7""#, vec![]),
+            (r#"api CLIENT "a.B/C" OK !server.address net.sock.peer.name="h""#, vec![]),
             // Without any label the name tells.
             (
                 r#"api SERVER "/a.B/C" !rpc.system.name !rpc.method"#,

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use spanwise_model::{Evidence, GrpcCode, Level, SpanKind};
 
 use super::requests;
-use crate::conventions::{REQUIRED, Requirement};
+use crate::conventions::{REQUIRED, Requirement, is_due};
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
@@ -82,8 +82,12 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for ((protocol, kind, _), services) in alike.iter().filter(|(_, services)| services.len() > 1) {
         findings.looked();
         for requirement in REQUIRED.iter().filter(|one| one.protocol == *protocol && one.kind == *kind) {
+            let named = services.iter().map(|(service, node)| (*service, *node, name(*node, requirement)));
             let names: Vec<_> =
-                services.iter().map(|(service, node)| (*service, *node, name(*node, requirement))).collect();
+                named.filter(|(_, node, name)| name.is_some() || is_due(*node, requirement)).collect();
+            if names.is_empty() {
+                continue;
+            }
             let (usual_service, usual_node, usual) = usual(&names, requirement);
             for (service, node, name) in names.iter().filter(|(_, _, name)| *name != usual) {
                 if reported.contains(&(service, requirement.label())) {
@@ -152,6 +156,7 @@ mod tests {
                 r#"two SERVER "GET /b" !http.request.method !url.scheme /http/method="GET" http.response.status_code=200"#,
                 Some("two"),
             ),
+            (r#"two SERVER "/ws" 200 url.scheme="ws" !http.request.method"#, None),
             // Another outcome, another kind, another protocol, the same service.
             (r#"two SERVER "GET /b" 500 !url.scheme"#, None),
             (r#"two CLIENT "GET" 200 !url.full"#, None),
@@ -161,6 +166,16 @@ mod tests {
             let found = findings("same-protocol-different-labels", &format!("{first}\n{second}"));
             let service = found.first().and_then(|finding| finding.service.as_deref());
             assert_eq!(service, expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_the_url_says_is_no_difference() {
+        let first = r#"one CLIENT "GET" 200"#;
+        for (url, expected) in [("https://h/x", 0), ("https://h:444/x", 1)] {
+            let second = format!(r#"two CLIENT "GET" 200 !server.port url.full="{url}""#);
+            let found = findings("same-protocol-different-labels", &format!("{first}\n{second}"));
+            assert_eq!(found.len(), expected, "{url}");
         }
     }
 }

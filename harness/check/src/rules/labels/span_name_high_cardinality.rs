@@ -85,10 +85,15 @@ pub(super) fn varying_in_name<'i>(node: Node<'i>) -> Option<&'i str> {
 
 /// The part of a name that is a query or an id.
 fn varying_part(name: &str) -> Option<&str> {
-    let query = name.find('?').map(|at| &name[at..]).filter(|query| query.contains('='));
-    query.or_else(|| {
+    query(name).or_else(|| {
         name.split(['/', ' ', '?', '&', '=', ',', ';', '(', ')', '[', ']']).find(|part| is_id(part))
     })
+}
+
+/// The query behind a path; the question marks of a statement are another matter.
+fn query(name: &str) -> Option<&str> {
+    let (path, query) = name.split_at(name.find('?')?);
+    (path.contains('/') && query.contains('=') && !query.contains(' ')).then_some(query)
 }
 
 fn is_id(part: &str) -> bool {
@@ -109,9 +114,17 @@ fn requested_path<'i>(node: Node<'i>) -> Option<&'i str> {
     let in_name = node.name.split(' ').any(|word| word == path);
     let is_route = match semconv::http_route(node.span()).or_else(|| node.text("url.template")) {
         Some(route) => node.name.contains(route),
-        None => !path.split('/').any(is_number),
+        None => !has_number(path),
     };
     (in_name && !is_route).then_some(path)
+}
+
+/// Whether a part of a path is a number that is not the version of an interface.
+fn has_number(path: &str) -> bool {
+    let before = std::iter::once("").chain(path.split('/'));
+    path.split('/')
+        .zip(before)
+        .any(|(part, before)| is_number(part) && !matches!(before, "api" | "rest" | "v"))
 }
 
 /// Whether a part of a path is a number, and not the page of an error.
@@ -142,6 +155,9 @@ mod tests {
             ("GET /users/7f3c2a1b-0d4e-4b6a-9c8d-112233445566", Some("7f3c2a1b-0d4e-4b6a-9c8d-112233445566")),
             ("GET /blobs/9f86d081884c7d65", Some("9f86d081884c7d65")),
             ("process order 100042", Some("100042")),
+            ("SELECT * FROM t WHERE a = ? AND b = ?", None),
+            ("SELECT a/b FROM t WHERE a=? AND b=?", None),
+            ("?a=b", None),
         ] {
             assert_eq!(varying_part(name), expected, "{name}");
         }
@@ -154,6 +170,8 @@ mod tests {
             (r#"api SERVER "GET /greet" 200 !http.route"#, 0),
             (r#"api SERVER "GET /error/404" 200 !http.route"#, 0),
             (r#"api SERVER "GET /users/7" 200 !http.route"#, 1),
+            (r#"api SERVER "GET /rest/api/2/issue" 200 !http.route"#, 0),
+            (r#"api SERVER "GET /rest/api/2/issue/7" 200 !http.route"#, 1),
             (r#"api CLIENT "GET /users/7" 200 url.full="http://h:80/users/7?x=1""#, 1),
             (r#"api CLIENT "GET /users" 200 url.full="http://h:80/users""#, 0),
             (r#"api SERVER "GET /users/7" 200 http.route="/users/{id}""#, 1),

@@ -94,7 +94,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Spans whose parent never came although it is of their own process, by service and trace.
-fn local_orphans<'i>(index: &'i Index<'_>) -> HashMap<(&'i str, TraceId), Vec<Node<'i>>> {
+pub(super) fn local_orphans<'i>(index: &'i Index<'_>) -> HashMap<(&'i str, TraceId), Vec<Node<'i>>> {
     let mut orphans: HashMap<_, Vec<_>> = HashMap::new();
     for node in index.nodes().filter(|node| node.misses_parent()) {
         let is_remote = node.parent_is_remote.unwrap_or(node.kind == SpanKind::Server);

@@ -1,8 +1,10 @@
 //! An id of the wrong length, of other characters than hexadecimal digits, or all zero.
 
-use spanwise_model::{Evidence, IdField, IdProblem, Level};
+use indexmap::IndexMap;
+use spanwise_model::{Evidence, IdField, IdProblem, Level, TraceId};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use super::entry_without_server_span::local_orphans;
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "invalid-id",
@@ -17,7 +19,7 @@ pub(crate) static RULE: Rule = Rule {
 
 A trace id is 16 bytes, a span id 8, and neither is all zero. In the resource names of Cloud Trace v2 they are lower-case
 hexadecimal digits (upper case is a warning), and the name ends with the span id. Base64 ids, as generic JSON encoders
-write them, are read and noted.
+write them, are read and noted. What one instrumentation does to all its spans in a trace is one finding.
 
 ## Why it matters
 
@@ -52,35 +54,50 @@ api-service SERVER "POST /greet" 200
     check: Check::One(check),
 };
 
+/// Spans by what is wrong with which id of theirs; the habit of an exporter is found once.
+type Alike<'i> = IndexMap<(TraceId, Option<&'i str>, &'i str, IdField, IdProblem), Vec<(Node<'i>, &'i str)>>;
+
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let mut alike: Alike<'_> = IndexMap::new();
     for node in index.nodes() {
         findings.looked();
-        for malformed in &node.malformed_ids {
-            // Zeros as a parent are a rule of their own.
-            if (malformed.field, malformed.problem) == (IdField::Parent, IdProblem::Zero) {
-                continue;
-            }
-            let (what, form) = field(malformed.field);
-            findings
-                .on_span(node, format!("The {what} of this span {}.", problem(malformed.problem)))
-                .level(level(malformed.problem))
-                .expected(form)
-                .actual(&malformed.text)
-                .fact("field", what)
-                .fact("value", malformed.text.as_str());
-        }
-        let zero = [(IdField::Trace, node.trace_id.is_valid()), (IdField::Span, node.span_id.is_valid())];
-        for (id, valid) in zero {
-            if !valid && node.malformed_ids.is_empty() {
-                let (what, form) = field(id);
-                findings
-                    .on_span(node, format!("The {what} of this span is all zero, which is no id."))
-                    .expected(form)
-                    .actual("zeros")
-                    .fact("field", what);
-            }
+        for (field, problem, text) in problems(node) {
+            let key = (node.trace_id, node.service(), node.span().scope.name.as_str(), field, problem);
+            alike.entry(key).or_default().push((node, text));
         }
     }
+    // Children name the id as it was made, so their parent is missing.
+    let orphans = if alike.is_empty() { Default::default() } else { local_orphans(index) };
+    for ((trace, service, _, id, kind), spans) in alike {
+        let (nodes, texts): (Vec<_>, Vec<_>) = spans.into_iter().unzip();
+        let (what, form) = field(id);
+        let mut report = findings
+            .on_spans(&nodes, format!("The {what} of this span {}.", problem(kind)))
+            .level(level(kind))
+            .expected(form)
+            .actual(texts[0])
+            .fact("field", what)
+            .fact("value", texts[0]);
+        let lost = nodes.iter().any(|node| !node.span_id.is_valid());
+        let left = service.filter(|_| lost).and_then(|service| orphans.get(&(service, trace)));
+        for orphan in left.into_iter().flatten() {
+            report = report.reaches_span(*orphan);
+        }
+    }
+}
+
+/// What is wrong with the ids of a span, and how they were written.
+fn problems<'i>(node: Node<'i>) -> Vec<(IdField, IdProblem, &'i str)> {
+    let malformed = node.span().malformed_ids.iter();
+    let written: Vec<_> = malformed.map(|id| (id.field, id.problem, id.text.as_str())).collect();
+    if written.is_empty() {
+        let zero = [(IdField::Trace, node.trace_id.is_valid()), (IdField::Span, node.span_id.is_valid())];
+        let zero = zero.into_iter().filter(|(_, valid)| !valid);
+        return zero.map(|(field, _)| (field, IdProblem::Zero, "zeros")).collect();
+    }
+    // Zeros as a parent are a rule of their own.
+    let is_own = |(field, problem, _): &(_, _, _)| (*field, *problem) == (IdField::Parent, IdProblem::Zero);
+    written.into_iter().filter(|id| !is_own(id)).collect()
 }
 
 fn level(problem: IdProblem) -> Level {

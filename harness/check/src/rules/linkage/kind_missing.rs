@@ -1,5 +1,7 @@
 //! A span at the border of a process does not say which side of a call it is.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, SpanKind, TraceId};
 
@@ -19,7 +21,7 @@ pub(crate) static RULE: Rule = Rule {
 
 Every span has a kind, and a span at the border of a process has the right one: whose id is in an outgoing header, it is
 CLIENT or PRODUCER (or below one); whose parent is remote, it is SERVER or CONSUMER. An exporter that never sets kinds is
-one finding; rules about kinds are then not observed.
+one finding, and rules about kinds are then not observed; so is one that has no word for INTERNAL.
 
 ## Why it matters
 
@@ -58,6 +60,7 @@ wire:
 - Go: `trace.WithSpanKind(trace.SpanKindClient)`.
 - Node: `tracer.startSpan(name, { kind: SpanKind.CLIENT })`.
 - Java: `setSpanKind(SpanKind.CLIENT)`; older Cloud Trace exporters drop the kind, send OTLP instead.
+- Any: an exporter or a converter by way of Jaeger's or Zipkin's format loses INTERNAL; send OTLP from end to end.
 
 ## References
 
@@ -70,11 +73,17 @@ wire:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut without_kinds: IndexMap<(Option<TraceId>, Option<&str>), i64> = IndexMap::new();
+    let mut without_internal: IndexMap<_, Vec<Node<'_>>> = IndexMap::new();
+    let internal = index.nodes().filter(|node| node.kind == SpanKind::Internal);
+    let with_internal: HashSet<Option<&str>> = internal.map(Node::service).collect();
     for node in index.nodes() {
         findings.looked();
         match (node.kind, node.service()) {
             (SpanKind::Unspecified, service) if node.has_unknown_kind() => {
                 *without_kinds.entry((index.apart(node), service)).or_default() += 1;
+            }
+            (SpanKind::Unspecified, service) if !with_internal.contains(&service) => {
+                without_internal.entry((index.apart(node), service)).or_default().push(node);
             }
             (SpanKind::Unspecified, _) => {
                 findings.on_span(node, "This span has no kind.").expected("a kind").actual("UNSPECIFIED");
@@ -89,6 +98,14 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             }
             _ => {}
         }
+    }
+    for ((_, service), nodes) in without_internal {
+        let exporter = service.unwrap_or("A service without a name");
+        let message = format!("{exporter} exports spans without a kind, and none as INTERNAL.");
+        findings
+            .on_spans(&nodes, message)
+            .expected("INTERNAL on spans inside a process, as OTLP has it")
+            .actual("UNSPECIFIED");
     }
     for ((trace, service), spans) in without_kinds {
         let exporter = service.unwrap_or("A service without a name");
@@ -111,7 +128,9 @@ fn border(index: &Index<'_>, node: Node<'_>, service: Option<&str>) -> Option<(&
     }
     let parent = node.parent_span_id.filter(|parent| parent.is_valid())?;
     let was_sent = service.is_some_and(|s| index.hops_that_sent(s, node.trace_id, parent).next().is_some());
-    let elsewhere = node.parent().is_some_and(|parent| parent.same_process(node) == Some(false));
+    // Two providers of one process have two resources: what the exporter says of the parent counts.
+    let elsewhere = node.parent_is_remote != Some(false)
+        && node.parent().is_some_and(|parent| parent.same_process(node) == Some(false));
     let remote = node.parent_is_remote == Some(true)
         && node.parent().is_none_or(|p| p.same_process(node) != Some(true));
     (was_sent || elsewhere || remote).then_some(("has its parent in another process", "SERVER or CONSUMER"))

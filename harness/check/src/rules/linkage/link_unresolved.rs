@@ -1,6 +1,8 @@
 //! A span link names a span that never arrived.
 
-use spanwise_model::{Evidence, Level};
+use std::collections::HashSet;
+
+use spanwise_model::{Evidence, Level, TraceId};
 
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
@@ -15,7 +17,7 @@ pub(crate) static RULE: Rule = Rule {
     explanation: r#"
 ## What it checks
 
-The span that a span link names arrived.
+The span that a span link names arrived. In a capture that has nothing of the linked trace, that is not observed.
 
 ## Why it matters
 
@@ -27,6 +29,7 @@ good as none.
 ```trace
 worker CONSUMER "orders process"
   | link T2/P1
+shop PRODUCER "orders send" trace=T2
 ```
 
 ## Good
@@ -54,10 +57,16 @@ shop PRODUCER "orders send" trace=T2 id=S2
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let traces: HashSet<TraceId> = index.nodes_with_driver().map(|node| node.trace_id).collect();
     for node in index.nodes() {
         for link in &node.links {
             // An id that is none is a finding of `invalid-id`.
             if !link.trace_id.is_valid() || !link.span_id.is_valid() {
+                continue;
+            }
+            // A capture holds some traces, and the linked one may be another.
+            if index.is_capture() && !traces.contains(&link.trace_id) {
+                findings.not_observed();
                 continue;
             }
             findings.looked();

@@ -77,7 +77,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 /// A call whose caller works in one trace and whose spans are in another.
 fn split_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>) {
     for hop in index.inner_hops().filter(|hop| !hop.is_untraced()) {
-        let Some(caller) = caller_span(hop) else { continue };
+        let Some(caller) = caller_span(hop) else {
+            // It may have been made for any of the requests that were in flight.
+            if hop.is_ambiguous() {
+                findings.not_observed();
+            }
+            continue;
+        };
         findings.looked();
         let called = hop.server().or(hop.unlinked());
         let other =

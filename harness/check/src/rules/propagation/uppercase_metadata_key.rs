@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spanwise_model::{Evidence, HttpVersion, Level, SpanKind};
+use spanwise_model::{Evidence, GrpcCode, HttpVersion, Level, SpanKind};
 
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
@@ -69,14 +69,15 @@ wire:
     check: Check::One(check),
 };
 
-/// What clients say when they refuse a key, in lower case.
-const REFUSALS: [&str; 6] = [
-    "illegal header key",
-    "invalid metadata",
-    "metadata was invalid",
-    "illegal characters",
-    "invalid grpc metadata key",
-    "from_static with invalid bytes",
+/// What clients say when they refuse a key, in lower case: all words of a line.
+const REFUSALS: [&[&str]; 7] = [
+    &["illegal header key"],
+    &["invalid metadata"],
+    &["metadata was invalid"],
+    &["metadata key", "contains illegal characters"],
+    &["header key", "contains illegal characters"],
+    &["invalid grpc metadata key"],
+    &["from_static with invalid bytes"],
 ];
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
@@ -97,7 +98,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         if semconv::protocol(client.span()) == Some(Protocol::Grpc) {
             findings.looked();
         }
-        let Some(text) = refusal(client) else { continue };
+        let Some(text) = refusal(client).filter(|_| may_be_refused(client)) else { continue };
         blamed.extend(client.service());
         let service = client.service().unwrap_or("the service");
         let mut report = findings
@@ -113,7 +114,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
     }
     let mut lines: BTreeMap<&str, &str> = BTreeMap::new();
-    for record in index.observation.logs.iter().filter(|record| is_refusal(&record.line)) {
+    for record in index.observation.logs.iter().filter(|record| is_logged_refusal(&record.line)) {
         lines.entry(&record.source.service).or_insert(&record.line);
     }
     for (service, line) in lines.into_iter().filter(|(service, _)| !blamed.contains(service)) {
@@ -142,5 +143,26 @@ fn refusal(client: Node<'_>) -> Option<&str> {
 
 fn is_refusal(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    REFUSALS.iter().any(|refusal| text.contains(refusal))
+    REFUSALS.iter().any(|refusal| refusal.iter().all(|words| text.contains(words)))
+}
+
+/// In a log line nothing else tells that it is about gRPC.
+fn is_logged_refusal(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    (lower.contains("metadata") || lower.contains("header key")) && is_refusal(line)
+}
+
+/// Whether a call is one of gRPC, as far as its labels say, and nobody answered it: stores and databases have metadata and
+/// illegal characters of their own.
+fn may_be_refused(client: Node<'_>) -> bool {
+    let by_client = |code| matches!(code, GrpcCode::Unknown | GrpcCode::Internal | GrpcCode::Unavailable);
+    let is_answered = client.children().any(|child| child.kind == SpanKind::Server)
+        || semconv::grpc_status(client.span()).is_some_and(|code| !by_client(code));
+    let namespaces = || client.span().attributes.iter().filter_map(|(key, _)| key.split('.').next());
+    let is_other = || namespaces().any(|name| name == "http" || semconv::is_other_namespace(name));
+    let is_grpc = match semconv::protocol(client.span()) {
+        Some(protocol) => protocol == Protocol::Grpc,
+        None => !semconv::is_of_other_conventions(client.span()) && !is_other(),
+    };
+    is_grpc && !is_answered
 }

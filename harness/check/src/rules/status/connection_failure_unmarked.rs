@@ -238,7 +238,10 @@ fn failed(server: Node<'_>) -> bool {
 /// What a span says of a failed connection: in its status, in an exception, in `error.type`.
 fn reason(span: &Span) -> Option<String> {
     let events = span.events.iter().filter(|event| event.name == "exception");
-    let exceptions = events.flat_map(|event| &event.attributes).filter_map(|(_, value)| value.as_str());
+    // A stack trace names what was only on the way, the function that connects among it.
+    let said = |key: &str| matches!(key, "exception.type" | "exception.message");
+    let labels = events.flat_map(|event| &event.attributes).filter(|(key, _)| said(key));
+    let exceptions = labels.filter_map(|(_, value)| value.as_str());
     let texts =
         [Some(span.status.message.as_str()), span.text("error.type")].into_iter().flatten().chain(exceptions);
     texts.into_iter().find_map(known)

@@ -1,7 +1,6 @@
 //! One exception stands on a span twice.
 
-use std::collections::HashMap;
-
+use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Value};
 
 use crate::{Check, Family, Findings, Index, Profile, Rule};
@@ -17,8 +16,8 @@ pub(crate) static RULE: Rule = Rule {
     explanation: r#"
 ## What it checks
 
-No two `exception` events of a span have the same type and message. Where the front saw a span make several attempts, each may
-have failed with the same exception.
+No two `exception` events of a span within a tenth of a second have the same type and message. Where the front saw a span make
+several attempts, each may have failed with the same exception.
 
 ## Why it matters
 
@@ -58,10 +57,13 @@ driver CLIENT "POST /greet" 500
     check: Check::One(check),
 };
 
+/// How far apart the records of one exception may be, in nanoseconds: it passes a few layers. What a loop meets again after
+/// a pause is another exception.
+const APART: u64 = 100_000_000;
+
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let mut counts: HashMap<(&str, String), i64> = HashMap::new();
-        let mut order = Vec::new();
+        let mut times: IndexMap<(&str, String), Vec<u64>> = IndexMap::new();
         for event in node.span().events.iter().filter(|event| event.name == "exception") {
             findings.looked();
             let label =
@@ -69,19 +71,16 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             let message = label("exception.message").map(Value::to_string);
             // What says nothing of itself cannot be compared.
             let Some(kind) = label("exception.type").and_then(Value::as_str) else { continue };
-            let count = counts.entry((kind, message.clone().unwrap_or_default())).or_insert(0);
-            *count += 1;
-            if *count == 2 {
-                order.push((kind, message.unwrap_or_default()));
-            }
+            times.entry((kind, message.unwrap_or_default())).or_default().push(event.time);
         }
-        let attempts = node.sent().count() as i64;
-        for exception in order {
-            let count = counts[&exception];
-            if count <= attempts {
+        let attempts = node.sent().count();
+        for ((kind, message), mut times) in times {
+            times.sort_unstable();
+            let together = times.chunk_by(|one, next| next - one <= APART).map(<[u64]>::len);
+            let count = together.max().unwrap_or(0);
+            if count < 2 || times.len() <= attempts {
                 continue;
             }
-            let (kind, message) = exception;
             findings
                 .on_span(node, format!("The same exception, {kind}, is recorded {count} times on one span."))
                 .expected("once")
