@@ -42,8 +42,13 @@ pub(crate) fn http<'i>(
     is_judged(node, kind, Protocol::Http, findings)?;
     let hop = answer(node);
     let label = semconv::http_status(node.span());
-    let wire = hop.and_then(|hop| hop.tap().status);
+    let wire = hop.and_then(http_on_wire);
     observe(wire.or(label), hop, findings)
+}
+
+/// The HTTP status of an answer. `101 Switching Protocols` is none: what comes behind it decides how the request ended.
+pub(crate) fn http_on_wire(hop: Hop<'_>) -> Option<u16> {
+    hop.tap().status.filter(|status| *status != 101)
 }
 
 /// The exchange that decided how the request of a span ended: for a SERVER span the one that it answered, for a CLIENT

@@ -73,8 +73,8 @@ async fn a_port_that_is_taken_is_replaced_by_another() {
     let folder = std::env::temp_dir().join(format!("spanwise-port-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let mut launch = shell(
-        "echo {{port}} >> ports; [ $(wc -l < ports) -ge 2 ] || { echo 'bind: Address already in use' >&2; exit 1; }; \
-         exit 7",
+        "echo {{port}} >> ports; [ $(wc -l < ports) -ge 2 ] || { echo 'bind: Address already in use' >&2; \
+         yes 'and a long trace' | head -n 100 >&2; exit 1; }; exit 7",
     );
     launch.ready = Ready::Port;
     launch.folder = Some(folder.clone());

@@ -59,6 +59,11 @@ impl Exchange {
         self.end(End::Complete);
     }
 
+    /// The service broke off what is not HTTP any more.
+    pub(crate) fn broken_off(&mut self) {
+        self.end(End::Reset(None));
+    }
+
     /// The service, or its connection, broke the exchange off.
     pub(crate) fn broken(&mut self, error: &hyper::Error) {
         self.end(End::Reset(reset_code(error)));

@@ -12,7 +12,9 @@ use crate::body::{AnswerBody, TappedBody};
 use crate::connection::Connection;
 use crate::exchange::{Exchange, now};
 use crate::front::UpstreamProtocol;
-use crate::headers::{authority, header, recorded, remove_connection_headers, to_http1, to_http2};
+use crate::headers::{
+    authority, header, recorded, remove_connection_headers, remove_h2c, to_http1, to_http2,
+};
 use crate::policy::Decision;
 use crate::tunnel::Tunnel;
 use crate::upstream::NoAnswer;
@@ -38,6 +40,9 @@ pub(crate) async fn forward(
 
     if let Decision::Answer(answer) = connection.policy.request(&mut head).await {
         return Ok(own(answer, exchange));
+    }
+    if caller_version != Version::HTTP_2 {
+        remove_h2c(&mut head.headers);
     }
     match (connection.protocol, caller_version) {
         (UpstreamProtocol::H2c, _) | (UpstreamProtocol::AsCaller, Version::HTTP_2) => to_http2(&mut head),
@@ -98,7 +103,7 @@ fn begun(connection: &Connection, head: &request::Parts) -> WireTap {
         http,
         method: head.method.as_str().to_owned(),
         path: secret::path_and_query(target).into_owned(),
-        authority: authority(head),
+        authority: secret::authority(&authority(head)).into_owned(),
         request_headers,
         status: None,
         response_headers: Vec::new(),

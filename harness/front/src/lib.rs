@@ -2,9 +2,9 @@
 //!
 //! The run loop starts one [`Front`] for every caller, callee and channel, gives its URL to the caller, and reads what
 //! went over the wire from the [`TapLog`]. A front changes nothing on its way: names, values, trailers, resets,
-//! cancellation and deadlines pass as they are, and one connection of the caller is one connection to the service. The
-//! one answer of its own is 503, for a service that cannot be reached; everything else that a platform does to
-//! requests is a [`Policy`].
+//! cancellation and deadlines pass as they are, and one connection of the caller is one connection to the service; only an
+//! offer to go on in HTTP/2 unseen (`Upgrade: h2c`) is taken out. The one answer of its own is 503, for a service that
+//! cannot be reached; everything else that a platform does to requests is a [`Policy`].
 
 mod body;
 mod byte_tap;

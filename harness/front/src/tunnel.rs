@@ -1,11 +1,12 @@
 //! What comes after `101 Switching Protocols`: bytes both ways, of a protocol that the front does not know.
 //!
 //! `forward` leaves a tunnel with the connection when the service has agreed to one; the connection runs it once hyper
-//! has let go of the stream. A WebSocket, or HTTP/2 that began as HTTP/1.1, gets through like this.
+//! has let go of the stream. A WebSocket gets through like this. HTTP/2 does not, because its calls would pass unseen:
+//! `forward` takes the offer out of the request.
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
 use crate::exchange::Exchange;
 
@@ -17,12 +18,44 @@ pub(crate) struct Tunnel {
     pub(crate) exchange: Exchange,
 }
 
+/// Who broke a tunnel off.
+enum Broke {
+    Caller,
+    Service,
+}
+
 impl Tunnel {
-    /// Carries bytes until both sides have closed. A side that breaks off leaves the exchange canceled.
+    /// Carries bytes until both sides have closed, or one breaks off. A caller that does leaves the exchange canceled.
     pub(crate) async fn run(mut self) {
         let (Ok(caller), Ok(service)) = (self.caller.await, self.service.await) else { return };
-        if copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(service)).await.is_ok() {
-            self.exchange.complete();
+        let (mut caller_reads, mut caller_writes) = split(TokioIo::new(caller));
+        let (mut service_reads, mut service_writes) = split(TokioIo::new(service));
+        let carried = tokio::try_join!(
+            carry(&mut caller_reads, &mut service_writes, || Broke::Caller, || Broke::Service),
+            carry(&mut service_reads, &mut caller_writes, || Broke::Service, || Broke::Caller),
+        );
+        match carried {
+            Ok(_) => self.exchange.complete(),
+            Err(Broke::Service) => self.exchange.broken_off(),
+            Err(Broke::Caller) => {}
         }
+    }
+}
+
+/// Carries bytes one way until the sender closes.
+async fn carry(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    reading: impl Fn() -> Broke,
+    writing: impl Fn() -> Broke,
+) -> Result<(), Broke> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await.map_err(|_| reading())?;
+        if read == 0 {
+            return to.shutdown().await.map_err(|_| writing());
+        }
+        to.write_all(&buffer[..read]).await.map_err(|_| writing())?;
+        to.flush().await.map_err(|_| writing())?;
     }
 }

@@ -31,12 +31,19 @@ pub enum RunEvent {
         /// Why, with the last lines of its output.
         reason: String,
     },
+    /// Permutations were driven to their end; their results follow, once all that must agree with them have come.
+    Observed {
+        /// How many more.
+        permutations: usize,
+    },
     /// A permutation ended.
     Finished(Box<PermutationResult>),
     /// All permutations ended.
     Ended {
         /// Findings that belong to no permutation.
         strays: Vec<Finding>,
+        /// Whether one of them fails the run, under the profile that it was found with.
+        strays_fail: bool,
         /// Counts of outcomes.
         summary: Summary,
         /// How long the run took, in milliseconds.
@@ -53,12 +60,11 @@ pub struct PermutationResult {
     pub group: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// From the first request to the last verdict, in milliseconds.
+    /// From its first request until its answers, and what was waited for after them, had come, in milliseconds; 0 for
+    /// what was not driven. Starting and ending its services is not part of it: others share them.
     pub duration_ms: u64,
     /// Its traces, the driver's first.
     pub traces: Vec<TraceSummary>,
-    /// The whole observation in the notation, normalized: what a snapshot holds.
-    pub observation: String,
     /// What each rule says.
     pub rules: BTreeMap<String, Verdict>,
     /// What is wrong; root causes and their consequences.

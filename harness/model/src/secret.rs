@@ -14,6 +14,9 @@ use sha2::{Digest as _, Sha256};
 /// The value of a header, trailer or metadata key as it may be kept.
 pub fn header_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     let name = name.to_ascii_lowercase();
+    if name == "host" {
+        return authority(value);
+    }
     if name.contains("cookie") {
         return Cow::Owned(placeholder("cookie", value));
     }
@@ -37,6 +40,15 @@ pub fn header_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 /// A path with its query as it may be kept: credentials in the query are replaced.
 pub fn path_and_query(path: &str) -> Cow<'_, str> {
     text(path)
+}
+
+/// The authority of a request (`Host`, `:authority`) as it may be kept: user and password, which stand before the last `@`,
+/// are replaced.
+pub fn authority(authority: &str) -> Cow<'_, str> {
+    match authority.rsplit_once('@') {
+        Some((userinfo, host)) => Cow::Owned(format!("{}@{host}", placeholder("credentials", userinfo))),
+        None => Cow::Borrowed(authority),
+    }
 }
 
 /// Any text, such as a log line, as it may be kept: what looks like a secret in it is replaced.
@@ -264,6 +276,8 @@ mod tests {
         check_header("x-goog-api-key", "AIza", "<token #>");
         check_header("x-goog-user-project", "demo", "demo");
         check_header("traceparent", "00-T-S-01", "00-T-S-01");
+        check_header("host", "example.com:80", "example.com:80");
+        check_header("Host", "ada:a@b@example.com:80", "<credentials #>@example.com:80");
         check_header("referer", "https://x/?token=abc&page=2", "https://x/?token=<secret #>&page=2");
         check_header("authorization", "Bearer ya29.a0AfH6SMBxxxxxxxxxxxxxxx", "<bearer access token #>");
     }

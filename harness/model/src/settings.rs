@@ -24,6 +24,8 @@ pub struct Settings {
     pub ended: u64,
     /// Whether a deadline passed while something expected had not come.
     pub deadline_passed: bool,
+    /// What had not come by then, in words; no part of the notation.
+    pub awaited: Vec<String>,
 }
 
 /// Sampling as a suite declares it.

@@ -121,6 +121,8 @@ const LARGEST_BATCH: u64 = 16 << 20;
 
 /// Scrubs a whole observation.
 pub(crate) fn scrub(observation: &mut Observation) {
+    // Ids in words; that a deadline passed stays.
+    observation.settings.awaited.clear();
     for span in &mut observation.spans {
         scrub_span(span);
     }

@@ -40,7 +40,10 @@ impl<W: Write> Reporter for Json<W> {
                 self.permutations.push(PermutationJson::of(result));
             }
             RunEvent::Ended { strays, .. } => self.strays = strays.iter().map(FindingJson::of).collect(),
-            RunEvent::Started { .. } | RunEvent::ServiceReady { .. } | RunEvent::ServiceFailed { .. } => {}
+            RunEvent::Started { .. }
+            | RunEvent::ServiceReady { .. }
+            | RunEvent::ServiceFailed { .. }
+            | RunEvent::Observed { .. } => {}
         }
         Ok(())
     }

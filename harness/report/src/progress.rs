@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use spanwise_model::{Outcome, RunEvent, Summary};
+use spanwise_model::{Outcome, RunEvent};
 
 use crate::Reporter;
 use crate::paint::clean;
@@ -19,38 +19,35 @@ pub struct Progress<W> {
     quiet: bool,
     permutations: usize,
     ready: usize,
-    said_ready: usize,
-    finished: usize,
-    summary: Summary,
+    driven: usize,
+    failed: usize,
 }
 
 impl<W: Write> Progress<W> {
     /// A reporter that writes to `out`; a quiet one says only what could not start.
     pub fn new(out: W, quiet: bool) -> Progress<W> {
-        Progress {
-            out,
-            quiet,
-            permutations: 0,
-            ready: 0,
-            said_ready: 0,
-            finished: 0,
-            summary: Summary::default(),
-        }
+        Progress { out, quiet, permutations: 0, ready: 0, driven: 0, failed: 0 }
     }
 
-    fn finished(&mut self, outcome: Outcome) -> io::Result<()> {
-        self.finished += 1;
-        self.summary.add(outcome);
-        let step = |finished: usize| finished * STEPS / self.permutations.max(1);
-        if self.quiet || step(self.finished) == step(self.finished - 1) {
+    /// Says so at one, two, four and so on: the first services are waited for, the others are one of many.
+    fn ready(&mut self) -> io::Result<()> {
+        self.ready += 1;
+        if self.quiet || !self.ready.is_power_of_two() {
             return Ok(());
         }
-        if self.ready > self.said_ready {
-            self.said_ready = self.ready;
-            writeln!(self.out, "{} ready", count(self.ready, "service instance"))?;
+        writeln!(self.out, "{} ready", count(self.ready, "service instance"))
+    }
+
+    /// Results come late, when all that must agree have been driven, so it is what was driven that tells how far the run is.
+    fn driven(&mut self, permutations: usize) -> io::Result<()> {
+        let step = |driven: usize| driven * STEPS / self.permutations.max(1);
+        let before = self.driven;
+        self.driven += permutations;
+        if self.quiet || step(self.driven) == step(before) {
+            return Ok(());
         }
-        let failed = self.summary.failed + self.summary.unexpectedly_passed;
-        writeln!(self.out, "{}/{} permutations done, {failed} failed", self.finished, self.permutations)
+        let Progress { driven, permutations, failed, .. } = self;
+        writeln!(self.out, "{driven}/{permutations} permutations driven, {failed} failed so far")
     }
 }
 
@@ -64,14 +61,16 @@ impl<W: Write> Reporter for Progress<W> {
                 }
                 writeln!(self.out, "{}: {}", suites.join(", "), count(*permutations, "permutation"))
             }
-            RunEvent::ServiceReady { .. } => {
-                self.ready += 1;
-                Ok(())
-            }
+            RunEvent::ServiceReady { .. } => self.ready(),
             RunEvent::ServiceFailed { source, reason } => {
                 writeln!(self.out, "{source} could not run: {}", clean(reason).replace('\n', "\n  "))
             }
-            RunEvent::Finished(result) => self.finished(result.outcome),
+            RunEvent::Observed { permutations } => self.driven(*permutations),
+            RunEvent::Finished(result) => {
+                let fails = matches!(result.outcome, Outcome::Failed | Outcome::UnexpectedlyPassed);
+                self.failed += usize::from(fails);
+                Ok(())
+            }
             RunEvent::Ended { .. } => Ok(()),
         }
     }

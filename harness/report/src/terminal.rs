@@ -53,7 +53,10 @@ impl<W: Write> Reporter for Terminal<W> {
                 self.strays.clone_from(strays);
                 self.duration_ms = Some(*duration_ms);
             }
-            RunEvent::Started { .. } | RunEvent::ServiceReady { .. } | RunEvent::ServiceFailed { .. } => {}
+            RunEvent::Started { .. }
+            | RunEvent::ServiceReady { .. }
+            | RunEvent::ServiceFailed { .. }
+            | RunEvent::Observed { .. } => {}
         }
         Ok(())
     }

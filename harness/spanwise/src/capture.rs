@@ -82,7 +82,9 @@ pub fn check(
         tell(result(&nothing, verdicts(&checked), checked.findings, profile));
     }
     let duration_ms = begun.elapsed().as_millis() as u64;
-    on_event(&RunEvent::Ended { strays: findings.rest(), summary, duration_ms });
+    let strays = findings.rest();
+    let strays_fail = strays.iter().any(|finding| profile.fails_at(finding.level));
+    on_event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
     Ok(summary)
 }
 
@@ -254,7 +256,6 @@ fn result(
         outcome: if fails { Outcome::Failed } else { Outcome::Passed },
         duration_ms: 0,
         traces,
-        observation: String::new(),
         rules,
         findings,
         reason: None,

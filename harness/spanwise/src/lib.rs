@@ -15,7 +15,7 @@ pub mod demo;
 pub mod plan;
 mod run;
 
-pub use run::{Options, RunError, run};
+pub use run::{Options, RunError, run, run_until};
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

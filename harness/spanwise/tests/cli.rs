@@ -57,6 +57,51 @@ fn a_suite_that_conforms_ends_with_zero() {
 }
 
 #[test]
+fn an_answer_that_the_suite_does_not_expect_fails_unless_it_is_known() {
+    let wrong = SUITE.replace("grpc: OK", "grpc: NOT_FOUND");
+    let known = |suite: &str| {
+        format!(
+            "{suite}known-failing:\n  - {{ pattern: \"small/**\", rules: [unexpected-response], \
+             reason: being mended, link: \"https://example.com/1\" }}\n"
+        )
+    };
+    check(&[("small.yaml", &wrong)], &["run", "small.yaml"], 1, &["1 failed", "unexpected-response"]);
+    let met = ["1 failed as known", "being mended <https://example.com/1>"];
+    check(&[("small.yaml", &known(&wrong))], &["run", "small.yaml"], 0, &met);
+    let stale = ["1 unexpectedly passed", "being mended", "remove `small/**`"];
+    check(&[("small.yaml", &known(SUITE))], &["run", "small.yaml"], 1, &stale);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_leaves_nothing_running() {
+    // The service holds the pipe for as long as it lives, and never gets ready.
+    let suite = SUITE.replace(
+        "demo: backend-service",
+        "command: [sh, -c, \"exec 3>alive; echo started >&3; exec sleep 600\"]\n    ready: line",
+    );
+    let folder = folder(&[("small.yaml", &suite)]);
+    let pipe = folder.path().join("alive");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+    command.args(["run", "small.yaml"]).current_dir(folder.path());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = command.spawn().expect("the binary runs");
+
+    let mut alive = BufReader::new(std::fs::File::open(&pipe).expect("the pipe"));
+    let mut line = String::new();
+    alive.read_line(&mut line).expect("a line");
+    assert_eq!(line, "started\n");
+    let interrupted = Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status();
+    assert!(interrupted.expect("kill runs").success());
+    assert_eq!(alive.read_line(&mut line).expect("an end"), 0, "something still holds the pipe");
+    let output = run.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("spanwise: interrupted"), "{told}");
+}
+
+#[test]
 fn the_json_report_holds_what_the_design_of_the_format_says() {
     let output = spanwise(&folder(&[("spanwise.yaml", SUITE)]), &["run", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON alone");

@@ -326,3 +326,17 @@ driver CLIENT "POST /greet" 500 id=S1
         ));
     }
 }
+
+#[test]
+fn a_span_of_a_websocket_need_not_know_of_the_switch() {
+    for code in ["101", "200"] {
+        silent(&format!(
+            r#"
+driver CLIENT "GET /live" 101 id=S1
+  api-service SERVER "GET /live" {code}
+wire:
+  driver -> api-service http/1.1 "GET /live" 101 traceparent: T1-S1-01
+"#
+        ));
+    }
+}

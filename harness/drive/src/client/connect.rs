@@ -35,15 +35,21 @@ impl Target {
             Some("https") => true,
             _ => return Err(unusable()),
         };
-        let host = uri.host().ok_or_else(unusable)?.to_owned();
+        let host = uri.host().ok_or_else(unusable)?;
+        // An IPv6 address stands in brackets in URLs, and nowhere else.
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = address.unwrap_or(host).to_owned();
         Ok(Target { is_tls, host, port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }) })
     }
 }
 
 impl fmt::Display for Target {
-    /// The authority: `localhost:40123`.
+    /// The authority: `localhost:40123`, `[::1]:40123`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
     }
 }
 
@@ -121,5 +127,25 @@ where
             tokio::spawn(connection);
             Ok(Sender::Http2(sender))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, host: &str, authority: &str) {
+        let target = Target::parse(url).expect("a URL");
+        assert_eq!((target.host.as_str(), target.to_string().as_str()), (host, authority));
+        assert!(ServerName::try_from(target.host).is_ok(), "{url}");
+    }
+
+    #[test]
+    fn an_ipv6_address_has_brackets_in_the_authority_alone() {
+        check("http://localhost", "localhost", "localhost:80");
+        check("https://127.0.0.1:8443", "127.0.0.1", "127.0.0.1:8443");
+        check("https://[::1]", "::1", "[::1]:443");
+        check("http://[::1]:8080/", "::1", "[::1]:8080");
     }
 }

@@ -125,7 +125,7 @@ async fn ask(
     let call = RawCall {
         url,
         path,
-        headers: &[unsampled()],
+        headers: &unsampled(),
         messages: messages.collect(),
         deadline: Some(Duration::from_secs(10)),
         own_connection: false,

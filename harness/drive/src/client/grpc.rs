@@ -109,7 +109,7 @@ pub(crate) async fn health(client: &Client, url: &str) -> Result<(), String> {
     let call = RawCall {
         url,
         path: "/grpc.health.v1.Health/Check",
-        headers: &[unsampled()],
+        headers: &unsampled(),
         messages: frame(&HealthCheckRequest::default().encode_to_vec()),
         deadline: Some(Duration::from_secs(2)),
         own_connection: true,

@@ -24,7 +24,8 @@ pub use ready::Ready;
 /// How often another port is tried when the service finds the given one taken.
 const PORT_ATTEMPTS: usize = 5;
 
-/// Starts the services of one run. When it is dropped, whatever is left of them is killed.
+/// Starts the services of one run. Each is killed when it is dropped; when the launcher and the last of them are gone, so
+/// is every process that they left behind.
 pub struct Launcher {
     watcher: Arc<Watcher>,
 }
@@ -54,7 +55,8 @@ impl Launch {
     /// ([`Ready::Line`]), else a free port below the ephemeral range.
     pub const PORT: &str = "{{port}}";
 
-    /// A launch without arguments and environment of its own, ready by its line within 10 seconds.
+    /// A launch without arguments and environment of its own, ready by its line within 60 seconds: an agent in a virtual machine takes
+    /// ten and more, and a service that ends early is noticed at once.
     pub fn new(source: Source, program: impl Into<OsString>) -> Launch {
         Launch {
             source,
@@ -63,7 +65,7 @@ impl Launch {
             env: Vec::new(),
             folder: None,
             ready: Ready::Line,
-            ready_within: Duration::from_secs(10),
+            ready_within: Duration::from_secs(60),
         }
     }
 }
@@ -93,8 +95,8 @@ impl Launcher {
             let service = Service::spawn(&launch, port, self.watcher.clone())?;
             match service.until_ready(&launch, port).await {
                 Ok(service) => return Ok(service),
-                Err(error) if port != 0 && attempt < PORT_ATTEMPTS && port::was_taken(&error) => attempt += 1,
-                Err(error) => return Err(error),
+                Err(failed) if port != 0 && attempt < PORT_ATTEMPTS && failed.port_was_taken => attempt += 1,
+                Err(failed) => return Err(failed.error),
             }
         }
     }

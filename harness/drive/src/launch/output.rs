@@ -69,13 +69,19 @@ impl Output {
         self.lock().dropped
     }
 
-    /// The last lines for an error message, each behind a line break and an indent; empty when there are none.
+    /// The last lines of both streams for an error message, each behind a line break and an indent; empty when there are
+    /// none. Standard error stands last, and on its own: in the order of reading, which between two pipes is chance, the
+    /// reason would be lost among what else was written.
     pub(super) fn tail(&self) -> String {
-        const SHOWN: usize = 12;
+        const SHOWN: usize = 8;
         let lines = self.lock();
         let all: Vec<&LogRecord> = lines.first.iter().chain(&lines.last).collect();
-        let shown = &all[all.len().saturating_sub(SHOWN)..];
-        shown.iter().map(|record| format!("\n  {}", cut(&record.line, 400))).collect()
+        let last = |stream: Stream| {
+            let of_stream: Vec<&&LogRecord> = all.iter().filter(|record| record.stream == stream).collect();
+            let shown = &of_stream[of_stream.len().saturating_sub(SHOWN)..];
+            shown.iter().map(|record| format!("\n  {}", cut(&record.line, 400))).collect::<String>()
+        };
+        last(Stream::Stdout) + &last(Stream::Stderr)
     }
 
     /// Reads one stream to its end.
@@ -237,5 +243,16 @@ mod tests {
         assert_eq!((lines[0].line.as_str(), lines[19_999].line.as_str()), ("0", "19999"));
         assert_eq!((lines[20_000].line.as_str(), lines[24_999].line.as_str()), ("25000", "29999"));
         assert!(output.tail().ends_with("\n  29998\n  29999"));
+    }
+
+    #[test]
+    fn the_tail_ends_with_standard_error_however_much_else_was_written() {
+        let output = Output::new(Source::new("s", 1));
+        output.push(Stream::Stderr, "cannot bind".to_owned());
+        for number in 0..100 {
+            output.push(Stream::Stdout, number.to_string());
+        }
+        let stdout: String = (92..100).map(|number| format!("\n  {number}")).collect();
+        assert_eq!(output.tail(), stdout + "\n  cannot bind");
     }
 }

@@ -25,9 +25,8 @@ pub(super) fn free() -> Result<u16, DriveError> {
     Err(DriveError::NoPort)
 }
 
-/// Whether a service ended because somebody else was faster, by what it wrote.
-pub(super) fn was_taken(error: &DriveError) -> bool {
-    let DriveError::Exited { output, .. } = error else { return false };
-    let output = output.to_ascii_lowercase();
-    ["address already in use", "address in use", "eaddrinuse"].iter().any(|words| output.contains(words))
+/// Whether a line that a service wrote says that somebody else has its port.
+pub(super) fn is_taken(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    ["address already in use", "address in use", "eaddrinuse"].iter().any(|words| line.contains(words))
 }

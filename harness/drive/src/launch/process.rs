@@ -13,9 +13,9 @@ use spanwise_model::{LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
 use tokio::process::{ChildStderr, ChildStdout};
 use tokio::sync::watch;
 
-use super::Launch;
 use super::output::{News, Output};
 use super::watcher::{MARKER, Watcher};
+use super::{Launch, port};
 use crate::DriveError;
 use crate::clock::now;
 
@@ -30,6 +30,13 @@ pub struct Service {
     reaper: Option<JoinHandle<()>>,
     output: Arc<Output>,
     address: Option<SocketAddr>,
+}
+
+/// A service that did not get ready.
+pub(super) struct Failed {
+    pub(super) error: DriveError,
+    /// Whether it ended after it wrote that somebody else has its port.
+    pub(super) port_was_taken: bool,
 }
 
 struct Process {
@@ -87,8 +94,9 @@ impl Service {
     }
 
     /// Waits until it is ready, has ended, or its time is up; in the last two cases it is killed with the error.
-    pub(super) async fn until_ready(mut self, launch: &Launch, port: u16) -> Result<Service, DriveError> {
+    pub(super) async fn until_ready(mut self, launch: &Launch, port: u16) -> Result<Service, Failed> {
         let mut seen = String::new();
+        let mut port_was_taken = false;
         let error = tokio::select! {
             biased;
             address = launch.ready.reached(&self.output, port, &mut seen) => {
@@ -98,6 +106,7 @@ impl Service {
             }
             status = self.exited() => {
                 self.last_words().await;
+                port_was_taken = !self.output.lines_where(|record| port::is_taken(&record.line)).is_empty();
                 DriveError::Exited { service: self.source().to_string(), how: how(status), output: self.output.tail() }
             }
             // waits on purpose: how long it may take is the caller's to say.
@@ -110,7 +119,7 @@ impl Service {
                 }
             }
         };
-        Err(error)
+        Err(Failed { error, port_was_taken })
     }
 
     /// Which instance it is.
@@ -172,7 +181,7 @@ impl Service {
         if self.process.exited.borrow().is_none() {
             self.process.signal(|pid| kill(pid, Signal::SIGTERM), ProcessEventKind::Terminated);
             if tokio::time::timeout(grace, self.exited()).await.is_err() {
-                self.process.signal(|pid| killpg(pid, Signal::SIGKILL), ProcessEventKind::Killed);
+                self.process.signal(kill_all, ProcessEventKind::Killed);
                 self.exited().await;
             }
         }
@@ -189,14 +198,20 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        if self.process.exited.borrow().is_none() {
-            self.process.signal(|pid| killpg(pid, Signal::SIGKILL), ProcessEventKind::Killed);
-        }
-        // It is dead or dying, so this is short; whoever ends the harness next leaves nothing half done.
-        if let Some(reaper) = self.reaper.take() {
+        let has_ended = self.process.exited.borrow().is_some();
+        let is_ending = has_ended || self.process.signal(kill_all, ProcessEventKind::Killed);
+        // It is dead or dying, so this is short; whoever ends the harness next leaves nothing half done. One that no signal
+        // reaches is left to the watcher.
+        if let Some(reaper) = self.reaper.take().filter(|_| is_ending) {
             let _ = reaper.join();
         }
     }
+}
+
+/// Kills a process and its group, which it may have left.
+fn kill_all(pid: Pid) -> nix::Result<()> {
+    let group = killpg(pid, Signal::SIGKILL);
+    kill(pid, Signal::SIGKILL).or(group)
 }
 
 impl Process {
@@ -250,11 +265,17 @@ impl Process {
         self.is_ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn signal(&self, send: impl FnOnce(Pid) -> nix::Result<()>, kind: ProcessEventKind) {
+    /// Sends signals while the process number is still its own; whether it got one, or has just ended by itself.
+    fn signal(&self, send: impl FnOnce(Pid) -> nix::Result<()>, kind: ProcessEventKind) -> bool {
         let is_ours = self.is_ours();
-        if *is_ours && send(self.pid).is_ok() {
+        if !*is_ours {
+            return true;
+        }
+        let is_sent = send(self.pid).is_ok();
+        if is_sent {
             self.happened(kind);
         }
+        is_sent
     }
 
     fn happened(&self, kind: ProcessEventKind) {

@@ -86,7 +86,7 @@ async fn get(client: &Client, url: &str, path: &str) -> RequestResult {
         version: HttpVersion::Http1,
         method: "GET".to_owned(),
         path: path.to_owned(),
-        headers: vec![unsampled()],
+        headers: unsampled().to_vec(),
         body: None,
         deadline: Some(Duration::from_secs(2)),
         own_connection: true,

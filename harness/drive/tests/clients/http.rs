@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use spanwise_drive::{Answer, Client, HttpRequest};
 use spanwise_model::{HttpVersion, RequestResult};
 
-use crate::servers::{canned, http, nobody};
+use crate::servers::{canned, http, https, nobody};
 
 fn request(address: std::net::SocketAddr, version: HttpVersion, path: &str) -> HttpRequest {
     HttpRequest {
@@ -40,6 +40,19 @@ async fn requests_are_answered_in_both_versions() {
     check(HttpVersion::Http1, "/a?b=c", 200, "POST /a?b=c HTTP/1.1 yes body").await;
     check(HttpVersion::Http2, "/a?b=c", 200, "POST /a?b=c HTTP/2.0 yes body").await;
     check(HttpVersion::Http1, "/missing", 404, "POST /missing HTTP/1.1 yes body").await;
+}
+
+#[tokio::test]
+async fn requests_over_tls_speak_the_version_that_they_ask_for() {
+    let (address, ca) = https().await;
+    let client = Client::new(Some(&ca)).expect("a client");
+    for (version, said) in [(HttpVersion::Http1, "HTTP/1.1"), (HttpVersion::Http2, "HTTP/2.0")] {
+        let mut request = request(address, version, "/a");
+        request.url = format!("https://localhost:{}", address.port());
+        let answer = client.http(request).await.expect("a request");
+        assert_eq!(answer.result, RequestResult::Http(200));
+        assert_eq!(String::from_utf8_lossy(&answer.body), format!("POST /a {said} yes body"));
+    }
 }
 
 /// Compares the result of a request to a server that always writes the same.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,15 +14,18 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use spanwise_demo_proto::FILE_DESCRIPTOR_SET;
 use spanwise_demo_proto::backend_service::v1::backend_service_server::{
     BackendService, BackendServiceServer,
 };
 use spanwise_demo_proto::backend_service::v1::greet_request::Behavior;
 use spanwise_demo_proto::backend_service::v1::{GreetRequest, GreetResult};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Code, Status};
@@ -99,13 +103,41 @@ pub(crate) async fn http() -> (SocketAddr, watch::Receiver<usize>) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             count.send_modify(|count| *count += 1);
-            tokio::spawn(async move {
-                let server = auto::Builder::new(TokioExecutor::new());
-                server.serve_connection(TokioIo::new(stream), service_fn(say)).await
-            });
+            tokio::spawn(serve(stream));
         }
     });
     (address, connections)
+}
+
+/// Starts the same server behind TLS, where ALPN chooses the version; gives the PEM a client must trust.
+pub(crate) async fn https() -> (SocketAddr, String) {
+    let (listener, address) = listen().await;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .expect("a certificate");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream).await;
+                }
+            });
+        }
+    });
+    (address, made.cert.pem())
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let server = auto::Builder::new(TokioExecutor::new());
+    let _ = server.serve_connection(TokioIo::new(stream), service_fn(say)).await;
 }
 
 async fn say(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -2,7 +2,7 @@
 
 use super::WATCHED_BYTES;
 
-/// The bytes that came since the last head was taken.
+/// The bytes that came since the last head was taken, or the last of them: before a head there may be a body of any size.
 pub(super) struct Heads {
     bytes: Vec<u8>,
 }
@@ -12,10 +12,10 @@ impl Heads {
         Heads { bytes: first }
     }
 
-    /// Takes more bytes; false when there were too many without a head.
-    pub(super) fn see(&mut self, bytes: &[u8]) -> bool {
+    /// Takes more bytes.
+    pub(super) fn see(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.bytes.len() <= WATCHED_BYTES
+        self.bytes.drain(..self.bytes.len().saturating_sub(WATCHED_BYTES));
     }
 
     /// The header lines of the request that was just read, by its request line; whatever came before is the body of
@@ -75,8 +75,11 @@ mod tests {
     fn requests_on_one_connection_are_taken_one_after_the_other() {
         let mut heads = Heads::new(b"GET /a HTTP/1.1\r\nA: 1\r\n\r\nbody".to_vec());
         assert!(heads.take("GET", "/a").is_some_and(|lines| lines[0].0 == "A"));
-        assert!(heads.see(b"GET /a HTTP/1.1\r\nB: 2\r\n\r\n"));
+        heads.see(b"GET /a HTTP/1.1\r\nB: 2\r\n\r\n");
         assert!(heads.take("GET", "/a").is_some_and(|lines| lines[0].0 == "B"));
-        assert!(!heads.see(&vec![b'x'; WATCHED_BYTES + 1]));
+        heads.see(&vec![b'x'; WATCHED_BYTES + 1]);
+        heads.see(b"GET /a HTTP/1.1\r\nC: 3\r\n\r\n");
+        assert!(heads.bytes.len() <= WATCHED_BYTES);
+        assert!(heads.take("GET", "/a").is_some_and(|lines| lines[0].0 == "C"));
     }
 }

@@ -142,7 +142,7 @@ fn record(fields: Vec<(Vec<u8>, Vec<u8>, u8)>, refused: &Refused) {
         match name.as_slice() {
             b":method" => method = text(),
             b":path" => path = secret::path_and_query(&text()).into_owned(),
-            b":authority" => authority = text(),
+            b":authority" => authority = secret::authority(&text()).into_owned(),
             [b':', ..] => {}
             _ => request_headers.push(header(String::from_utf8_lossy(&name).into_owned(), &value)),
         }

@@ -2,7 +2,7 @@
 //!
 //! Over HTTP/1.1 header names may have upper-case letters, which `HeaderMap` folds: the tap keeps them as sent. Over
 //! HTTP/2 they may not, and hyper ends the whole connection without ever showing the request: the tap records it. The
-//! tap only looks; it changes no byte and holds none back. It is best effort: at most [`WATCHED_BYTES`] a connection.
+//! tap only looks; it changes no byte and holds none back. It is best effort: it keeps at most [`WATCHED_BYTES`] of a connection.
 
 mod http1;
 mod http2;
@@ -17,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::TapLog;
 
-/// How much of a connection is watched: its first bytes over HTTP/2, each request with its body over HTTP/1.1.
+/// How much of a connection is kept at once: over HTTP/2 its first bytes, and no more are looked at; over HTTP/1.1 the
+/// last ones, so that a head is found whatever body came before it.
 pub(crate) const WATCHED_BYTES: usize = 64 * 1024;
 
 /// Where a request is recorded that hyper refuses, and what is known of it beforehand.
@@ -75,7 +76,10 @@ impl Watch {
             return;
         }
         let goes_on = match protocol {
-            Protocol::Http1(heads) => heads.see(bytes),
+            Protocol::Http1(heads) => {
+                heads.see(bytes);
+                true
+            }
             Protocol::Http2(frames) => frames.see(bytes, refused),
             Protocol::Unknown(_) | Protocol::Done => return,
         };

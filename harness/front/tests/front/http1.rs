@@ -13,7 +13,7 @@ use crate::service::{Service, front_before, front_before_address, options};
 use crate::wire::{connect, exchange, grpc};
 
 /// Sends bytes and reads until the other side closes.
-async fn converse(address: SocketAddr, sent: &str) -> String {
+pub(crate) async fn converse(address: SocketAddr, sent: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(sent.as_bytes()).await.expect("room");
     let mut received = String::new();
@@ -146,4 +146,84 @@ async fn http1_becomes_http2_where_the_service_speaks_that() {
         assert!(shown.contains(part), "no {part} in {shown}");
     }
     assert!(!shown.contains("x-seen-connection"), "{shown}");
+}
+
+#[tokio::test]
+async fn credentials_before_a_host_reach_the_service_and_no_record() {
+    let service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    let host = "Host: ada:s3cret@x\r\nConnection: close\r\n\r\n";
+    let answer = converse(front.addr(), &format!("GET /echo HTTP/1.1\r\n{host}")).await;
+    assert!(answer.contains("x-seen-host: ada:s3cret@x\r\n"), "{answer}");
+    let absolute = format!("GET http://ada:s3cret@x/echo HTTP/1.1\r\n{host}");
+    converse(front.addr(), &absolute).await;
+    let mut http2 = grpc("/echo");
+    *http2.0.uri_mut() = "http://ada:s3cret@x/echo".parse().expect("a URI");
+    exchange(&connect(front.addr()).await, http2).await;
+    let taps = log.all();
+    assert_eq!(taps.len(), 3);
+    for tap in taps {
+        assert!(
+            tap.authority.starts_with("<credentials sha256:") && tap.authority.ends_with("@x"),
+            "{tap:?}"
+        );
+        // The answer repeats the request, which is this service's own affair.
+        assert!(!format!("{:?}{}", tap.request_headers, tap.path).contains("s3cret"), "{tap:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_connection_stays_there_where_the_version_changes() {
+    let service = Service::start().await;
+    let (front, _log) = front_that_speaks(UpstreamProtocol::H2c, &service).await;
+    let request = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\n\r\n";
+    let shown = converse(front.addr(), request).await;
+    assert!(shown.contains("x-seen-x-end: 2\r\n") && !shown.contains("x-seen-x-hop"), "{shown}");
+
+    let answer =
+        "HTTP/1.1 200 OK\r\nconnection: close, x-hop\r\nx-hop: 1\r\nx-end: 2\r\ncontent-length: 0\r\n\r\n";
+    let log = Arc::new(TapLog::new());
+    let mut options = options(&log, Some(canned::http1(answer.as_bytes()).await));
+    options.protocol = UpstreamProtocol::Http1;
+    let front = Front::start(options).await.expect("a front");
+    let get = http::Request::builder().uri("http://x/").body(()).expect("a request");
+    let shown = exchange(&connect(front.addr()).await, (get, Default::default())).await;
+    assert!(shown.contains(" x-end=2") && !shown.contains("x-hop"), "{shown}");
+}
+
+#[tokio::test]
+async fn trailers_pass_over_http1() {
+    let chunks = "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n\
+                  3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n";
+    let (front, log) = front_before_address(canned::http1(chunks.as_bytes()).await).await;
+    let request = "GET / HTTP/1.1\r\nhost: x\r\nte: trailers\r\nconnection: close\r\n\r\n";
+    let shown = converse(front.addr(), request).await;
+    assert!(shown.ends_with("3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"), "{shown}");
+    let tap = log.all().remove(0);
+    assert_eq!(tap.trailers.first().map(|header| header.value.as_str()), Some("7"));
+}
+
+#[tokio::test]
+async fn names_are_recorded_as_sent_behind_a_body_of_any_size() {
+    let service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    let body = "x".repeat(300_000);
+    let mut stream = TcpStream::connect(front.addr()).await.expect("a connection");
+    let (mut reads, mut writes) = stream.split();
+    let upload = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let mut answer = Vec::new();
+    let (sent, ()) = tokio::join!(writes.write_all(upload.as_bytes()), async {
+        while !answer.ends_with(b"0\r\n\r\n") {
+            assert_ne!(reads.read_buf(&mut answer).await.expect("bytes"), 0);
+        }
+    });
+    sent.expect("room");
+    stream
+        .write_all(b"GET /unknown HTTP/1.1\r\nHost: x\r\nX-Upper: 1\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("room");
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    let taps = log.all();
+    let names: Vec<&str> = taps[1].request_headers.iter().map(|header| header.name.as_str()).collect();
+    assert_eq!(names, ["Host", "X-Upper", "Connection"]);
 }

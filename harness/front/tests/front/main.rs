@@ -7,4 +7,5 @@ mod service;
 mod tap;
 mod tls;
 mod trouble;
+mod upgrade;
 mod wire;

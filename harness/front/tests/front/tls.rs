@@ -7,11 +7,12 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use spanwise_front::tls::Authority;
-use spanwise_front::{Front, TapLog};
+use spanwise_front::{Front, TapLog, UpstreamProtocol};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::canned;
 use crate::service::{Service, options};
 use crate::wire::{connect, exchange, grpc, handshake};
 
@@ -74,4 +75,19 @@ async fn a_certificate_of_another_authority_has_an_unknown_issuer() {
     let refused = tls(front.addr(), "localhost", other.ca_pem(), &[b"h2"]).await.expect_err("no TLS");
     assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
     assert!(log.is_empty());
+}
+
+#[tokio::test]
+async fn behind_tls_a_service_of_http1_alone_serves_a_caller_of_http2() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc";
+    let (service, authority) = (canned::http1(answer).await, Authority::new().expect("an authority"));
+    let log = Arc::new(TapLog::new());
+    let mut options = options(&log, Some(service));
+    (options.tls, options.protocol) = (Some(authority.server_tls()), UpstreamProtocol::Http1);
+    let front = Front::start(options).await.expect("a front");
+    let stream =
+        tls(front.addr(), "localhost", authority.ca_pem(), &[b"h2", b"http/1.1"]).await.expect("TLS");
+    let get = http::Request::builder().uri("https://localhost/").body(()).expect("a request");
+    let shown = exchange(&handshake(stream).await, (get, Default::default())).await;
+    assert_eq!(shown, "HEADERS 200 content-length=3\nDATA 3 END_STREAM");
 }

@@ -170,6 +170,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
             begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
             ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
             deadline_passed,
+            awaited: Vec::new(),
         },
     )
 }

@@ -42,8 +42,13 @@ pub(crate) fn events() -> Vec<RunEvent> {
     let ready = |service: &str| RunEvent::ServiceReady { source: Source::new(service, 1), millis: 12 };
     let mut events = vec![started, ready("backend-service"), ready("api-service")];
     events.push(RunEvent::ServiceFailed { source: Source::new("api-service", 2), reason: REASON.to_owned() });
-    events.extend(results.into_iter().map(|result| RunEvent::Finished(Box::new(result))));
-    events.push(RunEvent::Ended { strays: vec![stray()], summary, duration_ms: 1_234 });
+    let observed = |permutations| RunEvent::Observed { permutations };
+    let mut results = results.into_iter().map(|result| RunEvent::Finished(Box::new(result)));
+    events.push(observed(5));
+    events.extend(results.by_ref().take(3));
+    events.push(observed(7));
+    events.extend(results);
+    events.push(RunEvent::Ended { strays: vec![stray()], strays_fail: false, summary, duration_ms: 1_234 });
     events
 }
 
@@ -57,7 +62,6 @@ fn result(name: &str, group: &str, outcome: Outcome) -> PermutationResult {
         outcome,
         duration_ms: 7,
         traces: Vec::new(),
-        observation: String::new(),
         rules: BTreeMap::new(),
         findings: Vec::new(),
         reason: None,

@@ -38,7 +38,7 @@ pub(super) fn check(arguments: CheckArguments) -> Exit {
     match check_captures(&files, arguments.profile, |event| reporters.tell(event)) {
         Err(error) => unusable(error),
         Ok(summary) => {
-            let strays_fail = reporters.strays_fail(arguments.profile);
+            let strays_fail = reporters.strays_fail;
             match reporters.finish() {
                 Ok(()) => Exit::of(&summary, strays_fail),
                 Err(error) => unusable(format!("the report cannot be written: {error}")),

@@ -1,12 +1,13 @@
 //! `spanwise run`.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use spanwise::check::Profile;
-use spanwise::model::{Level, Pattern, RunEvent};
+use spanwise::model::{Pattern, RunEvent};
 use spanwise::report::{Json, Progress, Reporter, Terminal};
 use spanwise::{Options, RunError};
 
@@ -60,27 +61,25 @@ pub(super) fn run(arguments: RunArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let strays_profile = options.profile;
     let mut reporters = Reporters::new(arguments.format, arguments.quiet);
     let plan = Arc::new(planned.plan);
-    let ended = runtime.block_on(async {
-        let run = spanwise::run(plan, options, |event| reporters.tell(event));
-        tokio::select! {
-            summary = run => Some(summary),
-            _ = tokio::signal::ctrl_c() => None,
-        }
-    });
-    // What is known so far is shown, also when the run was broken off.
-    let strays_fail = reporters.strays_fail(strays_profile);
-    let written = reporters.finish();
-    match (ended, written) {
+    let interrupted = Cell::new(false);
+    let stop = async {
+        let _ = tokio::signal::ctrl_c().await;
+        interrupted.set(true);
+    };
+    let ended = runtime.block_on(spanwise::run_until(plan, options, stop, |event| reporters.tell(event)));
+    // The services are gone before the report is written.
+    drop(runtime);
+    let strays_fail = reporters.strays_fail;
+    match (ended, reporters.finish()) {
         (_, Err(error)) => unusable(format!("the report cannot be written: {error}")),
-        (Some(Ok(summary)), Ok(())) => Exit::of(&summary, strays_fail),
-        (Some(Err(error)), Ok(())) => could_not(&error),
-        (None, Ok(())) => {
+        (Ok(_), Ok(())) if interrupted.get() => {
             eprintln!("spanwise: interrupted");
             Exit::CouldNotRun
         }
+        (Ok(summary), Ok(())) => Exit::of(&summary, strays_fail),
+        (Err(error), Ok(())) => could_not(&error),
     }
 }
 
@@ -100,7 +99,8 @@ pub(super) struct Reporters {
     report: Box<dyn Reporter>,
     progress: Progress<io::Stderr>,
     failed: Option<io::Error>,
-    worst_stray: Option<Level>,
+    /// Whether a finding that belongs to no permutation fails the run.
+    pub(super) strays_fail: bool,
 }
 
 impl Reporters {
@@ -110,7 +110,7 @@ impl Reporters {
             Format::Json => Box::new(Json::new(out)),
             Format::Terminal => Box::new(Terminal::new(out, colors())),
         };
-        Reporters { report, progress: Progress::new(io::stderr(), quiet), failed: None, worst_stray: None }
+        Reporters { report, progress: Progress::new(io::stderr(), quiet), failed: None, strays_fail: false }
     }
 
     pub(super) fn tell(&mut self, event: &RunEvent) {
@@ -119,14 +119,9 @@ impl Reporters {
         if let Err(error) = self.report.on_event(event) {
             self.failed.get_or_insert(error);
         }
-        if let RunEvent::Ended { strays, .. } = event {
-            self.worst_stray = strays.iter().map(|finding| finding.level).max();
+        if let RunEvent::Ended { strays_fail, .. } = event {
+            self.strays_fail = *strays_fail;
         }
-    }
-
-    /// Whether a finding that belongs to no permutation fails the run.
-    pub(super) fn strays_fail(&self, profile: Profile) -> bool {
-        self.worst_stray.is_some_and(|level| profile.fails_at(level))
     }
 
     /// Writes what is left; the first error of all writing.

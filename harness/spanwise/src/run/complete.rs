@@ -1,12 +1,17 @@
 //! What must still come of a permutation, as the taps show it.
 //!
 //! A sampled context with span id X that was seen going to service S lets expect a SERVER span of S with parent X, and X
-//! itself from its sender. Used while waiting (services that do not flush when ended), and afterwards to tell which
-//! permutations miss something.
+//! itself from its sender. In a lane of one, where everything is the permutation's, an exchange without a context lets
+//! expect a root SERVER span of its callee. Used while waiting (services that do not flush when ended), and afterwards to
+//! tell which permutations miss something.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 
-use spanwise_model::{End, Observation, SpanId, SpanKind, TraceContext, TraceId, WireTap};
+use spanwise_collect::{SpanRef, Store};
+use spanwise_model::{
+    End, Observation, ServiceFacts, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap,
+};
 use spanwise_scenario::Permutation;
 use tokio::time::Instant;
 
@@ -23,41 +28,66 @@ struct Known {
     service: String,
 }
 
-/// Waits until all that the taps let expect has come; true when the deadline passed first.
+/// Something that the taps let expect and that has not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// The end of an exchange.
+    End { from: String, to: String },
+    /// The SERVER span of a call: below the span that its header named, or a root where there was no header.
+    Server { from: String, to: String, parent: Option<SpanId> },
+    /// The span that sent a call.
+    Sender { from: String, to: String, span: SpanId },
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Awaited::End { from, to } => write!(f, "the end of a call from {from} to {to}"),
+            Awaited::Server { from, to, parent: Some(parent) } => {
+                write!(f, "a span of {to} below {parent}, for a call from {from}")
+            }
+            Awaited::Server { from, to, parent: None } => {
+                write!(f, "a SERVER span of {to} without a parent, for a call from {from}")
+            }
+            Awaited::Sender { from, to, span } => write!(f, "the span {span} of {from}, which called {to}"),
+        }
+    }
+}
+
+/// Waits until all that the taps let expect has come; what had not when the deadline passed.
+///
+/// A permutation that runs alone waits for whatever its lane's taps and traces show; another one for the traces that its
+/// requests named.
 pub(super) async fn wait(
     world: &World,
     instances: &Instances,
     permutation: &Permutation,
     sent: &Sent,
-) -> bool {
+    alone: bool,
+) -> Vec<Awaited> {
     let deadline = Instant::now() + world.options.deadline;
-    let is_complete = |store: &spanwise_collect::Store| {
-        let taps: Vec<WireTap> =
-            sent.traces.iter().flat_map(|trace| instances.taps.taps_of_trace(*trace)).collect();
-        let is_over = taps.iter().all(|tap| tap.end != End::Open);
-        let known: Vec<Known> = sent
-            .traces
-            .iter()
-            .flat_map(|trace| store.ids_of(*trace))
-            .filter_map(|span| {
-                let service = span.source?.service.to_string();
-                Some(Known {
-                    trace: span.trace,
-                    span: span.span,
-                    parent: span.parent,
-                    kind: span.kind,
-                    service,
-                })
-            })
-            .collect();
-        (is_over && missing(&taps, &known, permutation.settings.services.as_slice()).is_none()).then_some(())
+    let awaited = |store: &Store| {
+        let of_traces = || sent.traces.iter().flat_map(|trace| instances.taps.taps_of_trace(*trace));
+        let taps: Vec<WireTap> = if alone { instances.taps.all() } else { of_traces().collect() };
+        let traces = if alone { store.traces() } else { sent.traces.clone() };
+        let known: Vec<Known> =
+            traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
+        let open = taps.iter().filter(|tap| tap.end == End::Open);
+        let mut awaited: Vec<Awaited> =
+            open.map(|tap| Awaited::End { from: caller(tap), to: tap.to.service.to_string() }).collect();
+        awaited.extend(missing(&taps, &known, &permutation.settings.services, alone));
+        awaited
     };
     let mut news = instances.taps.subscribe();
     loop {
         news.borrow_and_update();
+        let is_complete = |store: &Store| awaited(store).is_empty().then_some(());
         let arrived = instances.store().wait_until(deadline, is_complete);
         tokio::select! {
-            done = arrived => return done.is_none(),
+            done = arrived => return match done {
+                Some(()) => Vec::new(),
+                None => awaited(instances.store()),
+            },
             // An exchange that ends late may be the last thing that was waited for.
             _ = news.changed() => {}
         }
@@ -66,39 +96,40 @@ pub(super) async fn wait(
 
 /// Whether something that the taps let expect is not in the observation, or a call left no trace on the wire.
 pub(super) fn is_incomplete(observation: &Observation) -> bool {
-    let known: Vec<Known> = observation
-        .spans
-        .iter()
-        .filter_map(|span| {
-            let service = span.source.as_ref()?.service.to_string();
-            let parent = span.parent_span_id;
-            Some(Known { trace: span.trace_id, span: span.span_id, parent, kind: span.kind, service })
-        })
-        .collect();
+    let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
     let seen: HashSet<SpanId> =
-        observation.wire.iter().filter_map(context).map(|sent| sent.span_id).collect();
+        observation.wire.iter().filter_map(WireTap::context).map(|sent| sent.span_id).collect();
     let unseen_call = known
         .iter()
         .any(|span| span.kind == SpanKind::Client && span.service != "driver" && !seen.contains(&span.span));
-    unseen_call || missing(&observation.wire, &known, &observation.settings.services).is_some()
+    unseen_call || !missing(&observation.wire, &known, &observation.settings.services, false).is_empty()
 }
 
-fn context(tap: &WireTap) -> Option<TraceContext> {
-    tap.context()
+impl Known {
+    fn received(span: SpanRef) -> Option<Known> {
+        let service = span.source?.service.to_string();
+        Some(Known { trace: span.trace, span: span.span, parent: span.parent, kind: span.kind, service })
+    }
+
+    fn decoded(span: &Span) -> Option<Known> {
+        let service = span.source.as_ref()?.service.to_string();
+        let parent = span.parent_span_id;
+        Some(Known { trace: span.trace_id, span: span.span_id, parent, kind: span.kind, service })
+    }
 }
 
-/// The first expected span that has not come.
-fn missing(taps: &[WireTap], known: &[Known], services: &[spanwise_model::ServiceFacts]) -> Option<SpanId> {
+/// The expected spans that have not come.
+fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: bool) -> Vec<Awaited> {
+    let mut awaited = Vec::new();
+    // Each of them answers for one exchange.
+    let mut roots: HashMap<&str, usize> = HashMap::new();
+    for root in known.iter().filter(|span| span.parent.is_none() && span.kind == SpanKind::Server) {
+        *roots.entry(&root.service).or_default() += 1;
+    }
     for tap in taps {
-        let callee = services.iter().find(|service| *service.name == *tap.to.service);
-        let is_untraced = callee.is_some_and(|service| {
-            let path = tap.path.split('?').next().unwrap_or_default();
-            service.untraced.iter().any(|untraced| {
-                path == untraced
-                    || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
-            })
-        });
-        if tap.answered_by_front || is_untraced || tap.status.is_none() {
+        let to = tap.to.service.as_ref();
+        let callee = services.iter().find(|service| *service.name == *to);
+        if tap.answered_by_front || tap.status.is_none() || callee.is_some_and(|one| is_untraced(one, tap)) {
             continue;
         }
         // A service reads only what it is configured for.
@@ -107,16 +138,99 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[spanwise_model::Servic
             .into_iter()
             .filter(|format| reads.contains(format))
             .find_map(|format| tap.context_in(format));
-        let Some(TraceContext { trace_id, span_id, sampled: Some(true) }) = context else { continue };
-        let served = known.iter().any(|span| {
-            span.trace == trace_id && span.parent == Some(span_id) && span.service == *tap.to.service
-        });
-        let from_driver = tap.from.as_ref().is_none_or(|from| from.is_driver());
-        let has_sender =
-            from_driver || known.iter().any(|span| span.trace == trace_id && span.span == span_id);
-        if !served || !has_sender {
-            return Some(span_id);
+        let Some(TraceContext { trace_id, span_id, sampled }) = context else {
+            if alone {
+                match roots.get_mut(to).filter(|left| **left > 0) {
+                    Some(left) => *left -= 1,
+                    None => {
+                        awaited.push(Awaited::Server { from: caller(tap), to: to.to_owned(), parent: None })
+                    }
+                }
+            }
+            continue;
+        };
+        if sampled != Some(true) {
+            continue;
+        }
+        let of_trace = || known.iter().filter(|span| span.trace == trace_id);
+        if !of_trace().any(|span| span.parent == Some(span_id) && span.service == to) {
+            let (from, to) = (caller(tap), to.to_owned());
+            awaited.push(Awaited::Server { from, to, parent: Some(span_id) });
+        }
+        let is_from_service = tap.from.as_ref().is_some_and(|from| !from.is_driver());
+        if is_from_service && !of_trace().any(|span| span.span == span_id) {
+            awaited.push(Awaited::Sender { from: caller(tap), to: to.to_owned(), span: span_id });
         }
     }
-    None
+    awaited
+}
+
+fn caller(tap: &WireTap) -> String {
+    tap.from.as_ref().map_or_else(|| "an unknown caller".to_owned(), |from| from.service.to_string())
+}
+
+/// Whether the service declares that requests like this one make no spans.
+fn is_untraced(service: &ServiceFacts, tap: &WireTap) -> bool {
+    let path = tap.path.split('?').next().unwrap_or_default();
+    service.untraced.iter().any(|untraced| {
+        path == untraced || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use spanwise_model::notation;
+
+    use super::*;
+
+    /// Compares what is waited for in an observation, as the taps show it.
+    #[track_caller]
+    fn check(text: &str, alone: bool, expected: &[&str]) {
+        let observation = notation::parse(text).expect("the notation");
+        let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
+        let awaited = missing(&observation.wire, &known, &observation.settings.services, alone);
+        let words: Vec<String> = awaited.iter().map(ToString::to_string).collect();
+        assert_eq!(words, expected, "{text}");
+    }
+
+    const NO_CONTEXT: &str = "wire:\n  driver -> api-service http/1.1 \"GET /\" 200\n";
+
+    #[test]
+    fn alone_an_exchange_without_context_lets_expect_a_root() {
+        let root = "a SERVER span of api-service without a parent, for a call from driver";
+        check(NO_CONTEXT, true, &[root]);
+        check(NO_CONTEXT, false, &[]);
+        check(&format!("api-service SERVER \"GET /\" 200\n{NO_CONTEXT}"), true, &[]);
+        check(&format!("api-service INTERNAL \"start\"\n{NO_CONTEXT}"), true, &[root]);
+        check(&format!("backend-service SERVER \"GET /\" 200\n{NO_CONTEXT}"), true, &[root]);
+        let two = format!(
+            "api-service SERVER \"GET /\" 200\n{NO_CONTEXT}  driver -> api-service http/1.1 \"GET /\" 200\n"
+        );
+        check(&two, true, &[root]);
+    }
+
+    #[test]
+    fn a_sampled_context_lets_expect_both_sides_of_its_call() {
+        let unlinked = "api-service SERVER \"GET /\" 200\nwire:\n  \
+                        api-service -> backend-service h2c \"POST /b.B/Greet\" OK traceparent: T1-P9-01\n";
+        for alone in [true, false] {
+            let observation = notation::parse(unlinked).expect("the notation");
+            let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
+            let awaited = missing(&observation.wire, &known, &[], alone);
+            assert!(
+                matches!(
+                    awaited.as_slice(),
+                    [Awaited::Server { to, parent: Some(_), .. }, Awaited::Sender { from, .. }]
+                        if to == "backend-service" && from == "api-service"
+                ),
+                "{awaited:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_expected_of_what_was_not_sampled_or_not_answered() {
+        check("wire:\n  driver -> api-service http/1.1 \"GET /\" 200 traceparent: T1-P1-00\n", true, &[]);
+        check("wire:\n  driver -> api-service http/1.1 \"GET /\" 503 by-front\n", true, &[]);
+    }
 }

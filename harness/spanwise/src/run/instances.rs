@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use spanwise_collect::{Collector, Listener, Persona, Store};
 use spanwise_drive::{Launch, Ready, Service};
-use spanwise_front::{Front, FrontOptions, TapLog};
-use spanwise_model::{ProcessEvent, RunEvent, Source};
+use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
+use spanwise_model::{ProcessEvent, RunEvent, ServiceProtocol, Source};
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Channel, Reference, ServiceStart, Setting};
 use tokio::sync::mpsc;
 
-use super::News;
+use super::drive::News;
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -45,7 +45,7 @@ impl Instances {
             services: BTreeMap::new(),
         };
         for (service, channel) in entries {
-            let opened = instances.open_front(world, Source::DRIVER, service, *channel).await;
+            let opened = instances.open_front(world, setting, Source::DRIVER, service, *channel).await;
             instances.note(service, opened);
         }
         for start in &setting.services {
@@ -75,7 +75,7 @@ impl Instances {
         let source = Source::new(&start.name, 1);
         let listener = self.collector.listen(source.clone(), Persona::Otlp).map_err(|error| chain(&error))?;
         for callee in callees(start) {
-            self.open_front(world, &start.name, &callee, setting.channel_out).await?;
+            self.open_front(world, setting, &start.name, &callee, setting.channel_out).await?;
         }
         let value = |reference: &Reference| self.value(world, setting, start, &listener, reference);
         let mut launch = match &start.launch {
@@ -107,6 +107,7 @@ impl Instances {
     async fn open_front(
         &mut self,
         world: &World,
+        setting: &Setting,
         from: &str,
         to: &str,
         channel: Channel,
@@ -114,6 +115,8 @@ impl Instances {
         let mut options =
             FrontOptions::new(Some(Source::new(from, 1)), Source::new(to, 1), self.taps.clone());
         options.tls = (channel == Channel::Secure).then(|| world.authority.server_tls());
+        let callee = setting.services.iter().find(|service| service.name == to);
+        options.protocol = callee.map(|callee| spoken_to(callee.facts.protocol, channel)).unwrap_or_default();
         let front = Front::start(options).await.map_err(|error| chain(&error))?;
         if let Some(Ok(service)) = self.services.get(to) {
             front.set_upstream(service.addr());
@@ -188,6 +191,16 @@ impl Instances {
     }
 }
 
+/// What a front speaks to a service. Behind TLS it is what the service declares, as on Cloud Run: a caller negotiates
+/// HTTP/2 with the platform, which says nothing of the service. In plaintext the caller speaks to the service itself.
+fn spoken_to(service: ServiceProtocol, channel: Channel) -> UpstreamProtocol {
+    match (channel, service) {
+        (Channel::Insecure, _) => UpstreamProtocol::AsCaller,
+        (Channel::Secure, ServiceProtocol::Http) => UpstreamProtocol::Http1,
+        (Channel::Secure, ServiceProtocol::Grpc) => UpstreamProtocol::H2c,
+    }
+}
+
 /// The services that a service's environment or command names.
 fn callees(start: &ServiceStart) -> Vec<String> {
     let words = match &start.launch {
@@ -228,4 +241,18 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_tls_a_service_is_spoken_to_in_its_own_protocol() {
+        let check = |service, channel, expected| assert_eq!(spoken_to(service, channel), expected);
+        check(ServiceProtocol::Http, Channel::Secure, UpstreamProtocol::Http1);
+        check(ServiceProtocol::Grpc, Channel::Secure, UpstreamProtocol::H2c);
+        check(ServiceProtocol::Http, Channel::Insecure, UpstreamProtocol::AsCaller);
+        check(ServiceProtocol::Grpc, Channel::Insecure, UpstreamProtocol::AsCaller);
+    }
 }

@@ -1,22 +1,21 @@
 //! Lets the rules speak: of each observation, then of each group that must agree; then says how each permutation ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use spanwise_check::{Checked, Engine, Member, Profile};
+use spanwise_check::{Checked, Engine, Family, Member, Profile, registry};
 use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
     notation,
 };
 use spanwise_normalize::agreeing;
-use spanwise_scenario::{Permutation, Plan};
+use spanwise_scenario::{KnownEntry, Permutation, Plan};
 
 use super::Options;
-use super::attribution::Settled;
+use super::attribution::{Settled, Unattributed};
 use super::lane::Seen;
-use super::observe::Strays;
 
 /// Judges permutations group by group, as their observations come in.
 pub(super) struct Judge {
@@ -27,6 +26,8 @@ pub(super) struct Judge {
     groups: Vec<BTreeMap<usize, Judged>>,
     /// The group of each permutation.
     group_of: Vec<usize>,
+    /// Whether a permutation's observation has come.
+    has_come: Vec<bool>,
 }
 
 /// One permutation between its observation and its result.
@@ -43,7 +44,8 @@ impl Judge {
         }
         let engines = Profile::ALL.into_iter().map(|profile| (profile, Engine::new(profile))).collect();
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
-        Judge { plan, options, engines, groups, group_of }
+        let has_come = vec![false; plan.permutations.len()];
+        Judge { plan, options, engines, groups, group_of, has_come }
     }
 
     /// Takes observations; gives back the results of every group that is complete with them.
@@ -52,6 +54,7 @@ impl Judge {
         for one in settled {
             let (permutation, group) = (one.permutation, self.group_of[one.permutation]);
             let judged = self.one(one);
+            self.has_come[permutation] = true;
             self.groups[group].insert(permutation, judged);
             if self.groups[group].len() == self.plan.groups[group].permutations.len() {
                 let members = std::mem::take(&mut self.groups[group]);
@@ -61,25 +64,47 @@ impl Judge {
         results
     }
 
-    /// What there is to say of spans and payloads that belong to no permutation.
-    pub(super) fn strays(&self, strays: Strays) -> Vec<Finding> {
-        let Strays { spans, mut defects, .. } = strays;
-        // They point at exports of lanes that are gone.
-        defects.iter_mut().for_each(|defect| defect.export = None);
-        let recorded = vec![Evidence::Spans, Evidence::Resource, Evidence::Exports];
-        let observation =
-            Observation { name: "strays".to_owned(), spans, defects, recorded, ..Observation::default() };
-        let mut findings = self.engines[&self.options.profile].check(&observation).findings;
-        findings.retain(|finding| ["stray-span", "malformed-telemetry"].contains(&&*finding.rule));
-        findings.iter_mut().for_each(|finding| finding.consequence_of = None);
-        findings
+    /// Every permutation that has not come, as one that could not run for this reason.
+    pub(super) fn missing(&self, reason: &str) -> Vec<Settled> {
+        let missing = self.has_come.iter().enumerate().filter(|(_, has_come)| !**has_come);
+        let settled = |(permutation, _): (usize, &bool)| {
+            let first = Seen::CouldNotRun(reason.to_owned());
+            Settled { permutation, first, again: None }
+        };
+        missing.map(settled).collect()
+    }
+
+    /// The results of what has come of groups that are not complete, each by itself.
+    pub(super) fn incomplete(&mut self) -> Vec<PermutationResult> {
+        let members = std::mem::take(&mut self.groups).into_iter().flatten();
+        members.map(|(at, judged)| self.result(&self.plan.permutations[at], judged)).collect()
+    }
+
+    /// What there is to say of spans and payloads that belong to no permutation, by suite; true when a suite's profile
+    /// fails the run for it.
+    pub(super) fn strays(&self, unattributed: BTreeMap<String, Unattributed>) -> (Vec<Finding>, bool) {
+        let (mut all, mut fail) = (Vec::new(), false);
+        for (suite, Unattributed { spans, mut defects }) in unattributed {
+            // They point at exports of lanes that are gone.
+            defects.iter_mut().for_each(|defect| defect.export = None);
+            let recorded = vec![Evidence::Spans, Evidence::Resource, Evidence::Exports];
+            let observation =
+                Observation { name: "strays".to_owned(), spans, defects, recorded, ..Observation::default() };
+            let profile = self.options.profile_of(&suite);
+            let mut findings = self.engines[&profile].check(&observation).findings;
+            findings.retain(|finding| ["stray-span", "malformed-telemetry"].contains(&&*finding.rule));
+            findings.iter_mut().for_each(|finding| finding.consequence_of = None);
+            fail |= findings.iter().any(|finding| profile.fails_at(finding.level));
+            all.extend(findings);
+        }
+        (all, fail)
     }
 
     fn profile(&self, permutation: &Permutation) -> Profile {
         self.options.profile_of(&permutation.suite)
     }
 
-    /// Checks a permutation. Of two observations the second counts, unless it shows less than the first.
+    /// Checks a permutation. Of two observations the second counts, where it shows more and hides nothing.
     fn one(&self, settled: Settled) -> Judged {
         let profile = self.profile(&self.plan.permutations[settled.permutation]);
         let check = |seen: Seen| match seen {
@@ -89,14 +114,14 @@ impl Judge {
                 Judged::Checked { observation, checked, duration }
             }
         };
-        let fails = |judged: &Judged| match judged {
-            Judged::Checked { checked, .. } => checked.fails(profile),
-            Judged::CouldNotRun(_) => false,
-        };
-        let first = check(settled.first);
-        match settled.again.map(check) {
-            Some(again) if fails(&again) || !fails(&first) => again,
-            _ => first,
+        match (check(settled.first), settled.again.map(check)) {
+            (
+                Judged::Checked { checked: first, .. },
+                Some(Judged::Checked { observation, checked, duration }),
+            ) if hides_nothing(&first, &checked, profile) => {
+                Judged::Checked { observation, checked, duration }
+            }
+            (first, _) => first,
         }
     }
 
@@ -126,26 +151,17 @@ impl Judge {
             self.engines[&self.profile(first)].compare(&mut compared);
         }
         drop(compared);
-        let result = |(at, judged): (usize, Judged)| {
-            let text = texts.get(&at).cloned().unwrap_or_default();
-            self.result(&self.plan.permutations[at], judged, text)
-        };
+        let result = |(at, judged): (usize, Judged)| self.result(&self.plan.permutations[at], judged);
         members.into_iter().map(result).collect()
     }
 
-    fn result(
-        &self,
-        permutation: &Permutation,
-        judged: Judged,
-        observation_text: String,
-    ) -> PermutationResult {
+    fn result(&self, permutation: &Permutation, judged: Judged) -> PermutationResult {
         let mut result = PermutationResult {
             name: permutation.name.to_string(),
             group: permutation.group.clone(),
             outcome: Outcome::CouldNotRun,
             duration_ms: 0,
             traces: Vec::new(),
-            observation: observation_text,
             rules: BTreeMap::new(),
             findings: Vec::new(),
             reason: None,
@@ -163,6 +179,24 @@ impl Judge {
         }
         result
     }
+}
+
+/// Whether a second observation, of a lane of one, hides no failure of the first. Running alone supplies what was missing,
+/// so of rules that ask where spans belong another may speak than before; every other rule that failed must fail again.
+fn hides_nothing(first: &Checked, again: &Checked, profile: Profile) -> bool {
+    let failing = |checked: &Checked| -> BTreeSet<String> {
+        let failing = checked.findings.iter().filter(|finding| profile.fails_at(finding.level));
+        failing.map(|finding| finding.rule.to_string()).collect()
+    };
+    let again = failing(again);
+    let is_unlinked = again.iter().any(|rule| asks_where_spans_belong(rule));
+    let is_shown = |rule: &String| again.contains(rule) || (is_unlinked && asks_where_spans_belong(rule));
+    failing(first).iter().all(is_shown)
+}
+
+fn asks_where_spans_belong(rule: &str) -> bool {
+    let family = registry::rules().find(|known| known.name == rule).map(|known| known.family);
+    matches!(family, Some(Family::Linkage | Family::Propagation | Family::Export))
 }
 
 /// The first compared member's permutation.
@@ -184,14 +218,22 @@ fn outcome(permutation: &Permutation, checked: &Checked, profile: Profile) -> (O
     } else if let Some(entry) = stale {
         let why = format!(
             "listed as known to fail ({}), and it does not: remove `{}`",
-            entry.reason,
+            reason(entry),
             entry.pattern.as_str()
         );
         (Outcome::UnexpectedlyPassed, Some(why))
     } else if let Some(entry) = failing.first().and_then(|finding| covers(&finding.rule)) {
-        (Outcome::FailedAsKnown, Some(entry.reason.clone()))
+        (Outcome::FailedAsKnown, Some(reason(entry)))
     } else {
         (Outcome::Passed, None)
+    }
+}
+
+/// Why a permutation is known to fail, and where that is tracked.
+fn reason(entry: &KnownEntry) -> String {
+    match &entry.link {
+        Some(link) => format!("{} <{link}>", entry.reason),
+        None => entry.reason.clone(),
     }
 }
 
@@ -216,3 +258,6 @@ pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
     summaries[driven..].sort_by(|one, other| one.tree.cmp(&other.tree));
     summaries
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,17 +11,20 @@ use spanwise_model::Observation;
 use spanwise_scenario::{Channel, Permutation, Plan, RequestForm};
 use tokio::sync::mpsc;
 
+use super::complete::{self, Awaited};
+use super::drive::News;
 use super::instances::{Instances, chain};
-use super::observe::{Scene, Strays};
+use super::observe::{Named, Scene, Strays};
 use super::send::{self, Sent};
 use super::world::World;
-use super::{News, complete};
 
 /// Permutations that run in one start of one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lane {
     /// The setting, as an index into the plan's.
     setting: usize,
+    /// The suite of the setting.
+    suite: String,
     /// The permutations, as indices into the plan's.
     permutations: Vec<usize>,
     /// Whether everything that happens in it belongs to its one permutation.
@@ -31,6 +34,8 @@ pub(super) struct Lane {
 /// What a lane saw.
 pub(super) struct LaneReport {
     pub(super) alone: bool,
+    /// The suite that its permutations are of.
+    pub(super) suite: String,
     /// One entry for each of its permutations.
     pub(super) seen: Vec<(usize, Seen)>,
     /// What belongs to no permutation of the lane.
@@ -51,7 +56,8 @@ impl Lane {
         let shared = |setting: usize| {
             let all = plan.permutations.iter().enumerate();
             let served = all.filter(|(_, one)| one.setting == setting && !one.exclusive);
-            Lane { setting, permutations: served.map(|(at, _)| at).collect(), alone: false }
+            let permutations = served.map(|(at, _)| at).collect();
+            Lane { setting, suite: plan.settings[setting].suite.clone(), permutations, alone: false }
         };
         let exclusive = plan.permutations.iter().enumerate().filter(|(_, one)| one.exclusive);
         let alone = exclusive.map(|(at, _)| Lane::alone(plan, at));
@@ -61,7 +67,19 @@ impl Lane {
 
     /// A lane for one permutation.
     pub(super) fn alone(plan: &Plan, permutation: usize) -> Lane {
-        Lane { setting: plan.permutations[permutation].setting, permutations: vec![permutation], alone: true }
+        let Permutation { setting, suite, .. } = &plan.permutations[permutation];
+        Lane { setting: *setting, suite: suite.clone(), permutations: vec![permutation], alone: true }
+    }
+
+    /// The report of a lane that came to nothing.
+    pub(super) fn could_not_run(&self, reason: &str) -> LaneReport {
+        let seen = self.permutations.iter().map(|at| (*at, Seen::CouldNotRun(reason.to_owned()))).collect();
+        LaneReport { alone: self.alone, suite: self.suite.clone(), seen, strays: Strays::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn permutations(&self) -> &[usize] {
+        &self.permutations
     }
 
     /// The services and channels through which the driver enters.
@@ -95,7 +113,7 @@ pub(super) async fn run(world: &World, plan: &Plan, lane: Lane, news: &mpsc::Sen
         .map(|at| async {
             let begun = Instant::now();
             let permutation = &plan.permutations[*at];
-            let sent = drive(world, &instances, &descriptors, permutation).await;
+            let sent = drive(world, &instances, &descriptors, permutation, lane.alone).await;
             (*at, sent, begun.elapsed())
         })
         .collect();
@@ -108,32 +126,33 @@ pub(super) async fn run(world: &World, plan: &Plan, lane: Lane, news: &mpsc::Sen
 
     let scene = Scene { instances: &instances, process, alone: lane.alone };
     let mut seen = Vec::new();
-    let mut traces = Vec::new();
+    let mut named = Named::default();
     for (at, sent, duration) in driven {
         seen.push((
             at,
             match sent {
                 Err(reason) => Seen::CouldNotRun(reason),
-                Ok((sent, late)) => {
-                    traces.extend(sent.traces.iter().copied());
-                    let observation = scene.observation(&plan.permutations[at], sent, late);
+                Ok((sent, awaited)) => {
+                    named.add(&sent);
+                    let observation = scene.observation(&plan.permutations[at], sent, &awaited);
                     Seen::Observed(Box::new(observation), duration)
                 }
             },
         ));
     }
     // In a lane of one, all there is belongs to the one.
-    let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &traces) };
-    LaneReport { alone: lane.alone, seen, strays }
+    let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &named) };
+    LaneReport { alone: lane.alone, suite: lane.suite, seen, strays }
 }
 
-/// Sends a permutation's requests and waits until what must come of them has come; true when it had not in time.
+/// Sends a permutation's requests and waits until what must come of them has come; gives back what had not in time.
 async fn drive(
     world: &World,
     instances: &Instances,
     descriptors: &HashMap<String, Result<Descriptors, String>>,
     permutation: &Permutation,
-) -> Result<(Sent, bool), String> {
+    alone: bool,
+) -> Result<(Sent, Vec<Awaited>), String> {
     if let Some(reason) = instances.failure(&permutation.services) {
         return Err(reason);
     }
@@ -141,12 +160,12 @@ async fn drive(
     let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
     let sent = send::send(world, instances, descriptors, permutation).await?;
     let flushes = permutation.settings.services.iter().all(|service| service.flushes_on_sigterm);
-    let late = match flushes {
+    let awaited = match flushes {
         // Their exit is the proof; nothing needs to be waited for before it.
-        true => false,
-        false => complete::wait(world, instances, permutation, &sent).await,
+        true => Vec::new(),
+        false => complete::wait(world, instances, permutation, &sent, alone).await,
     };
-    Ok((sent, late))
+    Ok((sent, awaited))
 }
 
 /// The descriptors of every gRPC service that the lane's permutations enter at.

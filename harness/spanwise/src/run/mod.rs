@@ -8,6 +8,9 @@
 mod attribution;
 mod complete;
 mod context;
+mod drive;
+#[cfg(test)]
+mod fixture;
 mod instances;
 mod judge;
 mod lane;
@@ -23,9 +26,9 @@ use spanwise_check::Profile;
 use spanwise_model::{PermutationResult, RunEvent, Summary};
 use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use attribution::Attribution;
+use attribution::{Attribution, Settled};
+use drive::{News, drive};
 use judge::Judge;
 pub(crate) use judge::traces;
 use lane::{Lane, LaneReport};
@@ -88,78 +91,102 @@ pub enum RunError {
 pub async fn run(
     plan: Arc<Plan>,
     options: Options,
+    on_event: impl FnMut(&RunEvent),
+) -> Result<Summary, RunError> {
+    run_until(plan, options, std::future::pending(), on_event).await
+}
+
+/// Runs a plan as [`run()`] does, but breaks off when `stop` resolves: it ends every service and tells what is known by
+/// then. Permutations that were not observed are not told of, nothing is compared in groups that are not complete, and
+/// there is no [`RunEvent::Ended`].
+pub async fn run_until(
+    plan: Arc<Plan>,
+    options: Options,
+    stop: impl Future<Output = ()>,
     mut on_event: impl FnMut(&RunEvent),
 ) -> Result<Summary, RunError> {
     let begun = Instant::now();
     on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations: plan.permutations.len() });
     let world = Arc::new(World::new(options.clone()).await?);
-    let mut attribution = Attribution::default();
-    let mut judge = Judge::new(plan.clone(), options.clone());
-    let mut summary = Summary::default();
-    let mut tell = |results: Vec<PermutationResult>, on_event: &mut dyn FnMut(&RunEvent)| {
-        for result in results {
-            summary.add(result.outcome);
-            on_event(&RunEvent::Finished(Box::new(result)));
-        }
+    let mut run = Run {
+        judge: Judge::new(plan.clone(), options.clone()),
+        plan,
+        attribution: Attribution::default(),
+        summary: Summary::default(),
+        on_event: &mut on_event,
     };
-
-    let lanes = Lane::of_plan(&plan);
-    let mut reports = drive(&world, &plan, lanes, &options);
-    while let Some(news) = reports.recv().await {
-        match news {
-            News::Event(event) => on_event(&event),
-            News::Report(report) => {
-                let settled = attribution.settle(&plan, *report);
-                tell(judge.take(settled), &mut on_event);
-            }
-        }
+    let is_stopped = tokio::select! {
+        () = run.lanes(&world, options.lanes) => false,
+        () = stop => true,
+    };
+    if is_stopped {
+        let settled = run.attribution.settle_rest();
+        run.tell(settled);
+        let rest = run.judge.incomplete();
+        run.finished(rest);
+        return Ok(run.summary);
     }
-    let mut reports = drive(&world, &plan, attribution.again(), &options);
-    while let Some(news) = reports.recv().await {
-        match news {
-            News::Event(event) => on_event(&event),
-            News::Report(report) => {
-                let settled = attribution.settle_again(*report);
-                tell(judge.take(settled), &mut on_event);
-            }
-        }
-    }
-    let strays = judge.strays(attribution.into_strays());
-    let duration_ms = begun.elapsed().as_millis() as u64;
-    on_event(&RunEvent::Ended { strays, summary, duration_ms });
+    let lost = run.judge.missing("the harness failed: nothing was heard of it");
+    run.tell(lost);
+    let (strays, strays_fail) = run.judge.strays(run.attribution.into_unattributed());
+    let (summary, duration_ms) = (run.summary, begun.elapsed().as_millis() as u64);
+    on_event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
     Ok(summary)
 }
 
-/// What lanes tell the run loop.
-enum News {
-    Event(RunEvent),
-    Report(Box<LaneReport>),
+/// A run between its first event and its last.
+struct Run<'r> {
+    plan: Arc<Plan>,
+    attribution: Attribution,
+    judge: Judge,
+    summary: Summary,
+    on_event: &'r mut dyn FnMut(&RunEvent),
 }
 
-/// Runs lanes, a few at once, each as a task of its own. Dropping the receiver ends them and their services.
-fn drive(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>, options: &Options) -> mpsc::Receiver<News> {
-    let (news, receiver) = mpsc::channel(64);
-    let (world, plan, most) = (world.clone(), plan.clone(), options.lanes.max(1));
-    let all = async move {
-        let mut lanes = lanes.into_iter();
-        let mut running = JoinSet::new();
+impl Run<'_> {
+    /// Runs all lanes, then those of the permutations that run again.
+    async fn lanes(&mut self, world: &Arc<World>, most: usize) {
+        let mut reports = start(world, &self.plan, Lane::of_plan(&self.plan), most);
+        while let Some(report) = self.next(&mut reports).await {
+            (self.on_event)(&RunEvent::Observed { permutations: report.seen.len() });
+            let settled = self.attribution.settle(&self.plan, report);
+            self.tell(settled);
+        }
+        let mut reports = start(world, &self.plan, self.attribution.again(), most);
+        while let Some(report) = self.next(&mut reports).await {
+            let settled = self.attribution.settle_again(report);
+            self.tell(settled);
+        }
+    }
+
+    /// The next report of a lane; events on the way are passed on.
+    async fn next(&mut self, news: &mut mpsc::Receiver<News>) -> Option<LaneReport> {
         loop {
-            while running.len() < most
-                && let Some(lane) = lanes.next()
-            {
-                let (world, plan, news) = (world.clone(), plan.clone(), news.clone());
-                running.spawn(async move {
-                    let report = lane::run(&world, &plan, lane, &news).await;
-                    let _ = news.send(News::Report(Box::new(report))).await;
-                });
-            }
-            tokio::select! {
-                ended = running.join_next() => if ended.is_none() { break },
-                // Nobody listens any more: the run was dropped, and the tasks go with `running`.
-                () = news.closed() => break,
+            match news.recv().await? {
+                News::Event(event) => (self.on_event)(&event),
+                News::Report(report) => return Some(*report),
             }
         }
-    };
-    tokio::spawn(all);
-    receiver
+    }
+
+    /// Judges observations and tells what is settled by them.
+    fn tell(&mut self, settled: Vec<Settled>) {
+        let results = self.judge.take(settled);
+        self.finished(results);
+    }
+
+    fn finished(&mut self, results: Vec<PermutationResult>) {
+        for result in results {
+            self.summary.add(result.outcome);
+            (self.on_event)(&RunEvent::Finished(Box::new(result)));
+        }
+    }
+}
+
+fn start(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>, most: usize) -> mpsc::Receiver<News> {
+    let (world, plan) = (world.clone(), plan.clone());
+    drive(lanes, most, move |lane, news| {
+        let (world, plan) = (world.clone(), plan.clone());
+        async move { lane::run(&world, &plan, lane, &news).await }
+    })
 }

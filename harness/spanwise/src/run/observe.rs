@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use spanwise_model::{
-    Defect, Evidence, Export, LogRecord, Observation, ProcessEvent, Span, TraceId, WireTap,
+    Defect, Evidence, Export, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 
+use super::complete::Awaited;
 use super::instances::Instances;
 use super::send::Sent;
 
@@ -19,13 +20,19 @@ pub(super) struct Scene<'l> {
 
 impl Scene<'_> {
     /// All that is known of a permutation: by the traces that its requests named or, in a lane of one, everything.
-    pub(super) fn observation(&self, permutation: &Permutation, sent: Sent, late: bool) -> Observation {
+    pub(super) fn observation(
+        &self,
+        permutation: &Permutation,
+        sent: Sent,
+        awaited: &[Awaited],
+    ) -> Observation {
         let Sent { requests, spans: driver_spans, traces: named } = sent;
         let traces = if self.alone { self.all_traces(&named) } else { named };
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
         settings.ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
-        settings.deadline_passed = late;
+        settings.deadline_passed = !awaited.is_empty();
+        settings.awaited = awaited.iter().map(ToString::to_string).collect();
         let mut observation = Observation {
             name: permutation.name.to_string(),
             spans: driver_spans,
@@ -100,40 +107,72 @@ impl Scene<'_> {
     }
 }
 
+/// What the requests of a lane's permutations are known by.
+#[derive(Default)]
+pub(super) struct Named {
+    traces: HashSet<TraceId>,
+    markers: HashSet<String>,
+}
+
+impl Named {
+    /// Adds what was sent in one permutation.
+    pub(super) fn add(&mut self, sent: &Sent) {
+        self.traces.extend(&sent.traces);
+        self.markers.extend(sent.requests.iter().filter_map(|request| request.marker.clone()));
+    }
+
+    /// Whether a line that a service wrote names one of the traces or markers.
+    fn in_line(&self, line: &str) -> bool {
+        let ids = line.split(|c: char| !c.is_ascii_hexdigit()).filter(|piece| piece.len() == 32);
+        ids.filter_map(|id| id.parse::<TraceId>().ok()).any(|id| self.traces.contains(&id))
+            || self.markers.iter().any(|marker| line.contains(marker.as_str()))
+    }
+}
+
 /// What came in a shared lane and belongs to none of its permutations.
 #[derive(Default)]
 pub(super) struct Strays {
     pub(super) spans: Vec<Span>,
     pub(super) taps: Vec<WireTap>,
-    /// Of payloads as a whole; those of a trace are its permutation's.
+    /// Of payloads as a whole, and of stray spans; those of a named trace are its permutation's.
     pub(super) defects: Vec<Defect>,
     /// Whether a service exported, but no span.
     pub(super) empty_exports: bool,
+    /// Whether a service wrote a line to standard error that names no request: clients that refuse to send write so.
+    pub(super) unnamed_errors: bool,
 }
 
 impl Strays {
-    /// What a lane leaves, beside the traces that its permutations named.
-    pub(super) fn of_lane(instances: &Instances, named: &[TraceId]) -> Strays {
-        let named: HashSet<TraceId> = named.iter().copied().collect();
+    /// What a lane leaves, beside what its permutations named.
+    pub(super) fn of_lane(instances: &Instances, named: &Named) -> Strays {
         let store = instances.store();
-        let traces = store.traces().into_iter().filter(|trace| !named.contains(trace));
+        let (mut spans, mut defects) = (Vec::new(), store.payload_defects());
+        for trace in store.traces().into_iter().filter(|trace| !named.traces.contains(trace)) {
+            let (of_trace, broken) = store.spans_of(trace);
+            spans.extend(of_trace);
+            defects.extend(broken);
+        }
         let names = |tap: &WireTap| {
             let contexts = super::send::FORMATS.into_iter().filter_map(|format| tap.context_in(format));
-            contexts.map(|context| context.trace_id).any(|trace| named.contains(&trace))
+            contexts.map(|context| context.trace_id).any(|trace| named.traces.contains(&trace))
         };
         let is_drivers = |tap: &WireTap| tap.from.as_ref().is_some_and(|from| from.is_driver());
         let taps = instances.taps.all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
+        let is_unnamed = |record: &LogRecord| {
+            record.stream == Stream::Stderr && !record.line.is_empty() && !named.in_line(&record.line)
+        };
         Strays {
-            spans: traces.flat_map(|trace| store.spans_of(trace).0).collect(),
+            spans,
             taps: taps.collect(),
-            defects: store.payload_defects(),
+            defects,
             empty_exports: store.exports().iter().any(|export| export.spans == 0),
+            unnamed_errors: instances.running().any(|service| !service.logs_where(is_unnamed).is_empty()),
         }
     }
 
     /// Whether anything here could be what a permutation misses.
     pub(super) fn is_empty(&self) -> bool {
-        let Strays { spans, taps, defects, empty_exports } = self;
-        spans.is_empty() && taps.is_empty() && defects.is_empty() && !empty_exports
+        let Strays { spans, taps, defects, empty_exports, unnamed_errors } = self;
+        spans.is_empty() && taps.is_empty() && defects.is_empty() && !empty_exports && !unnamed_errors
     }
 }

@@ -112,7 +112,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let mut report = findings
             .on_span(node, message)
             .expected(format!("a span {parent} from {sender}"))
-            .actual("none")
+            .actual(actual(cause, index))
             .fact("parent_id", parent.to_string())
             .fact("sender", sender)
             .fact("children", missing[&(node.trace_id, parent)] as i64)
@@ -126,6 +126,15 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
                 report.fact("header", header.format.header());
             }
         }
+    }
+}
+
+/// What came in its place: nothing; and what else had not come, where a deadline ended the wait.
+fn actual(cause: &str, index: &Index<'_>) -> String {
+    let awaited = &index.observation.settings.awaited;
+    match cause == "deadline-passed" && !awaited.is_empty() {
+        true => format!("none; when the deadline passed, there was still to come {}", awaited.join(", ")),
+        false => "none".to_owned(),
     }
 }
 

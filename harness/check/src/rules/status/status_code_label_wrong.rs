@@ -76,7 +76,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let Some(hop) = outcome::answer(node) else { continue };
         let is_complete = hop.tap().end == End::Complete;
         let grpc = semconv::grpc_status(node.span()).zip(hop.tap().grpc_status()).filter(|_| is_complete);
-        let http = semconv::http_status(node.span()).zip(hop.tap().status);
+        let http = semconv::http_status(node.span()).zip(outcome::http_on_wire(hop));
         if grpc.is_some() || http.is_some() {
             findings.looked();
         }

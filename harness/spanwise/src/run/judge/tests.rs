@@ -1,0 +1,121 @@
+//! How permutations end: known failures, and what a second observation may change.
+
+use super::*;
+use crate::run::fixture;
+
+const PASSES: &str = "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n\
+                      wire:\n  driver -> web http/1.1 200 traceparent: T1-S1-01\n";
+const FAILS: &str = "driver CLIENT \"GET /\" 500 id=S1\n  web SERVER \"GET /\" 500 error.type=\"500\"\n\
+                     wire:\n  driver -> web http/1.1 500 traceparent: T1-S1-01\n";
+const UNLINKED: &str = "driver CLIENT \"GET /\" 200 id=S1 to=web\n\
+                        wire:\n  driver -> web http/1.1 \"GET /\" 200 traceparent: T1-S1-01\n";
+const IN_OWN_TRACE: &str = "driver CLIENT \"GET /\" 200 id=S1 to=web\nweb SERVER \"GET /\" 200 trace=T2\n\
+                            wire:\n  driver -> web http/1.1 200 traceparent: T1-S1-01\n";
+/// The rule that speaks of [`FAILS`].
+const RULE: &str = "http-server-error-unset";
+
+fn seen(text: &str) -> Seen {
+    Seen::Observed(Box::new(notation::parse(text).expect("the notation")), Duration::ZERO)
+}
+
+/// Judges one of two permutations of a group, whose suite says more, by itself.
+fn judged(more: &str, first: &str, again: Option<&str>) -> PermutationResult {
+    let options = Options { profile: Profile::Otel, ..Options::default() };
+    let mut judge = Judge::new(Arc::new(fixture::plan(more)), options);
+    let settled = Settled { permutation: 0, first: seen(first), again: again.map(seen) };
+    assert!(judge.take(vec![settled]).is_empty(), "its group is not complete");
+    judge.incomplete().remove(0)
+}
+
+#[track_caller]
+fn check(more: &str, first: &str, again: Option<&str>, expected: Outcome, reason: Option<&str>) {
+    let result = judged(more, first, again);
+    let found = (result.outcome, result.reason.as_deref());
+    assert_eq!(found, (expected, reason), "{:#?}", result.findings);
+}
+
+fn entry(list: &str, rule: &str) -> String {
+    format!(
+        "{list}:\n  - {{ pattern: \"small/**\", rules: [{rule}], reason: \"being mended\", \
+         link: \"https://example.com/1\" }}\n"
+    )
+}
+
+#[test]
+fn known_failures_are_met_or_stale() {
+    let known = entry("known-failing", RULE);
+    let reason = "being mended <https://example.com/1>";
+    let stale = format!("listed as known to fail ({reason}), and it does not: remove `small/**`");
+    check("", PASSES, None, Outcome::Passed, None);
+    check("", FAILS, None, Outcome::Failed, None);
+    check(&known, FAILS, None, Outcome::FailedAsKnown, Some(reason));
+    check(&known, PASSES, None, Outcome::UnexpectedlyPassed, Some(&stale));
+    check(&entry("known-failing", "parent-cycle"), FAILS, None, Outcome::Failed, None);
+}
+
+#[test]
+fn known_flaky_permutations_may_end_either_way() {
+    let flaky = entry("known-flaky", RULE);
+    check(&flaky, FAILS, None, Outcome::FailedAsKnown, Some("being mended <https://example.com/1>"));
+    check(&flaky, PASSES, None, Outcome::Passed, None);
+}
+
+fn rules(result: &PermutationResult) -> Vec<&str> {
+    let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
+    causes.map(|finding| &*finding.rule).collect()
+}
+
+#[test]
+fn a_second_observation_says_why_the_first_failed() {
+    let first = judged("", UNLINKED, None);
+    let again = judged("", UNLINKED, Some(IN_OWN_TRACE));
+    assert_eq!((first.outcome, again.outcome), (Outcome::Failed, Outcome::Failed));
+    assert_ne!(rules(&first), rules(&again));
+    assert_eq!(again.traces.len(), 2);
+}
+
+#[test]
+fn a_verdict_never_improves_by_a_second_observation() {
+    check("", FAILS, Some(PASSES), Outcome::Failed, None);
+    check("", PASSES, Some(FAILS), Outcome::Failed, None);
+    check("", UNLINKED, Some(PASSES), Outcome::Failed, None);
+    // What fails in the second for another reason does not make up for the first.
+    let kept = judged("", FAILS, Some(IN_OWN_TRACE));
+    assert!(rules(&kept).contains(&RULE), "{:?}", rules(&kept));
+    let known = entry("known-failing", RULE);
+    check(&known, FAILS, Some(PASSES), Outcome::FailedAsKnown, Some("being mended <https://example.com/1>"));
+}
+
+#[test]
+fn what_could_not_run_again_keeps_what_was_seen_first() {
+    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default());
+    let again = Some(Seen::CouldNotRun("no port".to_owned()));
+    judge.take(vec![Settled { permutation: 0, first: seen(FAILS), again }]);
+    assert_eq!(judge.incomplete()[0].outcome, Outcome::Failed);
+}
+
+#[test]
+fn who_never_came_could_not_run() {
+    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default());
+    judge.take(vec![Settled { permutation: 1, first: seen(PASSES), again: None }]);
+    let missing = judge.missing("lost");
+    let results = judge.take(missing);
+    assert_eq!(results.len(), 2);
+    assert_eq!((results[0].outcome, results[0].reason.as_deref()), (Outcome::CouldNotRun, Some("lost")));
+    assert!(judge.missing("lost").is_empty());
+}
+
+#[test]
+fn strays_are_judged_by_the_profile_of_their_suite() {
+    let plan = Arc::new(fixture::plan(""));
+    let strays = || {
+        let spans = notation::parse("web INTERNAL \"clean up\"\n").expect("the notation").spans;
+        BTreeMap::from([("small".to_owned(), Unattributed { spans, defects: Vec::new() })])
+    };
+    for (profile, expected) in [(Profile::Otel, false), (Profile::Strict, true)] {
+        let suite_profiles = BTreeMap::from([("small".to_owned(), profile)]);
+        let judge = Judge::new(plan.clone(), Options { suite_profiles, ..Options::default() });
+        let (findings, fail) = judge.strays(strays());
+        assert_eq!((findings.len(), fail), (1, expected), "{profile:?}: {findings:?}");
+    }
+}
