@@ -34,6 +34,7 @@ pub(super) fn list(arguments: ListArguments) -> Exit {
         }
     };
     if lines.is_empty() {
+        eprintln!("spanwise: no permutation is selected; `spanwise list` without --filter prints all names");
         return Exit::NothingSelected;
     }
     // Whoever reads only the first lines, `| head`, has what he wanted.
