@@ -28,7 +28,6 @@ pub(crate) fn result(name: &str, group: &str, outcome: Outcome, tree: &str) -> P
         outcome,
         duration_ms: 0,
         traces: vec![TraceSummary { trace_id: TraceId([1; 16]), spans: 1, tree: tree.to_owned() }],
-        observation: String::new(),
         rules: Default::default(),
         findings: Vec::new(),
         reason: Some("port taken".to_owned()),

@@ -1,7 +1,9 @@
 //! `spanwise-load`: sends spans to a collector as fast as it takes them, and prints one line of JSON.
 //!
-//! A closed loop: every connection sends its next batch when the last one was acknowledged.
+//! A closed loop: every connection sends its next batch when the last one was acknowledged. It ends with 1 where a batch
+//! was not.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -65,7 +67,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Failure> {
+async fn main() -> Result<ExitCode, Failure> {
     let arguments = Arguments::parse();
     let protocol = Protocol::from(arguments.protocol);
     let Arguments { batch: spans, per_trace, attributes, .. } = arguments;
@@ -95,7 +97,13 @@ async fn main() -> Result<(), Failure> {
     let quantile = |share: f64| millis.get(((millis.len() as f64 - 1.0) * share) as usize);
     let server = arguments.pid.and_then(usage).zip(before).map(|(after, before)| {
         let micros = (after.cpu_seconds - before.cpu_seconds) * 1e6;
-        json!({ "cpu_micros_per_span": micros / spans, "peak_mib": after.peak_mib })
+        // Of all that the process ever held: a collector that is loaded twice has both loads in it.
+        let peak = after.peak_bytes as f64;
+        json!({
+            "cpu_micros_per_span": micros / spans,
+            "peak_bytes": after.peak_bytes,
+            "peak_bytes_per_span": peak / spans,
+        })
     });
     let report = json!({
         "protocol": protocol.as_str(),
@@ -109,7 +117,7 @@ async fn main() -> Result<(), Failure> {
         "server": server,
     });
     println!("{report}");
-    Ok(())
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What one connection has sent.

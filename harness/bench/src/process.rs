@@ -5,8 +5,8 @@
 pub struct Usage {
     /// User and system time, in seconds.
     pub cpu_seconds: f64,
-    /// The largest resident set so far, in MiB.
-    pub peak_mib: f64,
+    /// The largest resident set so far, in bytes.
+    pub peak_bytes: u64,
 }
 
 /// Reads the usage of a process.
@@ -17,6 +17,6 @@ pub fn usage(pid: u32) -> Option<Usage> {
     let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = peak.split_whitespace().next()?.parse().ok()?;
-    Some(Usage { cpu_seconds: ticks as f64 / 100.0, peak_mib: kib / 1024.0 })
+    let kib: u64 = peak.split_whitespace().next()?.parse().ok()?;
+    Some(Usage { cpu_seconds: ticks as f64 / 100.0, peak_bytes: kib * 1024 })
 }

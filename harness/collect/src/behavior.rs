@@ -1,20 +1,17 @@
 //! How a listener misbehaves on demand, so that exporters can be seen to cope.
 
-use std::time::Duration;
-
 use spanwise_model::GrpcCode;
 
 /// What a listener does besides acknowledging; the default is nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Behavior {
-    /// Every answer waits so long. The payload is kept only then, as in a slow backend.
-    pub delay: Duration,
     /// The first requests are refused.
     pub refuse_first: Option<RefuseFirst>,
     /// Every OTLP answer says that spans were rejected (OTLP specification, section Partial Success).
     /// Cloud Trace v2 has no such answer.
     pub partial_success: Option<PartialSuccess>,
-    /// What Google would refuse is refused, where the listener has the `google` persona; else it is only recorded.
+    /// What Google would refuse is refused, not only recorded: Cloud Trace v2 requests under any persona, OTLP ones where
+    /// the listener has the `google` persona.
     pub refuse: bool,
 }
 

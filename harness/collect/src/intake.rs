@@ -52,12 +52,8 @@ impl Intake {
     }
 
     /// Takes a request: keeps it and says what to answer.
-    pub(crate) async fn take(&self, request: Request) -> Answer {
+    pub(crate) fn take(&self, request: Request) -> Answer {
         let behavior = &self.options.behavior;
-        if !behavior.delay.is_zero() {
-            // waits on purpose: a slow backend is what was asked for.
-            tokio::time::sleep(behavior.delay).await;
-        }
         let mut walk = walk(request.protocol, request.message, &request.payload);
         if request.project.is_some() {
             walk.project = request.project;
@@ -77,7 +73,8 @@ impl Intake {
             message: request.message,
             time: now(),
             headers: request.headers,
-            payload: request.payload,
+            payload: Some(request.payload),
+            unreadable: None,
             walk,
             answer,
             would_be_refused,
@@ -90,6 +87,29 @@ impl Intake {
                 None => Answer::Accepted,
             },
         }
+    }
+
+    /// Puts down a request that is refused before there is a payload; `unreadable` says why where there cannot be one.
+    pub(crate) fn refused(
+        &self,
+        protocol: Protocol,
+        headers: Arc<[Header]>,
+        refusal: Refusal,
+        unreadable: Option<String>,
+    ) {
+        // Room is no question where nothing is kept, so that nothing can be refused here once more.
+        let _ = self.store.add(Arrival {
+            source: self.options.source.clone(),
+            protocol,
+            message: Message::Batch,
+            time: now(),
+            headers,
+            payload: None,
+            unreadable,
+            walk: Walk::default(),
+            answer: ExportAnswer::Refused(refusal),
+            would_be_refused: None,
+        });
     }
 
     /// Headers as they may be kept: secrets never get past here.

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use spanwise_model::Source;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::intake::Intake;
 use crate::{Behavior, CollectError, Store, serve};
@@ -81,12 +83,18 @@ impl Default for ListenOptions {
     }
 }
 
-/// A port that listens until this is dropped; connections end with it.
+/// A port that listens until this is dropped or closed; connections end with it.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
+    /// Said once, to the accepting task and to every connection.
+    closing: watch::Sender<bool>,
 }
+
+/// How long a peer may take to let go of its connection once the port is closed: a request in flight has come in whole by
+/// then, or never will.
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Listener {
     /// Where it listens.
@@ -97,6 +105,17 @@ impl Listener {
     /// The base URL, `http://127.0.0.1:40123`, as `OTEL_EXPORTER_OTLP_ENDPOINT` takes it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Closes the port, and waits until requests in flight are answered. When this returns, all that was ever acknowledged
+    /// is in the store, and nothing more is.
+    pub async fn close(mut self) {
+        self.closing.send_replace(true);
+        // Whoever does not let go in time is cut off when this is dropped.
+        if tokio::time::timeout(GRACE, &mut self.accepting).await.is_err() {
+            self.accepting.abort();
+            let _ = (&mut self.accepting).await;
+        }
     }
 }
 
@@ -140,34 +159,55 @@ impl Collector {
         let listener = bind(options.address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let intake = Arc::new(Intake::new(self.store.clone(), options));
-        let accepting = runtime.spawn(accept(listener, intake)).abort_handle();
-        Ok(Listener { address, accepting })
+        let closing = watch::Sender::new(false);
+        let accepting = runtime.spawn(accept(listener, intake, closing.subscribe()));
+        Ok(Listener { address, accepting, closing })
     }
 }
 
-/// Accepts connections until it is aborted, which ends them too.
-async fn accept(listener: tokio::net::TcpListener, intake: Arc<Intake>) {
+/// Accepts connections until it is told to close, and then ends when they have; or until it is aborted, which ends them too.
+async fn accept(listener: tokio::net::TcpListener, intake: Arc<Intake>, mut closing: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     // Declared last, it is dropped first: when connections end, the port is free already.
     let listener = listener;
     loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => break,
+        };
         // An accept that fails (out of descriptors, a peer gone already) says nothing of the next one.
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, _)) = accepted else {
             tokio::task::yield_now().await;
             continue;
         };
         // Small answers must not wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        let intake = intake.clone();
-        connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                let intake = intake.clone();
-                async move { Ok::<_, Infallible>(serve::serve(intake, request).await) }
-            });
-            // A connection that breaks is the peer's business; what it had sent in full is in the store.
-            let _ = server().serve_connection(TokioIo::new(stream), service).await;
-        });
+        connections.spawn(serve_connection(stream, intake.clone(), closing.clone()));
         while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Serves one connection until the peer ends it or, once it is told to close, until its requests in flight are answered.
+async fn serve_connection(
+    stream: tokio::net::TcpStream,
+    intake: Arc<Intake>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let service = hyper::service::service_fn(move |request| {
+        let intake = intake.clone();
+        async move { Ok::<_, Infallible>(serve::serve(intake, request).await) }
+    });
+    let server = server();
+    let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
+    // A connection that breaks is the peer's business; what it had sent in full is in the store.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
     }
 }
 

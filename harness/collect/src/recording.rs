@@ -4,12 +4,17 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-use spanwise_decode::{Decoded, Message, decode_payload};
-use spanwise_model::{ExportAnswer, Header, Protocol, Refusal, Source};
+use bytes::Bytes;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use spanwise_decode::{Decoded, LineError, Message, decode_payload};
+use spanwise_model::{Export, ExportAnswer, Header, Protocol, Refusal, Source};
 
 use crate::Store;
-use crate::payload::Payload;
+use crate::payload::{Payload, keeps_spans, unreadable_defect};
+
+/// The format of the lines that are written and read here.
+const FORMAT: u32 = 1;
 
 /// One recorded export request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,59 +28,81 @@ pub struct Recorded {
     /// Whether the payload is one Cloud Trace v2 span, as `CreateSpan` has it.
     #[serde(default)]
     pub single_span: bool,
+    /// The project that the request names, in Cloud Trace v2 alone; over REST it stands in the path.
+    #[serde(default)]
+    pub project: Option<String>,
     /// When it was received, in nanoseconds since the Unix epoch.
     pub time: u64,
+    /// Spans in the payload, as far as it could be walked.
+    pub spans: u32,
     /// Request headers, secrets replaced.
     pub headers: Vec<Header>,
     /// What was answered.
     pub answer: ExportAnswer,
     /// Why Google's endpoint would have refused it.
     pub would_be_refused: Option<Refusal>,
-    /// The payload in base64.
-    pub payload: String,
-}
-
-/// A line that is not of a recording.
-#[derive(Debug, thiserror::Error)]
-#[error("line {line} is not of a recording")]
-pub struct RecordingError {
-    /// Its number, from 1.
-    pub line: usize,
-    /// Why.
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+    /// Why there is no payload, where the body could not be unpacked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+    /// The payload, in base64 on the line; `None` where it was refused unread, or when the store was full.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub payload: Option<Bytes>,
 }
 
 impl Recorded {
     fn of(payload: &Payload) -> Recorded {
         Recorded {
-            recording: 1,
+            recording: FORMAT,
             source: payload.source.clone(),
             protocol: payload.protocol,
             single_span: payload.message == Message::Span,
+            project: payload.project.clone(),
             time: payload.time,
+            spans: payload.spans,
             headers: payload.headers.to_vec(),
             answer: payload.answer.clone(),
             would_be_refused: payload.would_be_refused.clone(),
-            payload: STANDARD.encode(&payload.bytes),
+            unreadable: payload.unreadable.clone(),
+            payload: payload.bytes.clone(),
         }
     }
 
-    /// The payload's bytes.
-    ///
-    /// # Errors
-    /// When it is not base64.
-    pub fn bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
-        STANDARD.decode(&self.payload)
-    }
-
-    /// The payload's spans and defects.
-    ///
-    /// # Errors
-    /// When it is not base64.
-    pub fn decode(&self) -> Result<Decoded, base64::DecodeError> {
+    /// What the store held of the request: itself, and the spans and defects that were kept of it.
+    pub fn decode(self) -> (Export, Decoded) {
         let message = if self.single_span { Message::Span } else { Message::Batch };
-        Ok(decode_payload(self.protocol, message, &self.bytes()?))
+        let decode = |bytes: &Bytes| decode_payload(self.protocol, message, bytes);
+        let mut decoded = self.payload.as_ref().map(decode).unwrap_or_default();
+        let project = self.project.or(decoded.project.take());
+        let export = Export {
+            source: self.source.clone(),
+            protocol: self.protocol,
+            time: self.time,
+            headers: self.headers,
+            bytes: self.payload.as_ref().map_or(0, Bytes::len) as u64,
+            spans: self.spans,
+            project,
+            answer: self.answer,
+            would_be_refused: self.would_be_refused,
+        };
+        if !keeps_spans(&export.answer, &decoded.defects) {
+            decoded = Decoded::default();
+        }
+        decoded.defects.extend(self.unreadable.map(unreadable_defect));
+        decoded.spans.iter_mut().for_each(|span| span.source = self.source.clone());
+        decoded.defects.iter_mut().for_each(|defect| defect.source = self.source.clone());
+        (export, decoded)
     }
+}
+
+fn to_base64<S: Serializer>(payload: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
+    payload.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(serializer)
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    let bytes = text.map(|text| STANDARD.decode(text)).transpose();
+    let bytes = bytes.map_err(|error| D::Error::custom(format!("the payload is not base64: {error}")))?;
+    Ok(bytes.map(Bytes::from))
 }
 
 /// Writes the requests behind the first `cursor` ones; gives how many there are now.
@@ -91,17 +118,33 @@ pub fn write_recording(store: &Store, cursor: usize, out: &mut impl Write) -> io
     Ok(cursor + payloads.len())
 }
 
-/// Reads a recording back.
+/// Whether a file is meant as a recording: whether its first line begins as those written here.
+pub fn is_recording(text: &[u8]) -> bool {
+    let object = text.trim_ascii_start().strip_prefix(b"{");
+    object.is_some_and(|fields| fields.trim_ascii_start().starts_with(b"\"recording\""))
+}
+
+/// Reads a recording back. Empty lines do not count.
 ///
 /// # Errors
-/// At the first line that is not of a recording.
-pub fn read_recording(text: &str) -> Result<Vec<Recorded>, RecordingError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |(at, line): (usize, &str)| {
-        let failed = |source| RecordingError { line: at + 1, source };
-        let recorded: Recorded = serde_json::from_str(line).map_err(|error| failed(error.into()))?;
-        recorded.bytes().map_err(|error| failed(error.into()))?;
-        Ok(recorded)
+/// At the first line that is not of a recording, or of one in another format.
+pub fn read_recording(text: &[u8]) -> Result<Vec<Recorded>, LineError> {
+    #[derive(Deserialize)]
+    struct Format {
+        recording: u32,
+    }
+    let lines = text.split(|&byte| byte == b'\n').enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+    let read = |(at, line): (usize, &[u8])| {
+        let failed = |error| LineError::of_json(at + 1, "is not of a recording", &error);
+        let Format { recording } = serde_json::from_slice(line).map_err(failed)?;
+        if recording != FORMAT {
+            let reason = format!(
+                "is of recording format {recording}, and {FORMAT} is read here: take the version of spanwise that wrote it"
+            );
+            return Err(LineError { line: at + 1, column: 1, reason });
+        }
+        serde_json::from_slice(line).map_err(failed)
     };
     lines.map(read).collect()
 }

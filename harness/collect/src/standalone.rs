@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+
+use tokio::task::JoinSet;
 
 use crate::{
     Behavior, CollectError, Collector, ListenOptions, Listener, Options, Persona, Protocols, Store,
@@ -52,17 +53,21 @@ impl Standalone {
         output: &mut impl Write,
         stop: impl Future<Output = ()>,
     ) -> Result<(), CollectError> {
-        let recording = self.out.as_ref().map(File::create).transpose();
-        let recording = recording.map_err(writing("the recording"))?.map(BufWriter::new);
+        let mut recording = self.out.as_deref().map(Recording::create).transpose()?;
         let collector = Collector::new(Options { max_memory: self.max_memory });
         let (addresses, listeners) = self.listen(&collector)?;
         line(output, "the first line", &addresses)?;
         let store = collector.store();
-        match recording {
-            Some(file) => record(store.clone(), file, stop).await?,
+        match &mut recording {
+            Some(recording) => recording.follow(store, stop).await?,
             None => stop.await,
         }
-        drop(listeners);
+        let closed: JoinSet<()> = listeners.into_iter().map(Listener::close).collect();
+        closed.join_all().await;
+        // What was acknowledged until the last connection ended belongs to the recording and to the counts.
+        if let Some(recording) = &mut recording {
+            recording.write(store)?;
+        }
         line(output, "the last line", &store.counts())
     }
 
@@ -93,26 +98,37 @@ impl Standalone {
     }
 }
 
-/// Writes requests down as they come, until `stop` resolves, and then those that came last.
-async fn record(
-    store: Arc<Store>,
-    mut file: BufWriter<File>,
-    stop: impl Future<Output = ()>,
-) -> Result<(), CollectError> {
-    let mut stop = std::pin::pin!(stop);
-    let mut changed = store.changed();
-    let mut cursor = 0;
-    loop {
-        let stopped = tokio::select! {
-            () = &mut stop => true,
-            _ = changed.changed() => false,
-        };
-        cursor = write_recording(&store, cursor, &mut file)
-            .and_then(|cursor| file.flush().map(|()| cursor))
-            .map_err(writing("the recording"))?;
-        if stopped {
-            return Ok(());
+/// The recording, as far as it is written.
+struct Recording {
+    file: BufWriter<File>,
+    /// How many requests are in it.
+    requests: usize,
+}
+
+impl Recording {
+    fn create(path: &Path) -> Result<Recording, CollectError> {
+        let file = File::create(path).map_err(writing("the recording"))?;
+        Ok(Recording { file: BufWriter::new(file), requests: 0 })
+    }
+
+    /// Writes requests down as they come, until `stop` resolves.
+    async fn follow(&mut self, store: &Store, stop: impl Future<Output = ()>) -> Result<(), CollectError> {
+        let mut stop = std::pin::pin!(stop);
+        let mut changed = store.changed();
+        loop {
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                _ = changed.changed() => self.write(store)?,
+            }
         }
+    }
+
+    /// Writes down what is not yet.
+    fn write(&mut self, store: &Store) -> Result<(), CollectError> {
+        let written = write_recording(store, self.requests, &mut self.file);
+        let written = written.and_then(|requests| self.file.flush().map(|()| requests));
+        self.requests = written.map_err(writing("the recording"))?;
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use spanwise_model::{
 use tokio::sync::watch;
 
 use crate::intake::refusal;
-use crate::payload::Payload;
+use crate::payload::{Payload, keeps_spans, unreadable_defect};
 
 /// Everything that was received, for as long as the run lasts.
 #[derive(Debug)]
@@ -45,7 +45,10 @@ pub(crate) struct Arrival {
     pub(crate) message: Message,
     pub(crate) time: u64,
     pub(crate) headers: Arc<[Header]>,
-    pub(crate) payload: Bytes,
+    /// `None` where it is refused unread.
+    pub(crate) payload: Option<Bytes>,
+    /// Why there is no payload, where the body could not be unpacked.
+    pub(crate) unreadable: Option<String>,
     pub(crate) walk: Walk,
     pub(crate) answer: ExportAnswer,
     pub(crate) would_be_refused: Option<Refusal>,
@@ -113,7 +116,7 @@ impl Store {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a request, unless the store is full.
+    /// Keeps a request; of one that the store is too full for, all but the payload.
     pub(crate) fn add(&self, arrival: Arrival) -> Result<(), Refusal> {
         let full = self.lock().add(arrival, self.max_memory);
         self.changed.send_modify(|arrivals| *arrivals += 1);
@@ -170,7 +173,7 @@ impl Store {
                     found.into_iter().map(|defect| payload.owned(defect_within(&path, defect), export)),
                 );
             }
-            spans.push(Span { source: payload.source.clone(), export, ..span });
+            spans.extend(span.map(|span| Span { source: payload.source.clone(), export, ..span }));
         }
         (spans, defects)
     }
@@ -211,28 +214,29 @@ impl Store {
 }
 
 impl Inner {
-    fn add(&mut self, arrival: Arrival, max_memory: Option<u64>) -> Result<(), Refusal> {
-        let Arrival { source, protocol, message, time, headers, payload, walk, answer, would_be_refused } =
-            arrival;
-        self.counts.requests += 1;
-        let memory = self.memory + payload.len() as u64;
-        if max_memory.is_some_and(|max| memory > max) {
-            self.counts.refused += 1;
-            return Err(refusal(
-                GrpcCode::ResourceExhausted,
-                &format!("the store is full: {} bytes of payloads are held", self.memory),
-            ));
+    fn add(&mut self, mut arrival: Arrival, max_memory: Option<u64>) -> Result<(), Refusal> {
+        let spans = arrival.walk.spans.len() as u32;
+        let size = arrival.payload.as_ref().map_or(0, Bytes::len) as u64;
+        let is_full = max_memory.is_some_and(|max| self.memory + size > max);
+        let full = refusal(
+            GrpcCode::ResourceExhausted,
+            &format!("the store is full: {} bytes of payloads are held", self.memory),
+        );
+        if is_full {
+            arrival.payload = None;
+            arrival.walk = Walk { project: arrival.walk.project, ..Walk::default() };
+            arrival.answer = ExportAnswer::Refused(full.clone());
+        } else {
+            self.memory += size;
         }
-        self.memory = memory;
-        let refused = answer != ExportAnswer::Accepted;
-        let damaged = !walk.defects.is_empty();
-        self.counts.refused += u64::from(refused);
-        self.counts.malformed += u64::from(damaged) + u64::from(walk.damaged_spans);
+        let Arrival { source, protocol, message, time, headers, payload, unreadable, walk, .. } = arrival;
+        let mut defects = walk.defects;
+        defects.extend(unreadable.clone().map(unreadable_defect));
+        self.counts.requests += 1;
+        self.counts.refused += u64::from(arrival.answer != ExportAnswer::Accepted);
+        self.counts.malformed += u64::from(!defects.is_empty()) + u64::from(walk.damaged_spans);
         let index = self.payloads.len();
-        let own = |defect| Defect { source: source.clone(), export: Some(index), ..defect };
-        self.defects.extend(walk.defects.into_iter().map(own));
-        // A sender repeats what was refused, unless it was refused for its damage: then this is all there will be.
-        if !refused || damaged {
+        if keeps_spans(&arrival.answer, &defects) {
             self.counts.spans += walk.spans.len() as u64;
             // Spans of a trace stand together more often than not, and are looked up together.
             for spans in walk.spans.chunk_by(|one, next| one.trace_id == next.trace_id) {
@@ -246,19 +250,22 @@ impl Inner {
                 }));
             }
         }
+        let own = |defect| Defect { source: source.clone(), export: Some(index), ..defect };
+        self.defects.extend(defects.into_iter().map(own));
         self.payloads.push(Arc::new(Payload {
             bytes: payload,
+            unreadable,
             message,
             scopes: walk.scopes.into(),
             source,
             protocol,
             time,
             headers,
-            spans: walk.spans.len() as u32,
+            spans,
             project: walk.project,
-            answer,
-            would_be_refused,
+            answer: arrival.answer,
+            would_be_refused: arrival.would_be_refused,
         }));
-        Ok(())
+        if is_full { Err(full) } else { Ok(()) }
     }
 }

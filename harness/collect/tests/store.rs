@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use peer::{BATCH_WRITE_SPANS, EXPORT, Raw, call, post, send};
 use prost::Message as _;
-use spanwise_collect::{
-    Behavior, Collector, ListenOptions, Options, Persona, RefuseFirst, Standalone, read_recording,
-};
+use spanwise_collect::{Behavior, Collector, ListenOptions, Options, Persona, RefuseFirst};
 use spanwise_model::{DefectKind, ExportAnswer, GrpcCode, Protocol, Source};
 use telemetry::{PROTOCOLS, TRACE, cloud_trace_request, otlp_request, payload, trace};
 use tonic::Code;
@@ -206,60 +204,4 @@ async fn a_dropped_listener_listens_no_more() {
     let mut byte = [0];
     assert_eq!(tokio::io::AsyncReadExt::read(&mut peer, &mut byte).await.unwrap_or(0), 0);
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
-}
-
-#[tokio::test]
-async fn the_collector_on_its_own_says_where_it_listens_and_what_it_got() {
-    let out = std::env::temp_dir().join(format!("spanwise-recording-{}", std::process::id()));
-    let (address, listening) = tokio::sync::oneshot::channel();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let mut output = Lines { bytes: Vec::new(), first: Some(address) };
-    let standalone = Standalone { out: Some(out.clone()), ..Standalone::default() };
-    let run = standalone.run(&mut output, async {
-        let _ = stopped.await;
-    });
-    let client = async {
-        let first = listening.await.expect("the first line");
-        let addresses: serde_json::Value = serde_json::from_str(&first).expect("JSON");
-        let url = format!("http://{}", addresses["otlp_http"].as_str().expect("an address"));
-        let body = payload(Protocol::OtlpHttpJson);
-        let request =
-            http::Request::post(format!("{url}/v1/traces")).header("content-type", "application/json");
-        let request = request.body(http_body_util::Full::new(bytes::Bytes::from(body))).expect("a request");
-        let client =
-            hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
-        assert_eq!(client.request(request).await.expect("an answer").status().as_u16(), 200);
-        stop.send(()).expect("it runs");
-    };
-    let (ran, ()) = tokio::join!(run, client);
-    ran.expect("no trouble");
-    let lines = String::from_utf8(output.bytes).expect("text");
-    let last = r#"{"requests":1,"spans":2,"traces":2,"refused":0,"malformed":0}"#;
-    assert_eq!(lines.lines().nth(1), Some(last));
-
-    let recording = std::fs::read_to_string(&out).expect("the recording");
-    std::fs::remove_file(&out).expect("the recording");
-    let recorded = read_recording(&recording).expect("a recording");
-    assert_eq!(recorded.len(), 1);
-    assert_eq!(recorded[0].bytes().expect("base64"), payload(Protocol::OtlpHttpJson));
-    assert_eq!(recorded[0].decode().expect("base64").spans.len(), 2);
-}
-
-/// Output that hands over its first line.
-struct Lines {
-    bytes: Vec<u8>,
-    first: Option<tokio::sync::oneshot::Sender<String>>,
-}
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        if let Some(first) = self.first.take() {
-            let _ = first.send(String::from_utf8_lossy(&self.bytes).into_owned());
-        }
-        Ok(())
-    }
 }

@@ -19,7 +19,7 @@ mod span;
 pub mod walk;
 mod wire;
 
-pub use lines::{Line, LineError, detect, read_lines};
+pub use lines::{Line, LineError, read_lines};
 pub use span::{Carrier, Decoded, Head, decode_carrier, decode_payload, decode_span, defect_within, head};
 #[doc(inline)]
 pub use walk::{Message, Walk};

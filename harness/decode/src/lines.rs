@@ -33,6 +33,13 @@ pub struct LineError {
     pub reason: String,
 }
 
+impl LineError {
+    /// What serde_json says of a line, behind what the line is not.
+    pub fn of_json(line: usize, what: &str, error: &serde_json::Error) -> LineError {
+        LineError { line, column: error.column().max(1), reason: format!("{what}: {}", reason(error)) }
+    }
+}
+
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
@@ -43,12 +50,13 @@ impl std::error::Error for LineError {}
 
 /// Reads a capture. Empty lines do not count.
 ///
-/// A file that is one JSON object over many lines is read as one request.
+/// A file that is one JSON object over many lines is read as one request. A line that is JSON but for some bytes that are
+/// not UTF-8 is kept as far as these, and has a defect.
 ///
 /// # Errors
 /// The first line that is no JSON, or that is JSON and none of the formats.
-pub fn read_lines(text: &str) -> Result<Vec<Line>, LineError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+pub fn read_lines(text: &[u8]) -> Result<Vec<Line>, LineError> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     match separate(text) {
         Err(error) => match detect(text) {
             Ok((protocol, message)) => Ok(vec![line(0, 1, protocol, message, text)]),
@@ -58,10 +66,10 @@ pub fn read_lines(text: &str) -> Result<Vec<Line>, LineError> {
     }
 }
 
-fn separate(text: &str) -> Result<Vec<Line>, LineError> {
+fn separate(text: &[u8]) -> Result<Vec<Line>, LineError> {
     let mut lines = Vec::new();
-    for (at, json) in text.lines().enumerate() {
-        if json.trim().is_empty() {
+    for (at, json) in text.split(|&byte| byte == b'\n').enumerate() {
+        if json.trim_ascii().is_empty() {
             continue;
         }
         let (protocol, message) =
@@ -71,8 +79,8 @@ fn separate(text: &str) -> Result<Vec<Line>, LineError> {
     Ok(lines)
 }
 
-fn line(index: usize, number: usize, protocol: Protocol, message: Message, json: &str) -> Line {
-    let mut decoded = decode_payload(protocol, message, json.as_bytes());
+fn line(index: usize, number: usize, protocol: Protocol, message: Message, json: &[u8]) -> Line {
+    let mut decoded = decode_payload(protocol, message, json);
     for span in &mut decoded.spans {
         span.export = Some(index);
     }
@@ -95,12 +103,15 @@ fn line(index: usize, number: usize, protocol: Protocol, message: Message, json:
     Line { number, export, spans: decoded.spans, defects: decoded.defects }
 }
 
-/// Which request a JSON text is. Besides the two batches, a single Cloud Trace v2 span is recognized.
+/// Which request a JSON text is. Besides the two batches, a single Cloud Trace v2 span is recognized. OTLP requests of other
+/// signals, which collectors write between those of traces, count as requests that hold no span.
 ///
 /// # Errors
-/// Where it is no JSON, no object, or an object of another kind; the place is within the text.
-pub fn detect(json: &str) -> Result<(Protocol, Message), LineError> {
-    let keys: TopLevel = serde_json::from_str(json).map_err(|error| LineError {
+/// Where it is no JSON, no object, or an object of another kind; the place is within the text. Bytes that are not UTF-8 are
+/// no error: they are for the decoder to name.
+fn detect(json: &[u8]) -> Result<(Protocol, Message), LineError> {
+    let json = String::from_utf8_lossy(json);
+    let keys: TopLevel = serde_json::from_str(&json).map_err(|error| LineError {
         line: error.line().max(1),
         column: error.column().max(1),
         reason: match error.classify() {
@@ -109,7 +120,8 @@ pub fn detect(json: &str) -> Result<(Protocol, Message), LineError> {
         },
     })?;
     let has = |name| keys.0.iter().any(|key| is_key(key, name));
-    if has("resource_spans") || keys.0.is_empty() {
+    let otlp = ["resource_spans", "resource_metrics", "resource_logs", "resource_profiles"];
+    if otlp.into_iter().any(has) || keys.0.is_empty() {
         Ok((Protocol::OtlpHttpJson, Message::Batch))
     } else if has("spans") || (keys.0.len() == 1 && has("name")) {
         Ok((Protocol::CloudTraceRest, Message::Batch))

@@ -50,12 +50,16 @@ impl Notes {
         value
     }
 
-    /// The defects of a span. One whose ids went with the damage counts as unread.
+    /// Whether a span counts as read: not where one of its ids went with the damage.
+    pub(crate) fn is_span_read(&self, span: &Span) -> bool {
+        !self.broken || (span.trace_id.is_valid() && span.span_id.is_valid())
+    }
+
+    /// The defects of a span.
     pub(crate) fn into_span_defects(self, span: &Span) -> Vec<Defect> {
+        let kind = if self.is_span_read(span) { DefectKind::Field } else { DefectKind::Span };
         let trace_id = Some(span.trace_id).filter(|id| id.is_valid());
         let span_id = Some(span.span_id).filter(|id| id.is_valid());
-        let unread = self.broken && (trace_id.is_none() || span_id.is_none());
-        let kind = if unread { DefectKind::Span } else { DefectKind::Field };
         let defect = |note: Note| Defect { trace_id, span_id, ..defect(kind, note.place, note.detail) };
         self.list.into_iter().map(defect).collect()
     }

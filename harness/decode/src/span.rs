@@ -44,8 +44,9 @@ pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) ->
             part("scope", &place.scope, &mut |bytes, notes| {
                 scope = json::otlp::scope(&object(bytes, notes), notes);
             });
-            part("schema_url", &place.schema_url, &mut |bytes, _| {
-                schema_url = serde_json::from_slice(bytes).unwrap_or_default();
+            part("schema_url", &place.schema_url, &mut |bytes, notes| {
+                let json = json(bytes, notes);
+                schema_url = json.and_then(|json| json.text(notes).map(str::to_owned)).unwrap_or_default();
             });
         }
         Protocol::CloudTraceGrpc | Protocol::CloudTraceRest => {}
@@ -54,13 +55,15 @@ pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) ->
     (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, notes.into_defects())
 }
 
-/// Decodes one span. Places of defects are relative to the span; source and export are for the caller to add.
-pub fn decode_span(protocol: Protocol, bytes: &[u8], carrier: &Carrier) -> (Span, Vec<Defect>) {
+/// Decodes one span; `None` where damage took one of its ids, as nothing can be said of such a span. Places of defects are
+/// relative to the span; source and export are for the caller to add.
+pub fn decode_span(protocol: Protocol, bytes: &[u8], carrier: &Carrier) -> (Option<Span>, Vec<Defect>) {
     let mut notes = Notes::default();
     let span = read(protocol, bytes, &mut notes);
+    let is_read = notes.is_span_read(&span);
     let defects = notes.into_span_defects(&span);
     let Carrier { resource, scope } = carrier.clone();
-    (Span { resource, scope, protocol: Some(protocol), ..span }, defects)
+    (is_read.then_some(Span { resource, scope, protocol: Some(protocol), ..span }), defects)
 }
 
 fn read(protocol: Protocol, bytes: &[u8], notes: &mut Notes) -> Span {
@@ -74,18 +77,21 @@ fn read(protocol: Protocol, bytes: &[u8], notes: &mut Notes) -> Span {
 
 /// The JSON object that bytes hold; an empty one, noted, where they hold none.
 fn object<'a>(bytes: &'a [u8], notes: &mut Notes) -> Object<'a> {
-    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string());
-    match text.and_then(|text| Json::read(text).map_err(|error| error.to_string())) {
-        Ok(Json::Object(object)) => object,
-        Ok(other) => {
+    match json(bytes, notes) {
+        Some(Json::Object(object)) => object,
+        Some(other) => {
             notes.broken("", format!("expected an object, found {}", other.type_name()));
             Object::default()
         }
-        Err(error) => {
-            notes.broken("", error);
-            Object::default()
-        }
+        None => Object::default(),
     }
+}
+
+/// The JSON that bytes hold; noted, where they hold none.
+fn json<'a>(bytes: &'a [u8], notes: &mut Notes) -> Option<Json<'a>> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    let json = text.and_then(|text| Json::read(text).map_err(|error| error.to_string()));
+    json.map_err(|error| notes.broken("", error)).ok()
 }
 
 /// The few fields of a span that tell whether a trace is complete.
@@ -117,7 +123,7 @@ pub fn head(protocol: Protocol, bytes: &[u8]) -> Head {
 /// A whole payload, decoded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
-    /// Its spans in the order they stand there.
+    /// Its spans in the order they stand there, without those that could not be read.
     pub spans: Vec<Span>,
     /// What could not be read, with places in the payload.
     pub defects: Vec<Defect>,
@@ -139,7 +145,7 @@ pub fn decode_payload(protocol: Protocol, message: Message, payload: &[u8]) -> D
     for (at, place) in walk.spans.iter().enumerate() {
         let carrier = carriers.get(place.scope as usize).cloned().unwrap_or_default();
         let (span, defects) = decode_span(protocol, place.bytes(payload), &carrier);
-        decoded.spans.push(span);
+        decoded.spans.extend(span);
         if !defects.is_empty() {
             let path = walk.path(protocol, at);
             decoded.defects.extend(defects.into_iter().map(|defect| defect_within(&path, defect)));

@@ -9,7 +9,7 @@ use spanwise_model::{Defect, DefectKind, Protocol, SpanId, TraceId};
 
 use crate::ids::{Id, ResourceName, project};
 use crate::notes::defect;
-use crate::wire::{Damage, Field, Fields, Payload};
+use crate::wire::{Damage, Field, Fields, Names, Payload};
 
 /// Which message a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +173,11 @@ fn cloud_trace_ids(span: &[u8]) -> (Ids, &[u8]) {
     (ids, name)
 }
 
+const EXPORT_REQUEST: Names = &["resource_spans"];
+const RESOURCE_SPANS: Names = &["resource", "scope_spans", "schema_url"];
+const SCOPE_SPANS: Names = &["scope", "spans", "schema_url"];
+const BATCH: Names = &["name", "spans"];
+
 struct Walker<'a> {
     payload: &'a [u8],
     walk: Walk,
@@ -189,10 +194,11 @@ impl<'a> Walker<'a> {
         at..at + part.len() as u32
     }
 
-    /// Reads the fields of a message that carry messages or text, and notes where it cannot be walked on. What is cut
-    /// short is read as far as it goes: the spans in front of the damage are whole.
+    /// Reads the fields of a message whose known ones all carry messages or text, and notes where it cannot be walked on.
+    /// What is cut short is read as far as it goes: the spans in front of the damage are whole.
     fn parts(
         &mut self,
+        names: Names,
         message: &'a [u8],
         path: impl Fn() -> String,
         mut read: impl FnMut(&mut Self, u32, &'a [u8]),
@@ -200,7 +206,12 @@ impl<'a> Walker<'a> {
         for field in Fields::new(message) {
             match field {
                 Ok(Field { number, payload: Payload::Bytes(bytes) }) => read(self, number, bytes),
-                Ok(_) => {}
+                Ok(Field { number, payload }) => {
+                    if let Some(name) = names.get(number as usize - 1) {
+                        let detail = format!("{name} has the wire type of another field: {payload:?}");
+                        self.walk.defects.push(defect(DefectKind::Payload, path(), detail));
+                    }
+                }
                 Err(damage) => {
                     self.walk.defects.push(defect(DefectKind::Payload, path(), damage.to_string()));
                     if let Damage::Cut { number, left, .. } = damage {
@@ -214,7 +225,7 @@ impl<'a> Walker<'a> {
     /// `ExportTraceServiceRequest { resource_spans = 1 }`.
     fn export_request(&mut self) {
         let mut index = 0;
-        self.parts(self.payload, String::new, |walker, number, bytes| {
+        self.parts(EXPORT_REQUEST, self.payload, String::new, |walker, number, bytes| {
             if number == 1 {
                 walker.resource_spans(index, bytes);
                 index += 1;
@@ -227,7 +238,7 @@ impl<'a> Walker<'a> {
         let first = self.walk.scopes.len();
         let (mut resource, mut schema_url, mut scope_index) = (0..0, 0..0, 0);
         let path = || format!("resource_spans[{resource_index}]");
-        self.parts(message, path, |walker, number, bytes| match number {
+        self.parts(RESOURCE_SPANS, message, path, |walker, number, bytes| match number {
             1 => resource = walker.place(bytes),
             2 => {
                 walker.scope_spans(resource_index, scope_index, bytes);
@@ -250,7 +261,7 @@ impl<'a> Walker<'a> {
         let first_span = self.walk.spans.len() as u32;
         let (mut scope, mut schema_url) = (0..0, 0..0);
         let path = || format!("resource_spans[{resource_index}].scope_spans[{scope_index}]");
-        self.parts(message, path, |walker, number, bytes| match number {
+        self.parts(SCOPE_SPANS, message, path, |walker, number, bytes| match number {
             1 => scope = walker.place(bytes),
             2 => walker.span(index, otlp_ids(bytes), bytes),
             3 => schema_url = walker.place(bytes),
@@ -264,7 +275,7 @@ impl<'a> Walker<'a> {
     /// `BatchWriteSpansRequest { name = 1, spans = 2 }`.
     fn batch_write_spans(&mut self) {
         self.walk.scopes.push(ScopePlace::default());
-        self.parts(self.payload, String::new, |walker, number, bytes| match number {
+        self.parts(BATCH, self.payload, String::new, |walker, number, bytes| match number {
             1 => walker.walk.project = project(bytes),
             2 => walker.span(0, cloud_trace_ids(bytes).0, bytes),
             _ => {}

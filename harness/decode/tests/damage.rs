@@ -5,8 +5,9 @@ mod telemetry;
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use proptest::prelude::*;
 use prost::Message as _;
+use spanwise_decode::walk::SpanPlace;
 use spanwise_decode::{Decoded, Message, decode_payload, head};
-use spanwise_model::{DefectKind, IdField, IdProblem, Protocol, SpanId, StatusCode};
+use spanwise_model::{Defect, DefectKind, IdField, IdProblem, Protocol, Span, SpanId, StatusCode, Value};
 use telemetry::{PROTOCOLS, TRACE, cloud_trace_request, otlp_request, payload};
 
 /// Decodes the telemetry after something was done to its first OTLP span.
@@ -130,7 +131,84 @@ fn a_damaged_span_leaves_the_others() {
     let decoded = decode_payload(Protocol::OtlpHttpJson, Message::Batch, json.as_bytes());
     let spans = "resource_spans[0].scope_spans[0].spans";
     assert_eq!(defects(&decoded), [format!("Span {spans}[0]"), format!("Field {spans}[1].kind")]);
-    assert_eq!(decoded.spans[1].name, "whole");
+    assert_eq!(decoded.spans.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["whole"]);
+}
+
+/// The defects of an OTLP span in JSON that has good ids and these fields, and what became of it.
+#[track_caller]
+fn check_field(fields: &str, expected: &[&str]) -> Span {
+    let span = format!(r#"{{"traceId":"{TRACE}","spanId":"00000000000000b1","name":"n",{fields}}}"#);
+    let json = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+    let decoded = decode_payload(Protocol::OtlpHttpJson, Message::Batch, json.as_bytes());
+    let path = "Field resource_spans[0].scope_spans[0].spans[0].";
+    assert_eq!(defects(&decoded), expected.iter().map(|place| format!("{path}{place}")).collect::<Vec<_>>());
+    let span = decoded.spans[0].clone();
+    assert_eq!((span.trace_id.to_string().as_str(), span.name.as_str()), (TRACE, "n"));
+    assert_eq!(span.malformed_ids, []);
+    span
+}
+
+#[test]
+fn a_value_that_json_cannot_hold_costs_that_value() {
+    let attribute = |value: &str| {
+        format!(r#""attributes":[{{"key":"a","value":{value}}},{{"key":"b","value":{{"intValue":1}}}}]"#)
+    };
+    let place = "attributes[0].value.string_value";
+    let span = check_field(&attribute(r#"{"stringValue":"cut \ud83d"}"#), &[place]);
+    assert_eq!(span.attribute("a"), Some(&Value::from("cut \u{fffd}")));
+    assert_eq!(span.attribute("b"), Some(&Value::Int(1)));
+    let span = check_field(&attribute(r#"{"stringValue":"\ud83d\ude00"}"#), &[]);
+    assert_eq!(span.attribute("a"), Some(&Value::from("\u{1f600}")));
+
+    let deep = format!("{}{}", r#"{"arrayValue":{"values":["#.repeat(100), "]}}".repeat(100));
+    let level = ".array_value.values[0]";
+    // The bound falls on the list of the 42nd level.
+    let place = format!("attributes[0].value{}.array_value.values", level.repeat(41));
+    let span = check_field(&attribute(&deep), &[&place]);
+    assert_eq!(span.attribute("b"), Some(&Value::Int(1)));
+    let span = check_field(&attribute(r#"{"doubleValue":1e999}"#), &["attributes[0].value.double_value"]);
+    assert_eq!(span.attribute("b"), Some(&Value::Int(1)));
+    // What nobody reads may be anything.
+    check_field(&format!(r#""unknown":{}1e999,"\udc00"{}"#, "[".repeat(300), "]".repeat(300)), &[]);
+    check_field(r#""a \ud83d key":1"#, &[]);
+}
+
+#[test]
+fn what_is_no_span_is_none() {
+    for what in ["null", "7", "[]", "\"span\""] {
+        let json = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{what}]}}]}}]}}"#);
+        let decoded = decode_payload(Protocol::OtlpHttpJson, Message::Batch, json.as_bytes());
+        assert_eq!(defects(&decoded), ["Span resource_spans[0].scope_spans[0].spans[0]"], "{what}");
+        assert_eq!(decoded.spans, [], "{what}");
+    }
+}
+
+#[test]
+fn integers_may_be_written_with_an_exponent() {
+    let times = |start: &str, end: &str| format!(r#""startTimeUnixNano":{start},"endTimeUnixNano":{end}"#);
+    let span = check_field(&times("1.54471266e18", "1.8e19"), &[]);
+    assert_eq!((span.start, span.end), (1_544_712_660_000_000_000, 18_000_000_000_000_000_000));
+    check_field(&times("1.5", "-1e3"), &["start_time_unix_nano", "end_time_unix_nano"]);
+    check_field(&times("1.9e19", "1e400"), &["start_time_unix_nano", "end_time_unix_nano"]);
+    let attribute = |value: &str| format!(r#""attributes":[{{"key":"n","value":{{"intValue":{value}}}}}]"#);
+    let span = check_field(&attribute("-9.223372036854775808e18"), &[]);
+    assert_eq!(span.attribute("n"), Some(&Value::Int(i64::MIN)));
+    check_field(&attribute("9.223372036854775808e18"), &["attributes[0].value.int_value"]);
+    check_field(&attribute("18446744073709551615"), &["attributes[0].value.int_value"]);
+}
+
+#[test]
+fn a_known_field_of_another_wire_type_is_damage() {
+    let check = |protocol, payload: &[u8], expected: &str| {
+        let decoded = decode_payload(protocol, Message::Batch, payload);
+        assert_eq!(defects(&decoded), [expected], "{payload:?}");
+    };
+    check(Protocol::OtlpGrpc, &[0x08, 1], "Payload ");
+    check(Protocol::OtlpGrpc, &[0x0a, 2, 0x10, 1], "Payload resource_spans[0]");
+    check(Protocol::OtlpHttp, &[0x0a, 4, 0x12, 2, 0x18, 1], "Payload resource_spans[0].scope_spans[0]");
+    check(Protocol::CloudTraceGrpc, &[0x10, 1], "Payload ");
+    // Numbers that the message does not have may carry anything.
+    assert_eq!(decode_payload(Protocol::OtlpGrpc, Message::Batch, &[0x10, 1]).defects, []);
 }
 
 #[test]
@@ -155,6 +233,46 @@ fn a_status_that_is_there_says_something() {
     assert_eq!(rest(r#""spanId":"x""#).spans[0].status.code, StatusCode::Unset);
 }
 
+/// Any JSON, with what only a lenient reader takes.
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(
+        &[
+            "null",
+            "true",
+            "-7",
+            "1.5",
+            "1e999",
+            "18446744073709551616",
+            "\"\"",
+            "\"\\ud83d\"",
+            "\"00000000000000B1\"",
+            "\"AAAAAAAAALE=\"",
+            "\"projects/p/traces/t/spans/\\udc00\"",
+        ][..],
+    );
+    leaf.prop_map(str::to_owned).prop_recursive(4, 16, 3, |inner| {
+        let key = prop::sample::select(&["spans", "traceId", "span_id", "name", "value", "\\ud83d"][..]);
+        let field = (key, inner.clone()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec(field, 0..3).prop_map(|fields| format!("{{{}}}", fields.join(","))),
+        ]
+    })
+}
+
+/// Where the values of a JSON text stand that begin behind a colon or a bracket.
+fn values(text: &str) -> Vec<std::ops::Range<usize>> {
+    let begins = text.match_indices([':', '[', ',']).map(|(at, _)| at + 1);
+    let value = |begin: usize| {
+        let mut reader = serde_json::Deserializer::from_str(&text[begin..]).into_iter::<serde_json::Value>();
+        let read = reader.next()?.is_ok();
+        // A key is no value.
+        let end = begin + reader.byte_offset();
+        (read && !text[end..].trim_start().starts_with(':')).then_some(begin..end)
+    };
+    begins.filter_map(value).collect()
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_walked_and_decoded(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -162,6 +280,30 @@ proptest! {
             decode_payload(protocol, Message::Batch, &bytes);
             decode_payload(protocol, Message::Span, &bytes);
             head(protocol, &bytes);
+        }
+    }
+
+    #[test]
+    fn json_of_wrong_types_is_walked_as_it_is_decoded(
+        protocol in prop::sample::select(&[Protocol::OtlpHttpJson, Protocol::CloudTraceRest][..]),
+        at in any::<prop::sample::Index>(),
+        value in json(),
+    ) {
+        let text = String::from_utf8(payload(protocol)).expect("JSON is text");
+        let ranges = values(&text);
+        let place = ranges[at.index(ranges.len())].clone();
+        let changed = [&text[..place.start], &value, &text[place.end..]].concat();
+        let walk = spanwise_decode::walk::walk(protocol, Message::Batch, changed.as_bytes());
+        let decoded = decode_payload(protocol, Message::Batch, changed.as_bytes());
+        let is_unread = |defect: &&Defect| defect.kind == DefectKind::Span;
+        prop_assert_eq!(walk.spans.len() - decoded.defects.iter().filter(is_unread).count(), decoded.spans.len());
+        for span in &decoded.spans {
+            let is_same = |place: &&SpanPlace| (place.trace_id, place.span_id) == (span.trace_id, span.span_id);
+            let Some(place) = walk.spans.iter().find(is_same) else {
+                return Err(TestCaseError::fail(format!("{span:?} is indexed elsewhere")));
+            };
+            let head = head(protocol, place.bytes(changed.as_bytes()));
+            prop_assert_eq!((head.parent_span_id, head.kind), (span.parent_span_id, span.kind));
         }
     }
 

@@ -3,6 +3,7 @@
 mod telemetry;
 
 use googleapis_tonic_google_devtools_cloudtrace_v2::google::devtools::cloudtrace::v2 as ct;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value};
 use prost::Message as _;
 use spanwise_decode::{Message, decode_payload, head};
 use spanwise_model::{Protocol, Resource, Scope, Span, Status, Value};
@@ -79,6 +80,28 @@ fn protobuf_fields_come_in_any_order_and_unknown_ones_are_skipped() {
         (decoded.spans[0].service_name(), decoded.spans[0].scope.name.as_str()),
         (Some("api-service"), "http")
     );
+}
+
+#[test]
+fn an_empty_value_keeps_its_place_in_an_array() {
+    let text = |text: &str| AnyValue { value: Some(any_value::Value::StringValue(text.to_owned())) };
+    let values = vec![text("a"), AnyValue { value: None }, text("b")];
+    let array = any_value::Value::ArrayValue(ArrayValue { values });
+    let mut request = otlp_request();
+    let span = &mut request.resource_spans[0].scope_spans[0].spans[0];
+    span.attributes[0].value = Some(AnyValue { value: Some(array) });
+    let json = telemetry::OTLP_JSON.replace(
+        r#"{"stringValue":"/greet"}"#,
+        r#"{"arrayValue":{"values":[{"stringValue":"a"},{},{"stringValue":"b"}]}}"#,
+    );
+    let expected = Value::Array(vec![Value::from("a"), Value::from(""), Value::from("b")]);
+    for (protocol, payload) in
+        [(Protocol::OtlpGrpc, request.encode_to_vec()), (Protocol::OtlpHttpJson, json.into_bytes())]
+    {
+        let decoded = decode_payload(protocol, Message::Batch, &payload);
+        assert_eq!(decoded.defects, [], "{protocol:?}");
+        assert_eq!(decoded.spans[0].attribute("http.route"), Some(&expected), "{protocol:?}");
+    }
 }
 
 #[test]

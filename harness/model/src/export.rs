@@ -23,7 +23,8 @@ pub struct Export {
     pub project: Option<String>,
     /// What the mock answered.
     pub answer: ExportAnswer,
-    /// Why Google's endpoint would have refused it, where the listener has the `google` persona.
+    /// Why Google's endpoint would have refused it: of Cloud Trace requests always, of OTLP ones where the listener has the
+    /// `google` persona.
     pub would_be_refused: Option<Refusal>,
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::{IndexMap, IndexSet};
 use spanwise_check::{Checked, Engine, Index, Profile};
-use spanwise_collect::read_recording;
-use spanwise_decode::read_lines;
+use spanwise_collect::{is_recording, read_recording};
+use spanwise_decode::{LineError, read_lines};
 use spanwise_model::{
     Defect, Evidence, Export, Finding, Observation, Outcome, PermutationResult, RunEvent, Span, SpanId,
     Summary, TraceId, Verdict,
@@ -21,8 +21,8 @@ use crate::run::traces;
 pub struct CaptureText {
     /// Its name as the user wrote it.
     pub file: String,
-    /// What it holds.
-    pub text: String,
+    /// What it holds; bytes that are not UTF-8 are found by their line.
+    pub text: Vec<u8>,
 }
 
 /// A file that holds something else.
@@ -102,35 +102,23 @@ struct Read {
 }
 
 fn read(file: &CaptureText) -> Result<Read, CaptureError> {
-    let error = |line, column, reason| CaptureError { file: file.file.clone(), line, column, reason };
+    let error = |LineError { line, column, reason }| {
+        let file = file.file.clone();
+        CaptureError { file, line, column, reason }
+    };
     let mut read = Read::default();
-    if file.text.trim_start().starts_with("{\"recording\"") {
-        let recorded = read_recording(&file.text).map_err(|wrong| error(wrong.line, 1, wrong.to_string()))?;
-        for (at, one) in recorded.iter().enumerate() {
-            let decoded =
-                one.decode().map_err(|wrong| error(at + 1, 1, format!("payload is no base64: {wrong}")))?;
-            let bytes = one.bytes().map_or(0, |bytes| bytes.len() as u64);
-            let mut spans = decoded.spans;
-            spans.iter_mut().for_each(|span| span.source = one.source.clone());
-            read.exports.push(Export {
-                source: one.source.clone(),
-                protocol: one.protocol,
-                time: one.time,
-                headers: one.headers.clone(),
-                bytes,
-                spans: spans.len() as u32,
-                project: decoded.project,
-                answer: one.answer.clone(),
-                would_be_refused: one.would_be_refused.clone(),
-            });
-            spans.iter_mut().for_each(|span| span.export = Some(at));
-            read.spans.extend(spans);
-            read.defects
-                .extend(decoded.defects.into_iter().map(|defect| Defect { export: Some(at), ..defect }));
+    if is_recording(&file.text) {
+        for (at, one) in read_recording(&file.text).map_err(error)?.into_iter().enumerate() {
+            let (export, mut decoded) = one.decode();
+            decoded.spans.iter_mut().for_each(|span| span.export = Some(at));
+            decoded.defects.iter_mut().for_each(|defect| defect.export = Some(at));
+            read.exports.push(export);
+            read.spans.extend(decoded.spans);
+            read.defects.extend(decoded.defects);
         }
         return Ok(read);
     }
-    for line in read_lines(&file.text).map_err(|wrong| error(wrong.line, wrong.column, wrong.reason))? {
+    for line in read_lines(&file.text).map_err(error)? {
         read.exports.push(line.export);
         read.spans.extend(line.spans);
         read.defects.extend(line.defects);

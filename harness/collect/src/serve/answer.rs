@@ -66,19 +66,15 @@ pub(crate) fn export(encoding: Encoding, partial: Option<&PartialSuccess>) -> Re
 
 /// A refusal of OTLP over HTTP.
 pub(crate) fn refused(encoding: Encoding, refusal: &Refusal) -> Response<Body> {
-    error(encoding, http_status(refusal), code(refusal), &refusal.message)
+    http_error(encoding, http_status(refusal), refusal)
 }
 
-/// An error of OTLP over HTTP that has no canonical code of its own.
-pub(crate) fn http_error(encoding: Encoding, status: StatusCode, message: &str) -> Response<Body> {
-    error(encoding, status, GrpcCode::InvalidArgument, message)
-}
-
-fn error(encoding: Encoding, status: StatusCode, code: GrpcCode, message: &str) -> Response<Body> {
-    let code = code.number() as i32;
+/// A refusal of OTLP over HTTP, with a status that says more than its code.
+pub(crate) fn http_error(encoding: Encoding, status: StatusCode, refusal: &Refusal) -> Response<Body> {
+    let (code, message) = (code(refusal).number() as i32, &refusal.message);
     match encoding {
         Encoding::Protobuf => {
-            let body = Status { code, message: message.to_owned() }.encode_to_vec();
+            let body = Status { code, message: message.clone() }.encode_to_vec();
             response(status, PROTOBUF, body.into())
         }
         Encoding::Json => json(status, json!({ "code": code, "message": message }).to_string().into()),
@@ -87,16 +83,13 @@ fn error(encoding: Encoding, status: StatusCode, code: GrpcCode, message: &str) 
 
 /// A refusal in the form of Google's REST APIs.
 pub(crate) fn google_refused(refusal: &Refusal) -> Response<Body> {
-    google(http_status(refusal), code(refusal), &refusal.message)
+    google_error(http_status(refusal), refusal)
 }
 
-/// An error in the form of Google's REST APIs that has no canonical code of its own.
-pub(crate) fn google_error(status: StatusCode, message: &str) -> Response<Body> {
-    google(status, GrpcCode::InvalidArgument, message)
-}
-
-fn google(status: StatusCode, code: GrpcCode, message: &str) -> Response<Body> {
-    let error = json!({ "code": status.as_u16(), "message": message, "status": code.as_str() });
+/// A refusal in the form of Google's REST APIs, with a status that says more than its code.
+pub(crate) fn google_error(status: StatusCode, refusal: &Refusal) -> Response<Body> {
+    let (number, code) = (status.as_u16(), code(refusal).as_str());
+    let error = json!({ "code": number, "message": refusal.message, "status": code });
     json(status, json!({ "error": error }).to_string().into())
 }
 

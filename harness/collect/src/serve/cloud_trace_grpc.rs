@@ -14,21 +14,21 @@ use super::grpc;
 use crate::intake::Intake;
 
 pub(crate) async fn batch_write_spans(intake: Arc<Intake>, request: Request<Incoming>) -> Response<Body> {
-    let service = grpc::Export {
+    let export = grpc::Export {
         intake,
         protocol: Protocol::CloudTraceGrpc,
         message: Message::Batch,
         response: |_, _| Bytes::new(),
     };
-    grpc::unary(service, request).await
+    grpc::export(export, request).await
 }
 
 pub(crate) async fn create_span(intake: Arc<Intake>, request: Request<Incoming>) -> Response<Body> {
-    let service = grpc::Export {
+    let export = grpc::Export {
         intake,
         protocol: Protocol::CloudTraceGrpc,
         message: Message::Span,
         response: |span, _| span.clone(),
     };
-    grpc::unary(service, request).await
+    grpc::export(export, request).await
 }

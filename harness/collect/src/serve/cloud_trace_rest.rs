@@ -38,7 +38,10 @@ async fn take(
 ) -> Result<Bytes, Response<Body>> {
     let (parts, body) = request.into_parts();
     let payload = body::read(&parts.headers, body).await;
-    let payload = payload.map_err(|refused| answer::google_error(refused.status, &refused.message))?;
+    let payload = payload.map_err(|refused| {
+        refused.put_down(intake, Protocol::CloudTraceRest, &parts.headers);
+        answer::google_error(refused.status, &refused.refusal)
+    })?;
     let payload = bind(payload);
     let request = intake::Request {
         protocol: Protocol::CloudTraceRest,
@@ -47,7 +50,7 @@ async fn take(
         headers: intake.headers(&parts.headers),
         payload: payload.clone(),
     };
-    match intake.take(request).await {
+    match intake.take(request) {
         Answer::Accepted | Answer::Partly(_) => Ok(payload),
         Answer::Refused(refusal) => Err(answer::google_refused(&refusal)),
     }

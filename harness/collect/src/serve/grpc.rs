@@ -1,15 +1,16 @@
 //! What the gRPC protocols share: a codec whose messages stay bytes, and the way of a unary call to the intake.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use spanwise_decode::Message;
-use spanwise_model::{Protocol, Refusal};
+use spanwise_model::{GrpcCode, Header, Protocol, Refusal};
 use tonic::body::Body;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::codegen::BoxFuture;
+use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
@@ -42,37 +43,72 @@ pub(crate) struct Export {
     pub(crate) response: fn(&Bytes, Option<PartialSuccess>) -> Bytes,
 }
 
-impl UnaryService<Bytes> for Export {
+/// Calls a method that takes spans. What tonic refuses before there is a payload is put down here, so that it does not look
+/// as if no request was made.
+pub(crate) async fn export(export: Export, request: Request<Incoming>) -> Response<Body> {
+    let headers = export.intake.headers(request.headers());
+    let is_read = Arc::new(AtomicBool::new(false));
+    let call = Call { export: export.clone(), headers: headers.clone(), is_read: is_read.clone() };
+    let response = unary(call, request).await;
+    if is_read.load(Ordering::Relaxed) {
+        return response;
+    }
+    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    let message = status.message();
+    let (code, unreadable) = match status.code() {
+        // Senders of OTLP take OUT_OF_RANGE, which tonic has for what is too large, as a reason to try again.
+        Code::OutOfRange | Code::ResourceExhausted => (GrpcCode::ResourceExhausted, None),
+        Code::Unimplemented => (GrpcCode::Unimplemented, None),
+        Code::Internal => (GrpcCode::Internal, Some(message.to_owned())),
+        // The peer went away: nobody hears the answer.
+        _ => return response,
+    };
+    let refusal = intake::refusal(code, message);
+    export.intake.refused(export.protocol, headers, refusal.clone(), unreadable);
+    self::status(&refusal).into_http()
+}
+
+/// One call of [`Export`].
+struct Call {
+    export: Export,
+    headers: Arc<[Header]>,
+    /// Whether there was a payload.
+    is_read: Arc<AtomicBool>,
+}
+
+impl UnaryService<Bytes> for Call {
     type Response = Bytes;
-    type Future = BoxFuture<tonic::Response<Bytes>, Status>;
+    type Future = std::future::Ready<Result<tonic::Response<Bytes>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let Export { intake, protocol, message, response } = self.clone();
-        Box::pin(async move {
-            let (metadata, _, payload) = request.into_parts();
-            let headers = metadata.into_headers();
-            let payload = compact(payload, &headers);
-            let headers = intake.headers(&headers);
-            let request =
-                intake::Request { protocol, message, project: None, headers, payload: payload.clone() };
-            match intake.take(request).await {
-                Answer::Accepted => Ok(tonic::Response::new(response(&payload, None))),
-                Answer::Partly(partial) => Ok(tonic::Response::new(response(&payload, Some(partial)))),
-                Answer::Refused(refusal) => Err(status(&refusal)),
-            }
+        self.is_read.store(true, Ordering::Relaxed);
+        let Export { intake, protocol, message, response } = &self.export;
+        let (metadata, _, payload) = request.into_parts();
+        let payload = compact(payload, &metadata);
+        let request = intake::Request {
+            protocol: *protocol,
+            message: *message,
+            project: None,
+            headers: self.headers.clone(),
+            payload: payload.clone(),
+        };
+        std::future::ready(match intake.take(request) {
+            Answer::Accepted => Ok(tonic::Response::new(response(&payload, None))),
+            Answer::Partly(partial) => Ok(tonic::Response::new(response(&payload, Some(partial)))),
+            Answer::Refused(refusal) => Err(status(&refusal)),
         })
     }
 }
 
 /// Small messages, and those that were unpacked, leave most of the buffer they came in unused: they are copied out of
 /// it, so that keeping them costs their size.
-fn compact(payload: Bytes, headers: &HeaderMap) -> Bytes {
+fn compact(payload: Bytes, headers: &MetadataMap) -> Bytes {
     let packed = headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity");
     if packed || payload.len() < 32 * 1024 { Bytes::copy_from_slice(&payload) } else { payload }
 }
 
 fn status(refusal: &Refusal) -> Status {
-    let number = refusal.code.parse().map_or(Code::Unknown as i64, spanwise_model::GrpcCode::number);
+    let number = refusal.code.parse().map_or(Code::Unknown as i64, GrpcCode::number);
     Status::new(Code::from_i32(number as i32), refusal.message.clone())
 }
 

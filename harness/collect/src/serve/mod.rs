@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use spanwise_model::{GrpcCode, Protocol};
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::intake::Intake;
+use crate::intake::{self, Intake};
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub(crate) async fn serve(intake: Arc<Intake>, request: Request<Incoming>) -> Re
         | Route::RestBatchWrite { .. }
         | Route::RestCreateSpan { .. } => admitted.cloud_trace,
     });
-    let Some(route) = route else { return unknown(&request) };
+    let Some(route) = route else { return unknown(&intake, &request) };
     if request.method() != Method::POST {
         return answer::plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is served here");
     }
@@ -94,15 +95,33 @@ pub(crate) async fn serve(intake: Arc<Intake>, request: Request<Incoming>) -> Re
     }
 }
 
-/// A path that is not served, in the terms of the protocol that asked.
-fn unknown(request: &Request<Incoming>) -> Response<Body> {
-    let path = request.uri().path();
-    if grpc::is_grpc(request.headers()) {
-        return Status::unimplemented(format!("{path} is not served here")).into_http();
+/// A path that is not served, in the terms of the protocol that asked. What may be an export request is put down.
+fn unknown(intake: &Intake, request: &Request<Incoming>) -> Response<Body> {
+    let (path, headers) = (request.uri().path(), request.headers());
+    let is_grpc = grpc::is_grpc(headers);
+    let message = format!("{path} is not served here");
+    // Questions for health and reflection begin with `/grpc.`, and nobody exports with GET.
+    if request.method() == Method::POST && !path.starts_with("/grpc.") {
+        let code = if is_grpc { GrpcCode::Unimplemented } else { GrpcCode::NotFound };
+        let refusal = intake::refusal(code, &message);
+        intake.refused(meant(path, is_grpc), intake.headers(headers), refusal, None);
+    }
+    if is_grpc {
+        return Status::unimplemented(message).into_http();
     }
     let served = "/v1/traces, /v1/metrics, /v1/logs, /v2/projects/P/traces:batchWrite, \
                   /v2/projects/P/traces/T/spans/S, and gRPC";
-    answer::plain(StatusCode::NOT_FOUND, &format!("{path} is not served here; what may be: {served}"))
+    answer::plain(StatusCode::NOT_FOUND, &format!("{message}; what may be: {served}"))
+}
+
+/// Which protocol a path that is not served comes nearest to.
+fn meant(path: &str, is_grpc: bool) -> Protocol {
+    match is_grpc {
+        true if path.starts_with("/google.") => Protocol::CloudTraceGrpc,
+        true => Protocol::OtlpGrpc,
+        false if path.starts_with("/v2/") => Protocol::CloudTraceRest,
+        false => Protocol::OtlpHttp,
+    }
 }
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ use super::{answer, grpc};
 use crate::intake::Intake;
 
 pub(crate) async fn export(intake: Arc<Intake>, request: Request<Incoming>) -> Response<Body> {
-    let service = grpc::Export {
+    let export = grpc::Export {
         intake,
         protocol: Protocol::OtlpGrpc,
         message: Message::Batch,
         response: |_, partial| answer::export_response(partial.as_ref()),
     };
-    grpc::unary(service, request).await
+    grpc::export(export, request).await
 }
 
 pub(crate) async fn acknowledge(request: Request<Incoming>) -> Response<Body> {

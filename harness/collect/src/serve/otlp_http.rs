@@ -1,8 +1,7 @@
 //! OTLP over HTTP, protobuf and JSON; answers come in the content type of the request
 //! (opentelemetry-proto, `docs/specification.md`, section OTLP/HTTP).
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use spanwise_decode::Message;
 use spanwise_model::Protocol;
@@ -22,25 +21,31 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-fn unsupported() -> Response<Body> {
-    let message = "the content type must be application/x-protobuf or application/json";
-    answer::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+fn unsupported(refused: &body::Refused) -> Response<Body> {
+    answer::plain(refused.status, &refused.refusal.message)
 }
 
 pub(crate) async fn export(intake: &Intake, request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Some(encoding) = encoding(&parts.headers) else { return unsupported() };
-    let payload = match body::read(&parts.headers, body).await {
-        Ok(payload) => payload,
-        Err(refused) => return answer::http_error(encoding, refused.status, &refused.message),
+    let Some(encoding) = encoding(&parts.headers) else {
+        let refused = body::Refused::content_type();
+        refused.put_down(intake, Protocol::OtlpHttp, &parts.headers);
+        return unsupported(&refused);
     };
     let protocol = match encoding {
         Encoding::Protobuf => Protocol::OtlpHttp,
         Encoding::Json => Protocol::OtlpHttpJson,
     };
+    let payload = match body::read(&parts.headers, body).await {
+        Ok(payload) => payload,
+        Err(refused) => {
+            refused.put_down(intake, protocol, &parts.headers);
+            return answer::http_error(encoding, refused.status, &refused.refusal);
+        }
+    };
     let headers = intake.headers(&parts.headers);
     let request = intake::Request { protocol, message: Message::Batch, project: None, headers, payload };
-    match intake.take(request).await {
+    match intake.take(request) {
         Answer::Accepted => answer::export(encoding, None),
         Answer::Partly(partial) => answer::export(encoding, Some(&partial)),
         Answer::Refused(refusal) => answer::refused(encoding, &refusal),
@@ -50,10 +55,11 @@ pub(crate) async fn export(intake: &Intake, request: Request<Incoming>) -> Respo
 /// Metrics and logs: read, so that the connection can be used again, and dropped.
 pub(crate) async fn acknowledge(request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Some(encoding) = encoding(&parts.headers) else { return unsupported() };
-    let read: Result<Bytes, _> = body::read(&parts.headers, body).await;
-    match read {
+    let Some(encoding) = encoding(&parts.headers) else {
+        return unsupported(&body::Refused::content_type());
+    };
+    match body::read(&parts.headers, body).await {
         Ok(_) => answer::export(encoding, None),
-        Err(refused) => answer::http_error(encoding, refused.status, &refused.message),
+        Err(refused) => answer::http_error(encoding, refused.status, &refused.refusal),
     }
 }

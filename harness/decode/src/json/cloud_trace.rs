@@ -41,7 +41,7 @@ pub(crate) fn span(object: &Object<'_>, notes: &mut Notes) -> Span {
 /// A `TruncatableString`; a plain string is taken for one.
 fn truncatable(json: &Json<'_>, notes: &mut Notes) -> Option<String> {
     match json {
-        Json::Text(text) => Some(text.clone().into_owned()),
+        Json::Text(_) | Json::Mended(_) => json.text(notes).map(str::to_owned),
         other => Some(other.object(notes)?.text("value", notes)),
     }
 }

@@ -6,61 +6,77 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use spanwise_model::IdField;
 
-use super::tree::{Key, is_key};
+use super::tree::{Json, Key, is_key};
 use crate::ids::{self, ResourceName};
+use crate::notes::Notes;
 use crate::walk::Ids;
 
 /// The ids of an OTLP span.
-pub(crate) fn otlp(span: &str) -> Ids {
+pub(super) fn otlp(span: &str) -> Ids {
     let head = Head::read(span);
     let mut ignored = Vec::new();
     Ids {
-        trace_id: ids::text(IdField::Trace, &text(head.trace_id), false, &mut ignored),
-        span_id: ids::text(IdField::Span, &text(head.span_id), false, &mut ignored),
+        trace_id: ids::text(IdField::Trace, &head.trace_id, false, &mut ignored),
+        span_id: ids::text(IdField::Span, &head.span_id, false, &mut ignored),
         whole: head.is_object,
     }
 }
 
 /// The ids of a Cloud Trace v2 span, and the project in its name.
-pub(crate) fn cloud_trace(span: &str) -> (Ids, Option<String>) {
+pub(super) fn cloud_trace(span: &str) -> (Ids, Option<String>) {
     let head = Head::read(span);
-    let name = text(head.name);
-    let parts = ResourceName::read(name.as_bytes());
-    let (trace_id, span_id) = ids::cloud_trace_index(&parts, text(head.span_id).as_bytes());
-    (Ids { trace_id, span_id, whole: head.is_object }, ids::project(name.as_bytes()))
+    let parts = ResourceName::read(head.name.as_bytes());
+    let (trace_id, span_id) = ids::cloud_trace_index(&parts, head.span_id.as_bytes());
+    (Ids { trace_id, span_id, whole: head.is_object }, ids::project(head.name.as_bytes()))
 }
 
 /// The text of a JSON string; empty for anything else.
-fn text(raw: Option<&RawValue>) -> String {
-    let text = raw.and_then(|raw| serde_json::from_str::<Key<'_>>(raw.get()).ok());
-    text.map_or_else(String::new, |text| text.0.into_owned())
+pub(super) fn text(raw: &RawValue) -> String {
+    let json = Json::read(raw.get());
+    json.ok().and_then(|json| json.text(&mut Notes::default()).map(str::to_owned)).unwrap_or_default()
+}
+
+/// The ids of a span as they are written.
+#[derive(Default)]
+struct Head {
+    trace_id: String,
+    span_id: String,
+    name: String,
+    is_object: bool,
+}
+
+impl Head {
+    fn read(span: &str) -> Head {
+        let text = |raw: Option<&RawValue>| raw.map(text).unwrap_or_default();
+        if let Ok(Unread { trace_id, span_id, name }) = serde_json::from_str(span) {
+            let (trace_id, span_id, name) = (text(trace_id), text(span_id), text(name));
+            return Head { trace_id, span_id, name, is_object: true };
+        }
+        // No object, or one with a key that has to be mended.
+        let Ok(Json::Object(object)) = Json::read(span) else { return Head::default() };
+        let text = |name| object.text(name, &mut Notes::default());
+        Head { trace_id: text("trace_id"), span_id: text("span_id"), name: text("name"), is_object: true }
+    }
 }
 
 /// The ids of a span, unread.
 #[derive(Default)]
-struct Head<'a> {
+struct Unread<'a> {
     trace_id: Option<&'a RawValue>,
     span_id: Option<&'a RawValue>,
     name: Option<&'a RawValue>,
-    is_object: bool,
 }
 
-impl<'a> Head<'a> {
-    fn read(span: &'a str) -> Head<'a> {
-        serde_json::from_str(span).unwrap_or_default()
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Head<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Head<'de>, D::Error> {
+impl<'de> serde::Deserialize<'de> for Unread<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unread<'de>, D::Error> {
         struct Heads;
         impl<'de> Visitor<'de> for Heads {
-            type Value = Head<'de>;
+            type Value = Unread<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a span")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head<'de>, A::Error> {
-                let mut head = Head { is_object: true, ..Head::default() };
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unread<'de>, A::Error> {
+                let mut head = Unread::default();
                 while let Some(Key(key)) = map.next_key()? {
                     let slot = if is_key(&key, "trace_id") {
                         &mut head.trace_id

@@ -5,6 +5,7 @@
 
 pub(crate) mod cloud_trace;
 mod head;
+mod lenient;
 pub(crate) mod otlp;
 mod time;
 mod tree;

@@ -85,7 +85,7 @@ pub(crate) fn attributes(object: &Object<'_>, name: &'static str, notes: &mut No
     })
 }
 
-/// An `AnyValue`. Depth is bounded by the JSON reader.
+/// An `AnyValue`; one that says nothing is empty, and keeps its place in a list. Depth is bounded by the JSON reader.
 fn any_value(json: &Json<'_>, notes: &mut Notes) -> Option<Value> {
     let object = json.object(notes)?;
     let text = |json: &Json<'_>, notes: &mut Notes| json.text(notes).map(Value::from);
@@ -102,12 +102,13 @@ fn any_value(json: &Json<'_>, notes: &mut Notes) -> Option<Value> {
     let entries = |json: &Json<'_>, notes: &mut Notes| {
         Some(Value::Map(attributes(json.object(notes)?, "values", notes)))
     };
-    object
+    let value = object
         .field("string_value", notes, text)
         .or_else(|| object.field("bool_value", notes, Json::bool).map(Value::Bool))
         .or_else(|| object.field("int_value", notes, Json::int).map(Value::Int))
         .or_else(|| object.field("double_value", notes, Json::double).map(Value::Double))
         .or_else(|| object.field("array_value", notes, array))
         .or_else(|| object.field("kvlist_value", notes, entries))
-        .or_else(|| object.field("bytes_value", notes, bytes))
+        .or_else(|| object.field("bytes_value", notes, bytes));
+    Some(value.unwrap_or(map::EMPTY))
 }

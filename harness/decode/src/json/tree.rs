@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::lenient;
 use crate::notes::Notes;
 
 /// A JSON value.
@@ -20,8 +21,20 @@ pub(crate) enum Json<'a> {
     Large(u64),
     Double(f64),
     Text(Cow<'a, str>),
+    /// Text that held half of a surrogate pair, with U+FFFD in its place.
+    Mended(String),
+    /// What cannot be read, and why.
+    Broken(String),
     List(Vec<Json<'a>>),
     Object(Object<'a>),
+}
+
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
+/// Whether a number in a form such as `1.5e18`, which Go writes for large ones, is an integer from `least` up to,
+/// and not including, `end`.
+fn is_integer(number: f64, least: f64, end: f64) -> bool {
+    number.fract() == 0.0 && (least..end).contains(&number)
 }
 
 /// A JSON object, in the order it was written.
@@ -29,8 +42,14 @@ pub(crate) enum Json<'a> {
 pub(crate) struct Object<'a>(pub(crate) Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Json<'a> {
-    /// Reads one value; the only errors are those of JSON itself.
+    /// Reads one value; the only errors are those of the grammar. What is well formed and cannot be read is
+    /// [`Json::Mended`] or [`Json::Broken`] where it stands.
     pub(crate) fn read(text: &'a str) -> serde_json::Result<Json<'a>> {
+        Json::strict(text).or_else(|_| lenient::read(text))
+    }
+
+    /// Reads one value as serde_json does.
+    pub(super) fn strict(text: &'a str) -> serde_json::Result<Json<'a>> {
         serde_json::from_str(text)
     }
 
@@ -39,20 +58,28 @@ impl<'a> Json<'a> {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
             Json::Int(_) | Json::Large(_) | Json::Double(_) => "a number",
-            Json::Text(_) => "a string",
+            Json::Text(_) | Json::Mended(_) => "a string",
+            Json::Broken(_) => "what cannot be read",
             Json::List(_) => "a list",
             Json::Object(_) => "an object",
         }
     }
 
     fn wanted<T>(&self, what: &str, notes: &mut Notes) -> Option<T> {
-        notes.add("", format!("expected {what}, found {}", self.type_name()));
+        match self {
+            Json::Broken(reason) => notes.add("", reason.as_str()),
+            other => notes.add("", format!("expected {what}, found {}", other.type_name())),
+        }
         None
     }
 
     pub(crate) fn text(&self, notes: &mut Notes) -> Option<&str> {
         match self {
             Json::Text(text) => Some(text),
+            Json::Mended(text) => {
+                notes.add("", "holds half of a surrogate pair, which is no character");
+                Some(text)
+            }
             other => other.wanted("a string", notes),
         }
     }
@@ -70,11 +97,13 @@ impl<'a> Json<'a> {
     pub(crate) fn int(&self, notes: &mut Notes) -> Option<i64> {
         match self {
             Json::Int(number) => Some(*number),
-            Json::Double(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+            Json::Double(number) if is_integer(*number, -TWO_TO_63, TWO_TO_63) => Some(*number as i64),
             Json::Text(text) => match text.parse() {
                 Ok(number) => Some(number),
                 Err(_) => self.unreadable(text, "a 64-bit integer", notes),
             },
+            Json::Large(number) => self.unreadable(&number.to_string(), "a 64-bit integer", notes),
+            Json::Double(number) => self.unreadable(&number.to_string(), "a 64-bit integer", notes),
             other => other.wanted("an integer", notes),
         }
     }
@@ -83,6 +112,7 @@ impl<'a> Json<'a> {
     pub(crate) fn unsigned(&self, notes: &mut Notes) -> Option<u64> {
         match self {
             Json::Large(number) => Some(*number),
+            Json::Double(number) if is_integer(*number, 0.0, 2.0 * TWO_TO_63) => Some(*number as u64),
             Json::Text(text) => match text.parse() {
                 Ok(number) => Some(number),
                 Err(_) => self.unreadable(text, "an unsigned 64-bit integer", notes),

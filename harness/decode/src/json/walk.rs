@@ -2,7 +2,6 @@
 //!
 //! The text is read once, from front to end, so that spans in front of a syntax error are kept.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -80,6 +79,11 @@ impl<'a> Walker<'a> {
     fn place(&self, part: &str) -> Range<u32> {
         let at = (part.as_ptr() as usize - self.text.as_ptr() as usize) as u32;
         at..at + part.len() as u32
+    }
+
+    /// Where a value stands; nowhere where it is null, which means that there is none.
+    fn place_of(&self, raw: &RawValue) -> Range<u32> {
+        if raw.get() == "null" { 0..0 } else { self.place(raw.get()) }
     }
 
     fn span(&mut self, raw: &'a RawValue) {
@@ -213,8 +217,7 @@ fn request<'a, A: MapAccess<'a>>(walker: &mut Walker<'a>, mut map: A) -> Result<
         if walker.cloud_trace && key == "spans" {
             map.next_value_seed(At(walker, Level::Spans))?;
         } else if walker.cloud_trace && key == "name" {
-            let name: &RawValue = map.next_value()?;
-            let name = serde_json::from_str::<Key<'_>>(name.get()).map_or(Cow::Borrowed(""), |key| key.0);
+            let name = head::text(map.next_value()?);
             walker.walk.project = ids::project(name.as_bytes()).or(walker.walk.project.take());
         } else if !walker.cloud_trace && is_key(&key, "resource_spans") {
             map.next_value_seed(At(walker, Level::Resources))?;
@@ -233,9 +236,9 @@ fn resource_spans<'a, A: MapAccess<'a>>(walker: &mut Walker<'a>, map: A) -> Resu
             if is_key(&key, "scope_spans") {
                 map.next_value_seed(At(walker, Level::Scopes))?;
             } else if key == "resource" {
-                resource = walker.place(map.next_value::<&RawValue>()?.get());
+                resource = walker.place_of(map.next_value()?);
             } else if is_key(&key, "schema_url") {
-                schema_url = walker.place(map.next_value::<&RawValue>()?.get());
+                schema_url = walker.place_of(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -264,11 +267,11 @@ fn scope_spans<'a, A: MapAccess<'a>>(walker: &mut Walker<'a>, map: A) -> Result<
             if key == "spans" {
                 map.next_value_seed(At(walker, Level::Spans))?;
             } else if key == "scope" {
-                place.scope = walker.place(map.next_value::<&RawValue>()?.get());
+                place.scope = walker.place_of(map.next_value()?);
             } else if is_key(&key, "schema_url") {
                 let url: &RawValue = map.next_value()?;
-                if !matches!(url.get(), "\"\"" | "null") {
-                    place.schema_url = walker.place(url.get());
+                if url.get() != "\"\"" {
+                    place.schema_url = walker.place_of(url);
                 }
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -225,7 +225,7 @@ pub(crate) fn cloud_trace_request() -> ct::BatchWriteSpansRequest {
 
 /// The resource behind the spans, as protobuf admits it; keys in both spellings.
 pub(crate) const OTLP_JSON: &str = r#"{"resourceSpans":[{"scopeSpans":[
-{"scope":{"name":"http","version":"1.0"},"spans":[{
+{"scope":{"name":"http","version":"1.0"},"schemaUrl":null,"spans":[{
   "traceId":"D36A105D7002F0DEE73C0DFB9553764A","spanId":"00000000000000b1","parentSpanId":"00000000000000A1",
   "name":"POST /greet","kind":"SPAN_KIND_SERVER","flags":769,"unknown":{"a":[1]},
   "startTimeUnixNano":"1795342830123456789","endTimeUnixNano":1795342831000000000,
@@ -242,7 +242,8 @@ pub(crate) const OTLP_JSON: &str = r#"{"resourceSpans":[{"scopeSpans":[
   "name":"gr\u00f6ße","start_time_unix_nano":1795342830123456789,"end_time_unix_nano":"1795342830123456789",
   "attributes":null,"status":{"code":1}}]}],
 "resource":{"attributes":[{"key":"service.name","value":{"stringValue":"api-service"}}]},
-"schemaUrl":"https://opentelemetry.io/schemas/1.42.0"}]}"#;
+"schemaUrl":"https://opentelemetry.io/schemas/1.42.0"},
+{"resource":null,"scopeSpans":[{"scope":null,"schemaUrl":null,"spans":[]},{"scope":null,"spans":null}],"schemaUrl":null}]}"#;
 
 pub(crate) const CLOUD_TRACE_JSON: &str = r#"{"name":"projects/demo","spans":[{
   "name":"projects/demo/traces/d36a105d7002f0dee73c0dfb9553764a/spans/00000000000000b1","spanId":"00000000000000b1",

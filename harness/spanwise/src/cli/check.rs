@@ -27,10 +27,7 @@ pub(super) fn check(arguments: CheckArguments) -> Exit {
     for file in &arguments.files {
         let name = file.display().to_string();
         match std::fs::read(file) {
-            // Bytes that are no UTF-8 are the reader's to point at, by their line.
-            Ok(bytes) => {
-                files.push(CaptureText { file: name, text: String::from_utf8_lossy(&bytes).into_owned() })
-            }
+            Ok(text) => files.push(CaptureText { file: name, text }),
             Err(error) => return unusable(format!("{name}: {error}")),
         }
     }

@@ -1,6 +1,6 @@
 //! `spanwise collect`.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,13 +11,13 @@ use super::{Exit, runtime, unusable};
 #[derive(Args)]
 pub(super) struct CollectArguments {
     /// Where OTLP over gRPC listens, such as 127.0.0.1:4317
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     otlp_grpc: Option<SocketAddr>,
     /// Where OTLP over HTTP listens, such as 127.0.0.1:4318
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     otlp_http: Option<SocketAddr>,
     /// Where Cloud Trace v2 listens, gRPC and REST on one port
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     cloud_trace: Option<SocketAddr>,
     /// Whom the OTLP listeners stand for
     #[arg(long, value_enum, default_value = "otlp")]
@@ -39,6 +39,15 @@ enum PersonaName {
     Otlp,
     /// Google's Telemetry API.
     Google,
+}
+
+/// Reads `HOST:PORT`; a name may stand for the host.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let resolved = text.to_socket_addrs().map_err(|error| format!("{error}; wanted is HOST:PORT"))?;
+    let all: Vec<SocketAddr> = resolved.collect();
+    // Exporters that are given `localhost` try every address of it; those that are given 127.0.0.1 know only this one.
+    let first = all.iter().find(|address| address.is_ipv4()).or(all.first());
+    first.copied().ok_or_else(|| format!("no address is known for {text}"))
 }
 
 pub(super) fn collect(arguments: CollectArguments) -> Exit {
