@@ -62,7 +62,8 @@ impl Intake {
         if request.project.is_some() {
             walk.project = request.project;
         }
-        let judged_by_google = self.options.persona == Persona::Google || request.protocol.is_cloud_trace();
+        let google = self.options.persona == Persona::Google;
+        let judged_by_google = google || request.protocol.is_cloud_trace();
         let would_be_refused = judged_by_google
             .then(|| google::refusal_of(request.protocol, request.message, &request.payload, &walk))
             .flatten();
@@ -79,6 +80,7 @@ impl Intake {
             headers: request.headers,
             payload: request.payload,
             walk,
+            google,
             answer,
             would_be_refused,
         });

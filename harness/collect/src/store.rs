@@ -47,6 +47,7 @@ pub(crate) struct Arrival {
     pub(crate) headers: Arc<[Header]>,
     pub(crate) payload: Bytes,
     pub(crate) walk: Walk,
+    pub(crate) google: bool,
     pub(crate) answer: ExportAnswer,
     pub(crate) would_be_refused: Option<Refusal>,
 }
@@ -212,8 +213,8 @@ impl Store {
 
 impl Inner {
     fn add(&mut self, arrival: Arrival, max_memory: Option<u64>) -> Result<(), Refusal> {
-        let Arrival { source, protocol, message, time, headers, payload, walk, answer, would_be_refused } =
-            arrival;
+        let Arrival { source, protocol, message, time, headers, payload, walk, google, .. } = arrival;
+        let (answer, would_be_refused) = (arrival.answer, arrival.would_be_refused);
         self.counts.requests += 1;
         let memory = self.memory + payload.len() as u64;
         if max_memory.is_some_and(|max| memory > max) {
@@ -246,7 +247,9 @@ impl Inner {
                 }));
             }
         }
+        let carried = walk.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
         self.payloads.push(Arc::new(Payload {
+            carries: carried.collect(),
             bytes: payload,
             message,
             scopes: walk.scopes.into(),
@@ -256,6 +259,7 @@ impl Inner {
             headers,
             spans: walk.spans.len() as u32,
             project: walk.project,
+            google,
             answer,
             would_be_refused,
         }));

@@ -100,6 +100,7 @@ fn begun(connection: &Connection, head: &request::Parts) -> WireTap {
         path: secret::path_and_query(target).into_owned(),
         authority: authority(head),
         request_headers,
+        announced: None,
         status: None,
         response_headers: Vec::new(),
         trailers: Vec::new(),

@@ -117,7 +117,9 @@ fn read(file: &CaptureText) -> Result<Read, CaptureError> {
                 headers: one.headers.clone(),
                 bytes,
                 spans: spans.len() as u32,
+                carries: Vec::new(),
                 project: decoded.project,
+                google: false,
                 answer: one.answer.clone(),
                 would_be_refused: one.would_be_refused.clone(),
             });

@@ -43,7 +43,9 @@ pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], clo
     }
     for (number, event) in observation.process.iter_mut().enumerate() {
         event.time = match event.kind {
-            ProcessEventKind::Spawned | ProcessEventKind::Ready => START - 1000 * TICK + number as u64,
+            ProcessEventKind::Spawned | ProcessEventKind::Ready | ProcessEventKind::Listening { .. } => {
+                START - 1000 * TICK + number as u64
+            }
             _ => clock + 1000 * TICK + number as u64,
         };
     }
