@@ -202,8 +202,13 @@ fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
     facts.is_none_or(|facts| facts.propagation.is_empty() || facts.propagation.contains(&format))
 }
 
-/// The context that a service with these facts must follow.
+/// The context that a service with these facts must follow: what the front end announced to it, else what was sent.
 pub(super) fn received(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
+    tap.announced.or_else(|| sent(tap, facts))
+}
+
+/// The context in the caller's headers, of the formats that a service with these facts reads.
+pub(super) fn sent(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
     FORMATS.into_iter().filter(|&format| reads(facts, format)).find_map(|format| tap.context_in(format))
 }
 

@@ -47,8 +47,12 @@ impl Matching {
             .map(|tap| hop::received(tap, observation.settings.service(&tap.to.service)))
             .collect();
         for (at, tap) in observation.wire.iter().enumerate() {
+            if let Some(context) = tap.announced {
+                matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
+            }
+            let facts = observation.settings.service(&tap.to.service);
             // Where the callee does not read what was sent, the sender is still known from it.
-            let Some(context) = contexts[at].or_else(|| tap.context()) else { continue };
+            let Some(context) = hop::sent(tap, facts).or_else(|| tap.context()) else { continue };
             matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
             matching.sender[at] = forest.find(context.trace_id, context.span_id);
             if let Some(sender) = matching.sender[at] {
@@ -100,7 +104,9 @@ impl Matching {
         type Key<'k> = (&'k str, TraceId, SpanId);
         let mut exchanges: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
         for (at, tap) in observation.wire.iter().enumerate() {
-            if let Some(context) = contexts[at] {
+            // Whoever passes over the front end's span still continues the call.
+            let passed = tap.announced.and_then(|_| tap.context());
+            for context in contexts[at].into_iter().chain(passed) {
                 let key = (&*tap.to.service, context.trace_id, context.span_id);
                 exchanges.entry(key).or_default().push(at);
             }
@@ -119,11 +125,11 @@ impl Matching {
             let taken = taken.entry(key).or_default();
             // A call that the service did not answer may have no span; prefer those that it did.
             match hops.get(*taken) {
-                Some(&hop) => {
+                Some(&hop) if self.server[hop].is_none() => {
                     *taken += 1;
                     self.link(hop, at);
                 }
-                None => open.push((at, hops.last().copied())),
+                _ => open.push((at, hops.last().copied())),
             }
         }
         open

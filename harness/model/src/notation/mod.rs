@@ -54,6 +54,7 @@
 //! | `time=reversed` | ends before it starts; `zero`, `no-start`, `no-end`, `outside-run` (needs `timed` in settings) |
 //! | `starts-before-parent`, `ends-after-parent` | in one instance; by default children lie inside parents |
 //! | `ends-before-stream` | ended well before the last data frame but one passed the tap (which needs `frames=2` or more) |
+//! | `copy` | a span that was exported again: the same as the first one with its id, times included |
 //! | `during=S1` | a root that lies, in time, inside a span of another tree (captures: suspected splits) |
 //! | `via=cloud-trace-grpc` | the protocol that carried it; then `service.name` is a label of the span |
 //! | `export=2` | the export request that carried it; by default the first of its service; `none` |
@@ -156,7 +157,7 @@
 //! Ids and times are not written. Reading gives every trace and span the id of its number ([`canonical_ids`]), and times of
 //! one tick a millisecond in which children lie inside parents and siblings follow one another, except where a line says
 //! otherwise ([`lay_out`]). Requests follow one another, a tree whose parent never arrived lies in the first of its trace, and
-//! log lines fall into the first request.
+//! log lines fall into the first exchange of their service, else into the first request.
 
 mod diff;
 mod error;
