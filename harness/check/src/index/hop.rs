@@ -100,8 +100,9 @@ impl<'i> Hop<'i> {
         reads(self.callee(), format)
     }
 
-    /// The context that the called service must follow, of the formats it is configured to read: a valid
-    /// `traceparent` wins (Cloud Trace, page "Trace context").
+    /// The context that the called service must follow: the one that the platform's front end announced in place of the
+    /// caller's, else of the formats it is configured to read a valid `traceparent`, which wins (Cloud Trace, page "Trace
+    /// context").
     pub fn context(self) -> Option<TraceContext> {
         received(self.tap(), self.callee())
     }

@@ -109,7 +109,8 @@ impl<'i> Bits<'i> {
         let exported = index.nodes().filter_map(|node| Some((node.service()?, node.trace_id)));
         let mut received = HashMap::new();
         for hop in index.hops() {
-            for context in [hop.context(), hop.tap().context()].into_iter().flatten() {
+            // Where it reads no header that came, its logger may.
+            if let Some(context) = hop.context().or_else(|| hop.tap().context()) {
                 let bit = received.entry((hop.to(), context.trace_id)).or_insert(false);
                 *bit |= context.sampled == Some(true);
             }
