@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
-use spanwise_model::{
-    Evidence, Export, ExportAnswer, Level, ProcessEvent, ProcessEventKind, Source, SpanId, TraceId,
-};
+use spanwise_model::{Evidence, Export, ExportAnswer, Level, ProcessEvent, ProcessEventKind, Source};
 
 use super::{Carried, reach_calls_of, spans};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
@@ -78,7 +76,7 @@ const PATIENCE: u64 = 10_000_000_000;
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let carried = Carried::of(index);
     // By instance and code: spans and requests.
-    let mut given_up: IndexMap<(Option<&Source>, &str), (HashSet<(TraceId, SpanId)>, i64)> = IndexMap::new();
+    let mut given_up: IndexMap<(Option<&Source>, &str), (HashSet<_>, i64)> = IndexMap::new();
     for export in &index.observation.exports {
         let ExportAnswer::Refused(refusal) = &export.answer else { continue };
         if !RETRYABLE.contains(&&*refusal.code) || export.spans == 0 {

@@ -90,7 +90,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 }
 
 fn is_valid(severity: &Value) -> bool {
-    let is_number = |number: u64| number % 100 == 0 && number / 100 < NAMES.len() as u64;
+    let is_number = |number: u64| number.is_multiple_of(100) && number / 100 < NAMES.len() as u64;
     match severity {
         Value::String(text) => {
             let is_name = NAMES.iter().any(|name| text.trim().eq_ignore_ascii_case(name));
