@@ -13,6 +13,8 @@ mod findings;
 mod fold;
 mod group;
 pub mod index;
+mod log_lines;
+mod lost;
 mod outcome;
 mod profile;
 pub mod registry;

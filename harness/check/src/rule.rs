@@ -53,6 +53,10 @@ pub enum Family {
     Time,
     /// Did every span get out?
     Export,
+    /// Does the log line find its trace?
+    Logs,
+    /// Would it run on Cloud Run?
+    Platform,
     /// Did the service answer what the suite expects?
     Expectation,
 }
@@ -92,6 +96,8 @@ impl Family {
             Family::Status => "status",
             Family::Time => "time",
             Family::Export => "export",
+            Family::Logs => "logs",
+            Family::Platform => "platform",
             Family::Expectation => "expectation",
         }
     }
@@ -105,6 +111,8 @@ impl Family {
             Family::Status => "Do errors look like errors?",
             Family::Time => "Can these times be?",
             Family::Export => "Did every span get out?",
+            Family::Logs => "Does the log line find its trace?",
+            Family::Platform => "Would it run on Cloud Run?",
             Family::Expectation => "Did the service answer what the suite expects?",
         }
     }

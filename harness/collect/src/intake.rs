@@ -58,7 +58,8 @@ impl Intake {
         if request.project.is_some() {
             walk.project = request.project;
         }
-        let judged_by_google = self.options.persona == Persona::Google || request.protocol.is_cloud_trace();
+        let google = self.options.persona == Persona::Google;
+        let judged_by_google = google || request.protocol.is_cloud_trace();
         let would_be_refused = judged_by_google
             .then(|| google::refusal_of(request.protocol, request.message, &request.payload, &walk))
             .flatten();
@@ -76,6 +77,7 @@ impl Intake {
             payload: Some(request.payload),
             unreadable: None,
             walk,
+            google,
             answer,
             would_be_refused,
         });
@@ -107,6 +109,7 @@ impl Intake {
             payload: None,
             unreadable,
             walk: Walk::default(),
+            google: self.options.persona == Persona::Google,
             answer: ExportAnswer::Refused(refusal),
             would_be_refused: None,
         });

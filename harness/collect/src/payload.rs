@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use spanwise_decode::walk::{ScopePlace, walk};
 use spanwise_decode::{Carrier, Message, decode_carrier, defect_within};
-use spanwise_model::{Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Source};
+use spanwise_model::{
+    Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Source, SpanId, TraceId,
+};
 
 use crate::Place;
 
@@ -23,7 +25,11 @@ pub(crate) struct Payload {
     pub(crate) time: u64,
     pub(crate) headers: Arc<[Header]>,
     pub(crate) spans: u32,
+    /// The spans of a refused request.
+    pub(crate) carries: Box<[(TraceId, SpanId)]>,
     pub(crate) project: Option<String>,
+    /// Whether the listener stands for Google's endpoint.
+    pub(crate) google: bool,
     pub(crate) answer: ExportAnswer,
     pub(crate) would_be_refused: Option<Refusal>,
 }
@@ -75,7 +81,9 @@ impl Payload {
             headers: self.headers.to_vec(),
             bytes: self.bytes().len() as u64,
             spans: self.spans,
+            carries: self.carries.to_vec(),
             project: self.project.clone(),
+            google: self.google,
             answer: self.answer.clone(),
             would_be_refused: self.would_be_refused.clone(),
         }

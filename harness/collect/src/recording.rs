@@ -37,6 +37,9 @@ pub struct Recorded {
     pub spans: u32,
     /// Request headers, secrets replaced.
     pub headers: Vec<Header>,
+    /// Whether it went to Google: see [`Export::google`].
+    #[serde(default)]
+    pub google: bool,
     /// What was answered.
     pub answer: ExportAnswer,
     /// Why Google's endpoint would have refused it.
@@ -60,6 +63,7 @@ impl Recorded {
             time: payload.time,
             spans: payload.spans,
             headers: payload.headers.to_vec(),
+            google: payload.google,
             answer: payload.answer.clone(),
             would_be_refused: payload.would_be_refused.clone(),
             unreadable: payload.unreadable.clone(),
@@ -73,7 +77,11 @@ impl Recorded {
         let decode = |bytes: &Bytes| decode_payload(self.protocol, message, bytes);
         let mut decoded = self.payload.as_ref().map(decode).unwrap_or_default();
         let project = self.project.or(decoded.project.take());
+        let refused = self.answer != ExportAnswer::Accepted;
+        let carried = decoded.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
         let export = Export {
+            carries: carried.collect(),
+            google: self.google,
             source: self.source.clone(),
             protocol: self.protocol,
             time: self.time,

@@ -50,6 +50,7 @@ pub(crate) struct Arrival {
     /// Why there is no payload, where the body could not be unpacked.
     pub(crate) unreadable: Option<String>,
     pub(crate) walk: Walk,
+    pub(crate) google: bool,
     pub(crate) answer: ExportAnswer,
     pub(crate) would_be_refused: Option<Refusal>,
 }
@@ -252,7 +253,10 @@ impl Inner {
         }
         let own = |defect| Defect { source: source.clone(), export: Some(index), ..defect };
         self.defects.extend(defects.into_iter().map(own));
+        let refused = arrival.answer != ExportAnswer::Accepted;
+        let carried = walk.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
         self.payloads.push(Arc::new(Payload {
+            carries: carried.collect(),
             bytes: payload,
             unreadable,
             message,
@@ -263,6 +267,7 @@ impl Inner {
             headers,
             spans,
             project: walk.project,
+            google: arrival.google,
             answer: arrival.answer,
             would_be_refused: arrival.would_be_refused,
         }));

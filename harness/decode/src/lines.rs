@@ -96,7 +96,9 @@ fn line(index: usize, number: usize, protocol: Protocol, message: Message, json:
         headers: Vec::new(),
         bytes: json.len() as u64,
         spans: decoded.spans.len() as u32,
+        carries: Vec::new(),
         project: decoded.project,
+        google: false,
         answer: ExportAnswer::Accepted,
         would_be_refused: None,
     };

@@ -105,6 +105,7 @@ fn begun(connection: &Connection, head: &request::Parts) -> WireTap {
         path: secret::path_and_query(target).into_owned(),
         authority: secret::authority(&authority(head)).into_owned(),
         request_headers,
+        announced: None,
         status: None,
         response_headers: Vec::new(),
         trailers: Vec::new(),

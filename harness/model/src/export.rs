@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Header, Source};
+use crate::{Header, Source, SpanId, TraceId};
 
 /// One export request, without its payload (the bytes stay in the collector's store and in the recording).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +19,12 @@ pub struct Export {
     pub bytes: u64,
     /// Spans in the payload, as far as it could be walked.
     pub spans: u32,
+    /// Which spans a refused request carried, which its sender still has to deliver; empty for one that was accepted.
+    pub carries: Vec<(TraceId, SpanId)>,
     /// The project the payload names (`projects/P`), in Cloud Trace requests alone.
     pub project: Option<String>,
+    /// Whether the endpoint stands for one of Google's: there a request needs credentials and the right project.
+    pub google: bool,
     /// What the mock answered.
     pub answer: ExportAnswer,
     /// Why Google's endpoint would have refused it: of Cloud Trace requests always, of OTLP ones where the listener has the

@@ -25,6 +25,7 @@ pub mod secret;
 mod settings;
 mod source;
 mod span;
+mod token;
 mod value;
 mod wire;
 
@@ -45,5 +46,6 @@ pub use source::Source;
 pub use span::{
     Event, IdField, IdProblem, Link, MalformedId, Resource, Scope, Span, SpanKind, Status, StatusCode,
 };
+pub use token::{Jwt, Token};
 pub use value::Value;
 pub use wire::{End, Header, HttpVersion, Stamps, WireTap};

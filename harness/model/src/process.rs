@@ -1,5 +1,7 @@
 //! What happened to a service process.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Source;
@@ -23,6 +25,17 @@ pub enum ProcessEventKind {
     Spawned,
     /// It was ready to serve.
     Ready,
+    /// It was seen to listen; one event a socket.
+    Listening {
+        /// The address it bound: `0.0.0.0` or `[::]` where it serves all interfaces.
+        address: SocketAddr,
+        /// Whether its port is the one that the environment variable `PORT` told it.
+        on_port: bool,
+    },
+    /// It got no processor any more, as an instance without a request does.
+    Frozen,
+    /// It got the processor back.
+    Thawed,
     /// It was sent SIGTERM.
     Terminated,
     /// The grace period passed and it was killed.

@@ -64,6 +64,10 @@ pub struct ServiceFacts {
     pub untraced: Vec<String>,
     /// Whether the service declares that it sets `http.route`.
     pub declares_route: bool,
+    /// Whether it is private: a call needs an ID token.
+    pub auth_required: bool,
+    /// The audiences that an ID token for it may name: its URLs, and custom ones. Empty where they are not known.
+    pub audiences: Vec<String>,
 }
 
 /// What a service serves.

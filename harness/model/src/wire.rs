@@ -23,6 +23,9 @@ pub struct WireTap {
     pub authority: String,
     /// Request headers in the order received, duplicates kept, secrets replaced.
     pub request_headers: Vec<Header>,
+    /// The context that the platform's front end announced to the service in place of the caller's: that of a span of its
+    /// own. `None` where the headers went through as they were.
+    pub announced: Option<TraceContext>,
     /// HTTP status of the answer; `None` when none came.
     pub status: Option<u16>,
     /// Response headers in the order received, secrets replaced.

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use spanwise_model::{ExportAnswer, Header, Observation, RequestResult, Resource, Scope, Span, Value};
+use spanwise_model::{
+    ExportAnswer, Header, Observation, ProcessEventKind, RequestResult, Resource, Scope, Span, Value,
+};
 
 /// Attributes of spans, events and resources by key; a key that ends in `.` stands for all that begin with it.
 /// The first that fits counts.
@@ -119,6 +121,9 @@ enum Kind {
 /// Exports up to this size are all alike; beyond it the size is what `batch-too-large` speaks of.
 const LARGEST_BATCH: u64 = 16 << 20;
 
+/// The port of Cloud Run if nothing is said of it.
+const PORT: u16 = 8080;
+
 /// Scrubs a whole observation.
 pub(crate) fn scrub(observation: &mut Observation) {
     // Ids in words; that a deadline passed stays.
@@ -146,6 +151,12 @@ pub(crate) fn scrub(observation: &mut Observation) {
     }
     for record in &mut observation.logs {
         record.line = without_times(&without_ports(&record.line));
+    }
+    for event in &mut observation.process {
+        // The harness picks the port that it tells; one that the service has by itself stays.
+        if let ProcessEventKind::Listening { address, on_port: true } = &mut event.kind {
+            address.set_port(PORT);
+        }
     }
     for export in &mut observation.exports {
         scrub_headers(&mut export.headers, "<authority>");

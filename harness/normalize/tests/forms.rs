@@ -88,6 +88,14 @@ logs:
 }
 
 #[test]
+fn the_port_that_the_harness_picked_is_scrubbed() {
+    check(
+        "process:\n  api listening 127.0.0.1:20123\n  api listening 127.0.0.1:5000 other-port\n",
+        "process:\n  api listening 127.0.0.1:8080\n  api listening 127.0.0.1:5000 other-port\n",
+    );
+}
+
+#[test]
 fn why_no_answer_came_is_scrubbed_where_the_machine_says_it() {
     check(
         "driver CLIENT \"GET /x\" result=\"connect error: os error 111\" to=api\n",

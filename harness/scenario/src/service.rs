@@ -82,6 +82,8 @@ impl Service<'_> {
             flushes_on_sigterm: self.file.flushes_on_sigterm,
             untraced: self.file.untraced.clone(),
             declares_route: self.file.sets_http_route,
+            auth_required: false,
+            audiences: Vec::new(),
         };
         ServiceStart {
             name: self.name.to_owned(),

@@ -128,7 +128,17 @@ mod tests {
     #[test]
     fn every_family_of_today_can_take_another_rule() {
         let root = crate::tree::root();
-        for family in ["linkage", "propagation", "labels", "status", "time", "export", "expectation"] {
+        for family in [
+            "linkage",
+            "propagation",
+            "labels",
+            "status",
+            "time",
+            "export",
+            "logs",
+            "platform",
+            "expectation",
+        ] {
             let listed =
                 fs::read_to_string(root.join(RULES).join(family).join("mod.rs")).expect("the family's list");
             assert!(register(&listed, "x_y").is_some(), "{family}");

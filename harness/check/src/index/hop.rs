@@ -100,8 +100,9 @@ impl<'i> Hop<'i> {
         reads(self.callee(), format)
     }
 
-    /// The context that the called service must follow, of the formats it is configured to read: a valid
-    /// `traceparent` wins (Cloud Trace, page "Trace context").
+    /// The context that the called service must follow: the one that the platform's front end announced in place of the
+    /// caller's, else of the formats it is configured to read a valid `traceparent`, which wins (Cloud Trace, page "Trace
+    /// context").
     pub fn context(self) -> Option<TraceContext> {
         received(self.tap(), self.callee())
     }
@@ -207,8 +208,13 @@ fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
     facts.is_none_or(|facts| facts.propagation.is_empty() || facts.propagation.contains(&format))
 }
 
-/// The context that a service with these facts must follow.
+/// The context that a service with these facts must follow: what the front end announced to it, else what was sent.
 pub(super) fn received(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
+    tap.announced.or_else(|| sent(tap, facts))
+}
+
+/// The context in the caller's headers, of the formats that a service with these facts reads.
+pub(super) fn sent(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
     FORMATS.into_iter().filter(|&format| reads(facts, format)).find_map(|format| tap.context_in(format))
 }
 

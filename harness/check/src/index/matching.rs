@@ -47,8 +47,12 @@ impl Matching {
             .map(|tap| hop::received(tap, observation.settings.service(&tap.to.service)))
             .collect();
         for (at, tap) in observation.wire.iter().enumerate() {
+            if let Some(context) = tap.announced {
+                matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
+            }
+            let facts = observation.settings.service(&tap.to.service);
             // Where the callee does not read what was sent, the sender is still known from it.
-            let Some(context) = contexts[at].or_else(|| tap.context()) else { continue };
+            let Some(context) = hop::sent(tap, facts).or_else(|| tap.context()) else { continue };
             matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
             matching.sender[at] = forest.find(context.trace_id, context.span_id);
             if let Some(sender) = matching.sender[at] {
@@ -100,7 +104,9 @@ impl Matching {
         type Key<'k> = (&'k str, TraceId, SpanId);
         let mut waiting: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
         for (at, tap) in observation.wire.iter().enumerate() {
-            if let Some(context) = contexts[at] {
+            // Whoever passes over the front end's span still continues the call.
+            let passed = tap.announced.and_then(|_| tap.context());
+            for context in contexts[at].into_iter().chain(passed) {
                 let key = (&*tap.to.service, context.trace_id, context.span_id);
                 waiting.entry(key).or_default().push(at);
             }
@@ -118,7 +124,8 @@ impl Matching {
                 let may_be = |&hop: &usize| {
                     let (tap, span) = (&observation.wire[hop], &observation.spans[at]);
                     let is_answered = tap.status.is_some() && !tap.answered_by_front;
-                    (!fitting || (same_path(tap, span) && same_time(tap, span))) && (!answered || is_answered)
+                    let is_free = self.server[hop].is_none();
+                    is_free && (!fitting || (same_path(tap, span) && same_time(tap, span))) && (!answered || is_answered)
                 };
                 let place = hops.iter().take(TRIES).position(may_be);
                 if let Some(place) = place {

@@ -6,6 +6,8 @@ mod expectation;
 mod export;
 mod labels;
 mod linkage;
+mod logs;
+mod platform;
 mod propagation;
 mod status;
 mod time;
@@ -13,5 +15,14 @@ mod time;
 use crate::Rule;
 
 /// The families in the order of the catalogue.
-pub(crate) static FAMILIES: &[&[&Rule]] =
-    &[linkage::ALL, propagation::ALL, labels::ALL, status::ALL, time::ALL, export::ALL, expectation::ALL];
+pub(crate) static FAMILIES: &[&[&Rule]] = &[
+    linkage::ALL,
+    propagation::ALL,
+    labels::ALL,
+    status::ALL,
+    time::ALL,
+    export::ALL,
+    logs::ALL,
+    platform::ALL,
+    expectation::ALL,
+];

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use spanwise_check::{Engine, Index, Profile};
 use spanwise_model::{
-    Defect, DefectKind, End, Evidence, Header, HttpVersion, Observation, Request, RequestResult, Resource,
-    Source, Span, SpanId, SpanKind, Stamps, TraceContext, TraceId, Verdict, WireTap,
+    Defect, DefectKind, End, Evidence, Header, HttpVersion, LogRecord, Observation, ProcessEvent,
+    ProcessEventKind, Request, RequestResult, Resource, Source, Span, SpanId, SpanKind, Stamps, Stream,
+    TraceContext, TraceId, Verdict, WireTap,
 };
 
 const KINDS: [SpanKind; 6] = [
@@ -73,8 +74,8 @@ fn header() -> impl Strategy<Value = Header> {
 }
 
 fn tap() -> impl Strategy<Value = WireTap> {
-    (any::<[u8; 5]>(), proptest::collection::vec(header(), 0..4), any::<[u16; 2]>()).prop_map(
-        |([from, to, tls, status, front], request_headers, [begun, length])| WireTap {
+    (any::<[u8; 6]>(), proptest::collection::vec(header(), 0..4), any::<[u16; 2]>()).prop_map(
+        |([from, to, tls, status, front, announced], request_headers, [begun, length])| WireTap {
             from: source(from),
             to: source(to).unwrap_or_else(Source::driver),
             tls: tls % 2 == 0,
@@ -83,6 +84,11 @@ fn tap() -> impl Strategy<Value = WireTap> {
             path: "/a.B/C".to_owned(),
             authority: "a".to_owned(),
             request_headers,
+            announced: (announced % 4 == 0).then(|| TraceContext {
+                trace_id: trace(1),
+                span_id: SpanId::from_u64(u64::from(announced % 12)),
+                sampled: Some(announced % 8 == 0),
+            }),
             status: [None, Some(200), Some(503)][usize::from(status % 3)],
             response_headers: Vec::new(),
             trailers: Vec::new(),
@@ -116,15 +122,52 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
+fn log() -> impl Strategy<Value = LogRecord> {
+    let fields = (any::<u8>(), 0..12_u64, any::<bool>(), "[A-Z]{0,4}");
+    let object = fields.prop_map(|(t, span, sampled, severity)| {
+        format!(
+            r#"{{"severity":"{severity}","logging.googleapis.com/trace":"projects/p/traces/{}","logging.googleapis.com/spanId":"{span:016x}","logging.googleapis.com/trace_sampled":{sampled}}}"#,
+            trace(t)
+        )
+    });
+    let line = prop_oneof![object, ".{0,40}", Just("{\"logging.googleapis.com/trace\":5}".to_owned())];
+    (any::<u8>(), any::<u16>(), line).prop_map(|(from, time, line)| LogRecord {
+        source: source(from).unwrap_or_else(Source::driver),
+        stream: Stream::Stdout,
+        time: u64::from(time),
+        line,
+    })
+}
+
+fn event() -> impl Strategy<Value = ProcessEvent> {
+    let kinds = vec![
+        ProcessEventKind::Spawned,
+        ProcessEventKind::Listening { address: ([127, 0, 0, 1], 8080).into(), on_port: true },
+        ProcessEventKind::Frozen,
+        ProcessEventKind::Thawed,
+        ProcessEventKind::Terminated,
+        ProcessEventKind::Killed,
+        ProcessEventKind::Exited { code: Some(0), signal: None },
+    ];
+    (any::<u8>(), any::<u32>(), proptest::sample::select(kinds)).prop_map(|(from, time, kind)| ProcessEvent {
+        source: source(from).unwrap_or_else(Source::driver),
+        time: u64::from(time),
+        kind,
+    })
+}
+
 fn observation() -> impl Strategy<Value = Observation> {
     let spans = proptest::collection::vec(span(), 0..40);
     let wire = proptest::collection::vec(tap(), 0..12);
     let requests = proptest::collection::vec(request(), 0..4);
-    (spans, wire, requests).prop_map(|(spans, wire, requests)| Observation {
+    let written = (proptest::collection::vec(log(), 0..6), proptest::collection::vec(event(), 0..8));
+    (spans, wire, requests, written).prop_map(|(spans, wire, requests, (logs, process))| Observation {
         name: "suite/case".to_owned(),
         spans,
         wire,
         requests,
+        logs,
+        process,
         recorded: Evidence::ALL.to_vec(),
         ..Observation::default()
     })

@@ -157,6 +157,7 @@ fn record(fields: Vec<(Vec<u8>, Vec<u8>, u8)>, refused: &Refused) {
         path,
         authority,
         request_headers,
+        announced: None,
         status: None,
         response_headers: Vec::new(),
         trailers: Vec::new(),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::implied::{Code, Named, code_of, named};
-use crate::{GrpcCode, Observation, Source, Span, SpanId, SpanKind, WireTap};
+use crate::{GrpcCode, Observation, Source, Span, SpanId, SpanKind, TraceContext, WireTap};
 
 /// An exchange as its spans imply it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,10 @@ impl Hops {
 
     /// The SERVER span that an exchange made, and the span whose id it carried.
     pub(super) fn ends(&self, tap: &WireTap) -> (Option<usize>, Option<usize>) {
-        match tap.context() {
-            None => (None, None),
-            Some(context) => (
-                self.by_parent.get(&(context.span_id, tap.to.clone())).copied(),
-                self.by_id.get(&context.span_id).copied(),
-            ),
-        }
+        let server = |context: TraceContext| self.by_parent.get(&(context.span_id, tap.to.clone())).copied();
+        let sent = tap.context();
+        let client = sent.and_then(|context| self.by_id.get(&context.span_id).copied());
+        (tap.announced.and_then(server).or_else(|| sent.and_then(server)), client)
     }
 
     /// What an exchange was, by its SERVER span, else its CLIENT span, else the first SERVER span of the called service.

@@ -88,12 +88,20 @@ fn visit(observation: &mut Observation, known: &HashSet<SpanId>, renamer: &mut R
         }
     }
     for tap in &mut observation.wire {
+        if let Some(context) = &mut tap.announced {
+            renamer.trace(&mut context.trace_id);
+            renamer.span(&mut context.span_id);
+        }
         let headers =
             tap.request_headers.iter_mut().chain(&mut tap.response_headers).chain(&mut tap.trailers);
         headers.for_each(|header| renamer.text(&mut header.value, known));
     }
     for export in &mut observation.exports {
         export.headers.iter_mut().for_each(|header| renamer.text(&mut header.value, known));
+        for (trace, span) in &mut export.carries {
+            renamer.trace(trace);
+            renamer.span(span);
+        }
     }
     observation.logs.iter_mut().for_each(|record| renamer.text(&mut record.line, known));
     for defect in &mut observation.defects {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::forest::Forest;
 use super::stamps;
-use super::times::{Relation, same_instance};
+use super::times::{Relation, firsts, same_instance};
 use crate::{Observation, Span, SpanId, TraceId};
 
 /// Where laid out times begin: a date that no clock of a run shows, in nanoseconds since the Unix epoch.
@@ -27,6 +27,12 @@ pub fn lay_out(observation: &mut Observation, relations: &[Relation], timed: boo
     }
     exceptions(&mut observation.spans, relations, &forest);
     stamps::lay_out(observation, relations, clock);
+    for (at, first) in firsts(&observation.spans).into_iter().enumerate() {
+        if let Some(first) = first.filter(|_| relations[at].copy) {
+            let spans = &mut observation.spans;
+            (spans[at].start, spans[at].end) = (spans[first].start, spans[first].end);
+        }
+    }
     displace(&mut observation.spans, relations);
     for span in &mut observation.spans {
         let step = span.end.saturating_sub(span.start) / (span.events.len() as u64 + 1);

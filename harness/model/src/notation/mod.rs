@@ -54,6 +54,7 @@
 //! | `time=reversed` | ends before it starts; `zero`, `no-start`, `no-end`, `outside-run` (needs `timed` in settings) |
 //! | `starts-before-parent`, `ends-after-parent` | in one instance; by default children lie inside parents |
 //! | `ends-before-stream` | ended well before the last data frame but one passed the tap (which needs `frames=2` or more) |
+//! | `copy` | a span that was exported again: the same as the first one with its id, times included |
 //! | `during=S1` | a root that lies, in time, inside a span of another tree (captures: suspected splits) |
 //! | `via=cloud-trace-grpc` | the protocol that carried it; then `service.name` is a label of the span |
 //! | `export=2` | the export request that carried it; by default the first of its service; `none` |
@@ -93,14 +94,16 @@
 //!   api-service stderr: thread 'main' panicked
 //! export:
 //!   api-service otlp-grpc project="p" would-be-refused INVALID_ARGUMENT "too large" bytes=20000000 authorization: "<bearer>"
-//!   api-service cloud-trace-grpc refused UNAVAILABLE spans=3
+//!   api-service cloud-trace-grpc refused UNAVAILABLE spans=3 carries=T1/S2,T1/P1 google
 //! process:
 //!   api-service spawned
+//!   api-service listening 0.0.0.0:8080
 //!   api-service exited 1
 //! settings:
 //!   project="demo-project" sampling=parent-based platform=cloud-run deadline-passed timed
 //!   axis channel-in="secure"
 //!   service api-service http propagation=gcp_trace,tracecontext baggage flushes-on-sigterm declares-route untraced="/healthz"
+//!   service backend-service grpc private audience="https://backend.example"
 //! defects:
 //!   field api-service export=1 at=T1/S1 place="spans[0].kind" "99 is no span kind"
 //! ```
@@ -112,6 +115,13 @@
 //! `grpc-status`. Else: `"GET /x"`, `404`, `UNAVAILABLE`, `status=200` (beside a gRPC code), `no-answer`, `by-front`,
 //! `trailers-only`, `without-trailers`, `reset`, `reset=8`, `canceled`, `open`, `frames=3`, `authority="…"`,
 //! `!content-type`, `!grpc-status`. Headers behind `response` and `trailers` are those of the answer.
+//!
+//! `announced=T1/P1;o=1` is the context that the platform's front end gave the service in place of the caller's.
+//!
+//! **export**: `carries=T1/S2,T1/P1` are the spans of a refused request, `google` says that the endpoint stands for Google's.
+//!
+//! **process**: `spawned`, `ready`, `listening ADDRESS` (`other-port`: not that of `PORT`), `frozen`, `thawed`, `terminated`,
+//! `killed`, `exited`, `exited 1`, `exited signal 9`.
 //!
 //! **Ids in texts**: in header values and log lines `{T1}` and `{S1}` (or `{P1}`) are ids in hexadecimal digits, `{S1:d}`
 //! in decimal, `{T1:X}` and `{S1:X}` in upper case. `T1/S1;o=1` and `T1-S1-01` are short for right values of
@@ -148,7 +158,7 @@
 //! Ids and times are not written. Reading gives every trace and span the id of its number ([`canonical_ids`]), and times of
 //! one tick a millisecond in which children lie inside parents and siblings follow one another, except where a line says
 //! otherwise ([`lay_out`]). Requests follow one another, a tree whose parent never arrived lies in the first of its trace, and
-//! log lines fall into the first request.
+//! log lines fall into the first exchange of their service, else into the first request.
 
 mod diff;
 mod error;

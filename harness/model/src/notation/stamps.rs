@@ -7,7 +7,7 @@ use crate::{End, Observation, ProcessEventKind, Span, Stamps, WireTap};
 
 /// Gives wire taps, log lines, export requests and process events times that fit those of the spans, which end at `clock`.
 ///
-/// Log lines fall into the first request; services started before everything and ended after it.
+/// Log lines fall into the first exchange of their service, else into the first request; services started before everything and ended after it.
 pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], clock: u64) {
     let hops = Hops::of(observation);
     let mut wire = std::mem::take(&mut observation.wire);
@@ -38,14 +38,18 @@ pub(super) fn lay_out(observation: &mut Observation, relations: &[Relation], clo
     }
     observation.wire = wire;
     for (number, record) in observation.logs.iter_mut().enumerate() {
-        record.time = START + TICK + TICK / 2 + number as u64;
+        let served = observation.wire.iter().find(|tap| tap.to == record.source);
+        let begun = served.map_or(START + TICK + TICK / 2, |tap| tap.stamps.begun + STEP);
+        record.time = begun + number as u64;
     }
     for (number, export) in observation.exports.iter_mut().enumerate() {
         export.time = clock + TICK + number as u64;
     }
     for (number, event) in observation.process.iter_mut().enumerate() {
         event.time = match event.kind {
-            ProcessEventKind::Spawned | ProcessEventKind::Ready => START - 1000 * TICK + number as u64,
+            ProcessEventKind::Spawned | ProcessEventKind::Ready | ProcessEventKind::Listening { .. } => {
+                START - 1000 * TICK + number as u64
+            }
             _ => clock + 1000 * TICK + number as u64,
         };
     }

@@ -115,6 +115,37 @@ defects:
     );
 }
 
+#[test]
+fn what_a_platform_does() {
+    check(
+        r#"driver CLIENT "POST /greet" 200 id=S1
+  api SERVER "POST /greet" 200 id=S2
+  api SERVER "POST /greet" 200 id=S2 copy export=3
+wire:
+  driver -> api http/1.1 announced=T1/P1;o=1 traceparent: T1-S1-01
+  driver -> api http/1.1 announced=T2/P2
+export:
+  api otlp-grpc google
+  api otlp-grpc refused UNAVAILABLE spans=2 carries=T1/S2,T2/P3
+  api otlp-grpc
+process:
+  api spawned
+  api listening 0.0.0.0:8080
+  api listening [::1]:9090 other-port
+  api frozen
+  api thawed
+  api terminated
+  api killed
+settings:
+  service api http private audience="https://api.example" audience="custom"
+"#,
+    );
+    check_error(
+        "process:\n  api listening somewhere",
+        "line 2, column 17: expected an address: `0.0.0.0:8080`, `[::]:8080`, found `somewhere`",
+    );
+}
+
 #[track_caller]
 fn check_error(text: &str, expected: &str) {
     let error = parse(text).expect_err("no observation");

@@ -1,6 +1,6 @@
 //! Times as relations: what is out of the ordinary in them, which is all that the notation and the normal form keep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::forest::Forest;
 use super::stamps::streams;
@@ -23,6 +23,8 @@ pub struct Relation {
     pub ends_after_parent: bool,
     /// It ended before the front saw the last data frame but one of its answer.
     pub ends_before_stream: bool,
+    /// It is the same as the first span with its ids, times included: it was exported again.
+    pub copy: bool,
     /// The span of another tree that it lies in, where no wire was recorded that could tell.
     pub during: Option<SpanId>,
 }
@@ -34,6 +36,7 @@ impl Relation {
             "starts-before-parent" => self.starts_before_parent = true,
             "ends-after-parent" => self.ends_after_parent = true,
             "ends-before-stream" => self.ends_before_stream = true,
+            "copy" => self.copy = true,
             _ => return false,
         }
         true
@@ -67,6 +70,7 @@ impl Relation {
             (self.starts_before_parent, "starts-before-parent"),
             (self.ends_after_parent, "ends-after-parent"),
             (self.ends_before_stream, "ends-before-stream"),
+            (self.copy, "copy"),
         ];
         words.extend(flags.into_iter().filter(|(is, _)| *is).map(|(_, word)| word));
         words
@@ -102,11 +106,30 @@ pub fn relations(observation: &Observation, forest: &Forest) -> Vec<Relation> {
             relations[at].ends_after_parent = span.end > spans[parent].end;
         }
     }
+    for (at, first) in firsts(spans).into_iter().enumerate() {
+        let same_time = |first: usize| {
+            (spans[first].start, spans[first].end) == (spans[at].start, spans[at].end)
+                && relations[first].is_plain()
+        };
+        relations[at].copy = first.is_some_and(same_time);
+    }
     streams(observation, &mut relations);
     if !observation.recorded.contains(&Evidence::Wire) {
         hosts(spans, forest, &mut relations);
     }
     relations
+}
+
+/// For each span, the first one before it that has its ids and is the same but for times and labels.
+pub(super) fn firsts(spans: &[Span]) -> Vec<Option<usize>> {
+    let mut first = HashMap::new();
+    let mut firsts = Vec::with_capacity(spans.len());
+    for (at, span) in spans.iter().enumerate() {
+        let ids = (span.trace_id, span.span_id, span.parent_span_id);
+        let known = *first.entry((ids, span.kind, &*span.name, span.source.as_ref())).or_insert(at);
+        firsts.push((known != at).then_some(known));
+    }
+    firsts
 }
 
 /// Whether two spans were made by one instance, whose clock they share.

@@ -81,7 +81,7 @@ pub(super) fn tap() -> impl Strategy<Value = WireTap> {
         1 => Just(End::Open),
     ];
     let how = (any::<bool>(), any::<bool>(), select(vec!["POST /greet", "POST /a.B/C", "GET ", "GET /x y"]));
-    let headers = (vec(header(), 0..3), vec(header(), 0..2), vec(header(), 0..2));
+    let headers = (vec(header(), 0..3), vec(header(), 0..2), vec(header(), 0..2), of(context()));
     let answer = (of(select(vec![200u16, 503, 99, 1000])), any::<bool>(), end, 0..4u32, time());
     (of(source()), source(), how, text(), headers, answer).prop_map(
         |(from, to, how, authority, headers, answer)| {
@@ -95,6 +95,7 @@ pub(super) fn tap() -> impl Strategy<Value = WireTap> {
                 path: path.to_owned(),
                 authority,
                 request_headers: headers.0,
+                announced: headers.3,
                 status: answer.0,
                 response_headers: headers.1,
                 trailers: headers.2,
@@ -122,17 +123,36 @@ pub(super) fn refusal() -> impl Strategy<Value = Refusal> {
 pub(super) fn export() -> impl Strategy<Value = Export> {
     let answer = prop_oneof![Just(ExportAnswer::Accepted), refusal().prop_map(ExportAnswer::Refused)];
     let sizes = (select(vec![5u64, 1000, 20_000_000]), 0..4u32);
-    (of(source()), protocol(), time(), vec(header(), 0..2), sizes, of(text()), answer, of(refusal()))
-        .prop_map(|(source, protocol, time, headers, (bytes, spans), project, answer, would_be_refused)| {
-            Export { source, protocol, time, headers, bytes, spans, project, answer, would_be_refused }
-        })
+    let from = (of(source()), protocol(), time(), any::<bool>());
+    let content = (vec(header(), 0..2), sizes, vec((trace_id(), span_id()), 0..3), of(text()));
+    (from, content, answer, of(refusal())).prop_map(|(from, content, answer, would_be_refused)| Export {
+        source: from.0,
+        protocol: from.1,
+        time: from.2,
+        headers: content.0,
+        bytes: content.1.0,
+        spans: content.1.1,
+        carries: content.2,
+        project: content.3,
+        google: from.3,
+        answer,
+        would_be_refused,
+    })
 }
 
 pub(super) fn process() -> impl Strategy<Value = ProcessEvent> {
     let exited = |code, signal| ProcessEventKind::Exited { code, signal };
+    let listening = |address: &str, on_port| ProcessEventKind::Listening {
+        address: address.parse().expect("an address"),
+        on_port,
+    };
     let kinds = vec![
         ProcessEventKind::Spawned,
         ProcessEventKind::Ready,
+        listening("0.0.0.0:20123", true),
+        listening("[::1]:5000", false),
+        ProcessEventKind::Frozen,
+        ProcessEventKind::Thawed,
         ProcessEventKind::Terminated,
         ProcessEventKind::Killed,
         exited(Some(1), None),
@@ -177,9 +197,10 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
 
 pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
     let formats = vec(select(vec![ContextFormat::GcpTrace, ContextFormat::Tracecontext]), 0..3);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (select(vec!["api-service", "a b"]), formats, flags, vec(text(), 0..2)).prop_map(
-        |(name, propagation, flags, untraced)| ServiceFacts {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let texts = (vec(text(), 0..2), vec(text(), 0..2));
+    (select(vec!["api-service", "a b"]), formats, flags, texts).prop_map(
+        |(name, propagation, flags, (untraced, audiences))| ServiceFacts {
             name: name.to_owned(),
             protocol: if flags.0 { ServiceProtocol::Grpc } else { ServiceProtocol::Http },
             propagation,
@@ -187,6 +208,8 @@ pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
             flushes_on_sigterm: flags.2,
             untraced,
             declares_route: flags.3,
+            auth_required: flags.4,
+            audiences,
         },
     )
 }

@@ -1,8 +1,9 @@
 //! The endpoint refused spans, or Google's would have.
 
 use indexmap::IndexMap;
-use spanwise_model::{Evidence, ExportAnswer, Level, Refusal};
+use spanwise_model::{Evidence, Export, ExportAnswer, Level, Refusal};
 
+use super::{Carried, reach_calls_of};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -22,7 +23,8 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Every export request was accepted, and would have been by Google's endpoint where it is emulated: the mock keeps the spans and
-notes the refusal, so that they can still be looked at. One finding for each service and reason.
+notes the refusal, so that they can still be looked at. A refused request whose spans all came later lost nothing. One finding for
+each service and reason.
 
 ## Why it matters
 
@@ -65,11 +67,13 @@ export:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     type Key<'k> = (Option<&'k str>, bool, &'k str, &'k str);
+    let carried = Carried::of(index);
     let mut refused: IndexMap<Key<'_>, (i64, i64)> = IndexMap::new();
     for export in &index.observation.exports {
         findings.looked();
         let service = export.source.as_ref().map(|source| &*source.service);
         let refusal = match (&export.answer, &export.would_be_refused) {
+            (ExportAnswer::Refused(_), _) if all_came(&carried, export) => None,
             (ExportAnswer::Refused(refusal), _) => Some((true, refusal)),
             (ExportAnswer::Accepted, Some(refusal)) => Some((false, refusal)),
             (ExportAnswer::Accepted, None) => None,
@@ -82,14 +86,14 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     }
     for ((service, really, code, message), (requests, spans)) in refused {
         let who = if really { "The endpoint refused" } else { "Google's endpoint would have refused" };
-        let what = if spans == 1 { "1 span".to_owned() } else { format!("{spans} spans") };
+        let what = super::spans(usize::try_from(spans).unwrap_or_default());
         let why = if message.is_empty() { String::new() } else { format!(": {message}") };
         let text = format!("{who} {what} with {code}{why}.");
         let report = match service {
             Some(service) => findings.on_service(service, text),
             None => findings.on_whole(text),
         };
-        let mut report = report
+        let report = report
             .expected("accepted")
             .actual(code)
             .fact("code", code)
@@ -101,11 +105,11 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             report.explains_nothing();
             continue;
         }
-        // Spans that are lost are missing on both sides of every call of the service.
-        let touches =
-            |from: Option<&str>, to: &str| service.is_none() || from == service || Some(to) == service;
-        for hop in index.hops().filter(|hop| touches(hop.from(), hop.to())) {
-            report = report.reaches_hop(hop);
-        }
+        reach_calls_of(index, service, report);
     }
+}
+
+/// Whether a refusal cost nothing, because every span that the request carried came later.
+fn all_came(carried: &Carried, export: &Export) -> bool {
+    !export.carries.is_empty() && export.carries.iter().all(|span| carried.has_come(span))
 }

@@ -69,14 +69,16 @@ wire:
 const CALLER: &str = "its caller";
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let driver_sent = sent_by_driver(index);
+    let mut foreign = sent_by_driver(index);
+    // What the front end announces is a span of the platform, which no service exports.
+    foreign.extend(index.hops().filter_map(|hop| hop.tap().announced).map(|context| context.span_id));
     let callers: HashSet<usize> = index.called_from_outside().into_iter().map(Node::at).collect();
     // One parent that is missing is one finding, however many children it had.
     let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::new();
     let mut first: Vec<(Node<'_>, SpanId)> = Vec::new();
     for node in index.nodes() {
         let Some(parent) = node.parent_span_id.filter(|parent| parent.is_valid()) else { continue };
-        let outside = driver_sent.contains(&parent) || callers.contains(&node.at());
+        let outside = foreign.contains(&parent) || callers.contains(&node.at());
         // A parent of another trace is a finding of its own.
         if !node.misses_parent() || outside || index.find_in_any_trace(parent).is_some() {
             findings.looked();

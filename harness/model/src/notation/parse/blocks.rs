@@ -50,7 +50,9 @@ pub(super) fn read_export(line: &mut Line<'_>, names: &mut Names) -> Result<(Exp
         headers: Vec::new(),
         bytes: 1000,
         spans: 0,
+        carries: Vec::new(),
         project: None,
+        google: false,
         answer: ExportAnswer::Accepted,
         would_be_refused: None,
     };
@@ -62,6 +64,7 @@ pub(super) fn read_export(line: &mut Line<'_>, names: &mut Names) -> Result<(Exp
             Some(Item::Word(word)) if word == "refused" => {
                 export.answer = ExportAnswer::Refused(refusal(line)?);
             }
+            Some(Item::Word(word)) if word == "google" => export.google = true,
             Some(Item::Word(word)) if word == "would-be-refused" => {
                 export.would_be_refused = Some(refusal(line)?);
             }
@@ -70,13 +73,19 @@ pub(super) fn read_export(line: &mut Line<'_>, names: &mut Names) -> Result<(Exp
                 counted = true;
             }
             Some(Item::Key(key, _)) if key == "bytes" => export.bytes = number(line)?,
+            Some(Item::Key(key, _)) if key == "carries" => {
+                let place = line.place();
+                for span in line.word().split(',') {
+                    export.carries.push(names_of(span, place, names)?);
+                }
+            }
             Some(Item::Key(key, _)) if key == "project" => export.project = Some(line.quoted()?),
             Some(Item::Header(name)) => {
                 export.headers.push(Header { name, value: read_header_value(line, names)? });
             }
             Some(_) => {
                 let expected = "`refused CODE \"message\"`, `would-be-refused CODE \"message\"`, `spans=`, `bytes=`, \
-                                `project=` or a header `name: value`";
+                                `carries=`, `project=`, `google` or a header `name: value`";
                 return Err(place.expected(expected, ""));
             }
         }
@@ -100,7 +109,8 @@ fn refusal(line: &mut Line<'_>) -> Result<Refusal, NotationError> {
     Ok(Refusal { code, message })
 }
 
-/// Reads `api-service spawned`, `api-service exited 1`, `api-service exited signal 9`.
+/// Reads `api-service spawned`, `api-service listening 0.0.0.0:8080`, `api-service exited 1`,
+/// `api-service exited signal 9`.
 pub(super) fn read_process(line: &mut Line<'_>) -> Result<ProcessEvent, NotationError> {
     line.place();
     let source = known(line)?;
@@ -109,6 +119,9 @@ pub(super) fn read_process(line: &mut Line<'_>) -> Result<ProcessEvent, Notation
     let kind = match word.as_str() {
         "spawned" => ProcessEventKind::Spawned,
         "ready" => ProcessEventKind::Ready,
+        "listening" => read_listening(line)?,
+        "frozen" => ProcessEventKind::Frozen,
+        "thawed" => ProcessEventKind::Thawed,
         "terminated" => ProcessEventKind::Terminated,
         "killed" => ProcessEventKind::Killed,
         "exited" if line.is_done() => ProcessEventKind::Exited { code: None, signal: None },
@@ -119,9 +132,22 @@ pub(super) fn read_process(line: &mut Line<'_>) -> Result<ProcessEvent, Notation
                 false => ProcessEventKind::Exited { code: Some(number(line)?), signal: None },
             }
         }
-        _ => return Err(place.expected("`spawned`, `ready`, `terminated`, `killed` or `exited`", &word)),
+        _ => return Err(place.expected(PROCESS, &word)),
     };
     Ok(ProcessEvent { source, time: 0, kind })
+}
+
+const PROCESS: &str =
+    "`spawned`, `ready`, `listening ADDRESS`, `frozen`, `thawed`, `terminated`, `killed` or `exited`";
+
+/// Reads `0.0.0.0:8080`, with `other-port` behind it where `PORT` told another.
+fn read_listening(line: &mut Line<'_>) -> Result<ProcessEventKind, NotationError> {
+    let place = line.place();
+    let word = line.word();
+    let address =
+        word.parse().map_err(|_| place.expected("an address: `0.0.0.0:8080`, `[::]:8080`", &word))?;
+    line.place();
+    Ok(ProcessEventKind::Listening { address, on_port: !line.take("other-port") })
 }
 
 /// What the block `settings:` says beside [`crate::Settings`].
@@ -183,6 +209,8 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
         flushes_on_sigterm: false,
         untraced: Vec::new(),
         declares_route: false,
+        auth_required: false,
+        audiences: Vec::new(),
     };
     loop {
         let place = line.place();
@@ -194,6 +222,7 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
                 "baggage" => facts.baggage = true,
                 "flushes-on-sigterm" => facts.flushes_on_sigterm = true,
                 "declares-route" => facts.declares_route = true,
+                "private" => facts.auth_required = true,
                 _ => return Err(place.expected(SERVICE, &word)),
             },
             Some(Item::Key(key, _)) if key == "propagation" => {
@@ -206,13 +235,14 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
                 }
             }
             Some(Item::Key(key, _)) if key == "untraced" => facts.untraced.push(line.quoted()?),
+            Some(Item::Key(key, _)) if key == "audience" => facts.audiences.push(line.quoted()?),
             Some(_) => return Err(place.expected(SERVICE, "")),
         }
     }
 }
 
-const SERVICE: &str = "`http`, `grpc`, `propagation=…`, `baggage`, `flushes-on-sigterm`, `declares-route` or \
-                       `untraced=\"…\"`";
+const SERVICE: &str = "`http`, `grpc`, `propagation=…`, `baggage`, `flushes-on-sigterm`, `declares-route`, \
+                       `private`, `audience=\"…\"` or `untraced=\"…\"`";
 
 /// Reads `span api-service export=1 at=T1/S1 place="…" "detail"`.
 pub(super) fn read_defect(line: &mut Line<'_>, names: &mut Names) -> Result<Defect, NotationError> {

@@ -107,7 +107,11 @@ pub(super) fn read_request(
 }
 
 /// `T1/S1;o=1`; without `;o=` nothing is said of sampling.
-fn read_context(word: &str, place: Place, names: &mut Names) -> Result<TraceContext, NotationError> {
+pub(super) fn read_context(
+    word: &str,
+    place: Place,
+    names: &mut Names,
+) -> Result<TraceContext, NotationError> {
     let (ids, sampled) = match word.split_once(";o=") {
         Some((ids, "1")) => (ids, Some(true)),
         Some((ids, "0")) => (ids, Some(false)),

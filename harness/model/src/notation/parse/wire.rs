@@ -7,6 +7,7 @@ use crate::notation::line::{Item, Line};
 use crate::{End, Header, HttpVersion, Span, Stamps, WireTap};
 
 use super::names::Names;
+use super::request::read_context;
 use super::words::{number, read_code, read_source};
 
 /// A wire line as read.
@@ -55,6 +56,7 @@ pub(super) fn read_tap(line: &mut Line<'_>, names: &mut Names) -> Result<TapDraf
         method: String::new(),
         path: String::new(),
         request_headers: Vec::new(),
+        announced: None,
         status: None,
         response_headers: Vec::new(),
         trailers: Vec::new(),
@@ -76,6 +78,8 @@ pub(super) fn read_tap(line: &mut Line<'_>, names: &mut Names) -> Result<TapDraf
     draft.more(line, names)?;
     Ok(draft)
 }
+
+const FIELDS: &str = "`frames=`, `status=`, `reset=`, `authority=` or `announced=`";
 
 /// The `Host` or `:authority` that a wire line implies; real ones are scrubbed to it.
 pub(in crate::notation) fn authority(to: &crate::Source) -> String {
@@ -107,11 +111,15 @@ impl TapDraft {
                     }
                 }
                 Some(Item::Key(key, _)) => match key.as_str() {
+                    "announced" => {
+                        let place = line.place();
+                        self.tap.announced = Some(read_context(&line.word(), place, names)?);
+                    }
                     "frames" => self.frames = Some(number(line)?),
                     "status" => self.status = Some(number(line)?),
                     "reset" => self.tap.end = End::Reset(Some(number(line)?)),
                     "authority" => self.tap.authority = line.quoted()?,
-                    _ => return Err(place.expected("`frames=`, `status=`, `reset=` or `authority=`", &key)),
+                    _ => return Err(place.expected(FIELDS, &key)),
                 },
             }
         }

@@ -3,7 +3,7 @@
 use crate::notation::text::quote;
 use crate::{
     Defect, DefectKind, Evidence, Export, ExportAnswer, LogRecord, Observation, Platform, ProcessEvent,
-    ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, Stream,
+    ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, SpanId, Stream, TraceId,
 };
 
 use super::names::Names;
@@ -33,10 +33,16 @@ pub(super) fn print_export(export: &Export, spans: u32, names: &Names) -> String
     if export.spans != spans {
         parts.push(format!("spans={}", export.spans));
     }
+    if !export.carries.is_empty() {
+        let span =
+            |(trace, span): &(TraceId, SpanId)| format!("{}/{}", names.trace(*trace), names.span(*span));
+        parts.push(format!("carries={}", export.carries.iter().map(span).collect::<Vec<_>>().join(",")));
+    }
     if export.bytes != 1000 {
         parts.push(format!("bytes={}", export.bytes));
     }
     parts.extend(export.project.as_ref().map(|project| format!("project={}", quote(project))));
+    parts.extend(export.google.then(|| "google".to_owned()));
     let headers = export.headers.iter();
     parts.extend(
         headers.map(|header| format!("{}: {}", header_name(&header.name), names.header_value(&header.value))),
@@ -55,6 +61,12 @@ pub(super) fn print_process(event: &ProcessEvent) -> String {
     let what = match event.kind {
         ProcessEventKind::Spawned => "spawned".to_owned(),
         ProcessEventKind::Ready => "ready".to_owned(),
+        ProcessEventKind::Listening { address, on_port: true } => format!("listening {address}"),
+        ProcessEventKind::Listening { address, on_port: false } => {
+            format!("listening {address} other-port")
+        }
+        ProcessEventKind::Frozen => "frozen".to_owned(),
+        ProcessEventKind::Thawed => "thawed".to_owned(),
         ProcessEventKind::Terminated => "terminated".to_owned(),
         ProcessEventKind::Killed => "killed".to_owned(),
         ProcessEventKind::Exited { code: Some(code), .. } => format!("exited {code}"),
@@ -102,11 +114,15 @@ fn print_service(facts: &ServiceFacts) -> String {
         (facts.baggage, " baggage"),
         (facts.flushes_on_sigterm, " flushes-on-sigterm"),
         (facts.declares_route, " declares-route"),
+        (facts.auth_required, " private"),
     ] {
         line.push_str(if is { word } else { "" });
     }
     for path in &facts.untraced {
         line.push_str(&format!(" untraced={}", quote(path)));
+    }
+    for audience in &facts.audiences {
+        line.push_str(&format!(" audience={}", quote(audience)));
     }
     line
 }

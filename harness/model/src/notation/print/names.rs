@@ -68,6 +68,10 @@ impl Names {
                 }
             }
         }
+        for context in observation.wire.iter().filter_map(|tap| tap.announced) {
+            names.see_trace(context.trace_id);
+            names.mention(context.span_id, &mut mentioned);
+        }
         let headers = observation
             .wire
             .iter()
@@ -83,6 +87,10 @@ impl Names {
                     Piece::Literal(_) => {}
                 }
             }
+        }
+        for (trace, span) in observation.exports.iter().flat_map(|export| &export.carries) {
+            names.see_trace(*trace);
+            names.mention(*span, &mut mentioned);
         }
         for defect in &observation.defects {
             defect.trace_id.into_iter().for_each(|id| names.see_trace(id));

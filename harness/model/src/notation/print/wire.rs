@@ -84,6 +84,9 @@ pub(super) fn print_tap(tap: &WireTap, spans: &[Span], hops: &Hops, names: &Name
     if tap.authority != authority(&tap.to) {
         add(format!("authority={}", quote(&tap.authority)));
     }
+    if let Some(announced) = &tap.announced {
+        add(format!("announced={}", print_context(announced, names)));
+    }
     let content_type = |header: &Header| header.name == "content-type";
     let implied_type = |header: &Header| content_type(header) && header.value == "application/grpc";
     let types = tap.request_headers.iter().filter(|header| content_type(header)).count();
@@ -154,16 +157,12 @@ fn request_fields(request: &Request, to: crate::Source, result: RequestResult, n
     }
     match request.context {
         None => fields.push("no-context".to_owned()),
-        Some(TraceContext { trace_id, span_id, sampled }) => {
-            let own = (trace_id, span_id) == (request.trace_id, request.span_id);
-            match (own, sampled) {
+        Some(context) => {
+            let own = (context.trace_id, context.span_id) == (request.trace_id, request.span_id);
+            match (own, context.sampled) {
                 (true, Some(true)) => {}
                 (true, Some(false)) => fields.push("unsampled".to_owned()),
-                _ => {
-                    let option =
-                        sampled.map(|sampled| format!(";o={}", u8::from(sampled))).unwrap_or_default();
-                    fields.push(format!("context={}/{}{option}", names.trace(trace_id), names.span(span_id)));
-                }
+                _ => fields.push(format!("context={}", print_context(&context, names))),
             }
         }
     }
@@ -173,6 +172,12 @@ fn request_fields(request: &Request, to: crate::Source, result: RequestResult, n
     }
     fields.extend(request.expected.as_ref().map(|result| format!("expected={}", print_result(result))));
     fields
+}
+
+/// `T1/S1;o=1`; without `;o=` nothing is said of sampling.
+fn print_context(context: &TraceContext, names: &Names) -> String {
+    let option = context.sampled.map(|sampled| format!(";o={}", u8::from(sampled))).unwrap_or_default();
+    format!("{}/{}{option}", names.trace(context.trace_id), names.span(context.span_id))
 }
 
 fn print_result(result: &RequestResult) -> String {
