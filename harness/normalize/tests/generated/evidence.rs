@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
     ContextFormat, Defect, DefectKind, End, Evidence, Export, ExportAnswer, GrpcCode, Header, HttpVersion,
-    LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling,
+    LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling,
     ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId, WireTap,
 };
 
@@ -143,7 +143,7 @@ pub(super) fn process() -> impl Strategy<Value = ProcessEvent> {
 }
 
 pub(super) fn defect() -> impl Strategy<Value = Defect> {
-    let kinds = vec![DefectKind::Payload, DefectKind::Span, DefectKind::Field];
+    let kinds = vec![DefectKind::Payload, DefectKind::Span, DefectKind::Field, DefectKind::Cut];
     (select(kinds), of(source()), of(0..3usize), text(), text(), of(trace_id()), of(span_id())).prop_map(
         |(kind, source, export, place, detail, trace_id, span_id)| Defect {
             kind,
@@ -160,12 +160,16 @@ pub(super) fn defect() -> impl Strategy<Value = Defect> {
 pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let axes = vec((select(vec!["entry", "odd axis"]).prop_map(str::to_owned), text()), 0..2);
     let declared = (vec(service(), 0..2), any::<bool>(), any::<bool>(), any::<bool>());
-    (axes, of(text()), any::<bool>(), declared).prop_map(
-        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed))| Settings {
+    let labels = (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2));
+    (axes, of(text()), any::<bool>(), declared, labels).prop_map(
+        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed), labels)| Settings {
             axes,
             project,
             sampling: sampling.then_some(Sampling::ParentBased),
             platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
+            required_labels: labels.0,
+            limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
+            external_hosts: labels.2,
             services,
             begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
             ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
@@ -176,7 +180,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
 
 pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
     let formats = vec(select(vec![ContextFormat::GcpTrace, ContextFormat::Tracecontext]), 0..3);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (select(vec!["api-service", "a b"]), formats, flags, vec(text(), 0..2)).prop_map(
         |(name, propagation, flags, untraced)| ServiceFacts {
             name: name.to_owned(),
@@ -186,6 +190,7 @@ pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
             flushes_on_sigterm: flags.2,
             untraced,
             declares_route: flags.3,
+            external: flags.4,
         },
     )
 }
