@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{
@@ -52,7 +52,7 @@ impl Standalone {
         output: &mut impl Write,
         stop: impl Future<Output = ()>,
     ) -> Result<(), CollectError> {
-        let recording = self.out.as_ref().map(File::create).transpose();
+        let recording = self.out.as_deref().map(create_private).transpose();
         let recording = recording.map_err(writing("the recording"))?.map(BufWriter::new);
         let collector = Collector::new(Options { max_memory: self.max_memory });
         let (addresses, listeners) = self.listen(&collector)?;
@@ -91,6 +91,15 @@ impl Standalone {
         };
         Ok((addresses, listeners))
     }
+}
+
+/// Payloads are written down as they came, and telemetry may hold secrets: only the owner may read them.
+fn create_private(file: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
 }
 
 /// Writes requests down as they come, until `stop` resolves, and then those that came last.

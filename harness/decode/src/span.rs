@@ -8,7 +8,7 @@ use spanwise_model::{Defect, Protocol, Resource, Scope, Span, SpanId, SpanKind, 
 use crate::json::{Json, Object};
 use crate::notes::Notes;
 use crate::walk::{Message, ScopePlace, Walk, bytes, walk};
-use crate::{cloud_trace, json, otlp};
+use crate::{cloud_trace, json, otlp, secrets};
 
 /// What spans of one `ScopeSpans` share, decoded once for all of them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,14 +51,19 @@ pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) ->
         Protocol::CloudTraceGrpc | Protocol::CloudTraceRest => {}
     }
     scope.schema_url = schema_url;
-    (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, notes.into_defects())
+    secrets::of_resource(&mut resource);
+    let mut defects = notes.into_defects();
+    secrets::of_defects(&mut defects);
+    (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, defects)
 }
 
 /// Decodes one span. Places of defects are relative to the span; source and export are for the caller to add.
 pub fn decode_span(protocol: Protocol, bytes: &[u8], carrier: &Carrier) -> (Span, Vec<Defect>) {
     let mut notes = Notes::default();
-    let span = read(protocol, bytes, &mut notes);
-    let defects = notes.into_span_defects(&span);
+    let mut span = read(protocol, bytes, &mut notes);
+    let mut defects = notes.into_span_defects(&span);
+    secrets::of_span(&mut span);
+    secrets::of_defects(&mut defects);
     let Carrier { resource, scope } = carrier.clone();
     (Span { resource, scope, protocol: Some(protocol), ..span }, defects)
 }

@@ -82,6 +82,7 @@ impl Service<'_> {
             flushes_on_sigterm: self.file.flushes_on_sigterm,
             untraced: self.file.untraced.clone(),
             declares_route: self.file.sets_http_route,
+            external: self.file.external,
         };
         ServiceStart {
             name: self.name.to_owned(),

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
     ContextFormat, Defect, DefectKind, End, Evidence, Export, ExportAnswer, GrpcCode, Header, HttpVersion,
-    LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling,
-    ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId, WireTap,
+    LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult,
+    Sampling, ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId,
+    WireTap,
 };
 
 use super::words::{protocol, source, span_id, text, time, trace_id};

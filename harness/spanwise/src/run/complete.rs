@@ -93,10 +93,11 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[spanwise_model::Servic
         let callee = services.iter().find(|service| *service.name == *tap.to.service);
         let is_untraced = callee.is_some_and(|service| {
             let path = tap.path.split('?').next().unwrap_or_default();
-            service.untraced.iter().any(|untraced| {
-                path == untraced
-                    || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
-            })
+            service.external
+                || service.untraced.iter().any(|untraced| {
+                    path == untraced
+                        || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
+                })
         });
         if tap.answered_by_front || is_untraced || tap.status.is_none() {
             continue;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use spanwise_check::conventions::Registry;
 use spanwise_check::{Checked, Engine, Member, Profile};
 use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
@@ -22,7 +23,8 @@ use super::observe::Strays;
 pub(super) struct Judge {
     plan: Arc<Plan>,
     options: Options,
-    engines: BTreeMap<Profile, Engine>,
+    /// One a suite: profile and labels are its own.
+    engines: BTreeMap<String, Engine>,
     /// Of each group, the members that have come; by permutation.
     groups: Vec<BTreeMap<usize, Judged>>,
     /// The group of each permutation.
@@ -41,7 +43,15 @@ impl Judge {
         for (group, members) in plan.groups.iter().enumerate() {
             members.permutations.iter().for_each(|at| group_of[*at] = group);
         }
-        let engines = Profile::ALL.into_iter().map(|profile| (profile, Engine::new(profile))).collect();
+        let engine = |suite: &String| {
+            let engine = Engine::new(options.profile_of(suite));
+            let engine = match plan.labels.get(suite) {
+                Some(labels) => engine.with_registry(Arc::new(Registry::with(labels))),
+                None => engine,
+            };
+            (suite.clone(), engine)
+        };
+        let engines = plan.suites.iter().map(engine).collect();
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
         Judge { plan, options, engines, groups, group_of }
     }
@@ -69,7 +79,7 @@ impl Judge {
         let recorded = vec![Evidence::Spans, Evidence::Resource, Evidence::Exports];
         let observation =
             Observation { name: "strays".to_owned(), spans, defects, recorded, ..Observation::default() };
-        let mut findings = self.engines[&self.options.profile].check(&observation).findings;
+        let mut findings = Engine::new(self.options.profile).check(&observation).findings;
         findings.retain(|finding| ["stray-span", "malformed-telemetry"].contains(&&*finding.rule));
         findings.iter_mut().for_each(|finding| finding.consequence_of = None);
         findings
@@ -81,11 +91,12 @@ impl Judge {
 
     /// Checks a permutation. Of two observations the second counts, unless it shows less than the first.
     fn one(&self, settled: Settled) -> Judged {
-        let profile = self.profile(&self.plan.permutations[settled.permutation]);
+        let permutation = &self.plan.permutations[settled.permutation];
+        let profile = self.profile(permutation);
         let check = |seen: Seen| match seen {
             Seen::CouldNotRun(reason) => Judged::CouldNotRun(reason),
             Seen::Observed(observation, duration) => {
-                let checked = self.engines[&profile].check(&observation);
+                let checked = self.engines[&permutation.suite].check(&observation);
                 Judged::Checked { observation, checked, duration }
             }
         };
@@ -123,7 +134,7 @@ impl Judge {
             })
             .collect();
         if let Some(first) = members_first(&self.plan, &compared) {
-            self.engines[&self.profile(first)].compare(&mut compared);
+            self.engines[&first.suite].compare(&mut compared);
         }
         drop(compared);
         let result = |(at, judged): (usize, Judged)| {

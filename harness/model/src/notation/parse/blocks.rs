@@ -3,9 +3,9 @@
 use crate::notation::error::NotationError;
 use crate::notation::line::{Item, Line};
 use crate::{
-    ContextFormat, Defect, DefectKind, Evidence, Export, ExportAnswer, Header, LogRecord, Observation,
-    LimitProfile, Platform, ProcessEvent, ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, Source,
-    Stream,
+    ContextFormat, Defect, DefectKind, Evidence, Export, ExportAnswer, Header, LimitProfile, LogRecord,
+    Observation, Platform, ProcessEvent, ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol,
+    Source, Stream,
 };
 
 use super::names::Names;

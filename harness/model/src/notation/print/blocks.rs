@@ -2,8 +2,8 @@
 
 use crate::notation::text::quote;
 use crate::{
-    Defect, DefectKind, Evidence, Export, ExportAnswer, LimitProfile, LogRecord, Observation, Platform, ProcessEvent,
-    ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, Stream,
+    Defect, DefectKind, Evidence, Export, ExportAnswer, LimitProfile, LogRecord, Observation, Platform,
+    ProcessEvent, ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, Stream,
 };
 
 use super::names::Names;
