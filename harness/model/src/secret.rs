@@ -192,9 +192,9 @@ fn is_secret_name(word: &str) -> bool {
 fn is_redacted(word: &str) -> bool {
     const WORDS: [&str; 5] = ["redacted", "filtered", "masked", "hidden", "removed"];
     let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let first = bare.bytes().next();
-    WORDS.iter().any(|known| bare.eq_ignore_ascii_case(known))
-        || bare.bytes().all(|byte| Some(byte) == first && !byte.is_ascii_digit())
+    let is_blank =
+        bare.is_empty() || (bare.len() > 2 && bare.bytes().all(|byte| matches!(byte, b'x' | b'X')));
+    is_blank || WORDS.iter().any(|known| bare.eq_ignore_ascii_case(known))
 }
 
 /// The password of `scheme://user:password@host`, where the word at this place is one.
