@@ -30,7 +30,7 @@ pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use plan::{Group, Plan, PlanError, plan};
-pub use registry::RegistryText;
+pub use registry::{ReadRegistry, RegistryText};
 pub use request::{EntryRequest, RequestForm, http_status};
 pub use service::{Launch, ServiceStart};
 pub use suite::{DriverContext, Known, Permutation, Setting, Suite};

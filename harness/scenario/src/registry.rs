@@ -5,6 +5,7 @@
 //! The files are handed over as text. Source: <https://github.com/open-telemetry/weaver/blob/main/schemas/semconv-syntax.md>.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
@@ -16,6 +17,9 @@ use crate::yaml::{Described, Scalar};
 
 /// A file of a registry: its name, for errors, and its text.
 pub type RegistryText = (String, String);
+
+/// Reads the files of a registry, given the name of the suite file and the path that it names.
+pub type ReadRegistry = fn(&str, &str) -> io::Result<Vec<RegistryText>>;
 
 #[derive(Deserialize)]
 struct RegistryFile {

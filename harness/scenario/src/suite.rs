@@ -1,7 +1,5 @@
 //! A suite: one file, read, checked and expanded to its permutations and the settings they run in.
 
-use std::io;
-
 use spanwise_model::{ContextFormat, Label, PermutationName, Sampling, Settings};
 
 use crate::error::{File, SuiteError};
@@ -9,7 +7,7 @@ use crate::format::SuiteFile;
 use crate::known::KnownEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
-use crate::{Channel, ContextKind, RegistryText, axes, expand, format, known, name, registry, service};
+use crate::{Channel, ContextKind, ReadRegistry, axes, expand, format, known, name, registry, service};
 
 /// A suite file, read and checked.
 #[derive(Clone, Debug)]
@@ -41,8 +39,8 @@ pub struct Known<'a> {
     pub demos: &'a [&'a str],
     /// Every version of the semantic conventions that rules can judge by.
     pub schemas: &'a [&'a str],
-    /// Reads the files of a registry: given the name of the suite file and the path that it names.
-    pub registry: Option<fn(&str, &str) -> io::Result<Vec<RegistryText>>>,
+    /// Reads the registries that suites name; without it they are passed over.
+    pub registry: Option<ReadRegistry>,
 }
 
 /// What services must be started with together: they start once for all permutations of a setting.
