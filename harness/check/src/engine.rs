@@ -4,10 +4,12 @@
 //! what is not observed, which level counts, which finding explains which, and the order; it knows no rule by name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use spanwise_model::{Finding, Level, Observation, Verdict};
 
 use crate::anchor::Anchor;
+use crate::conventions::Registry;
 use crate::findings::Found;
 use crate::fold::Causes;
 use crate::{
@@ -19,6 +21,7 @@ pub struct Engine {
     levels: Levels,
     rules: Vec<&'static Rule>,
     causes: Causes,
+    registry: Arc<Registry>,
 }
 
 /// What the rules say of one observation.
@@ -49,12 +52,18 @@ impl Engine {
     /// The rules of a profile with the levels of the catalogue.
     pub fn new(profile: Profile) -> Engine {
         let rules: Vec<_> = registry::rules().filter(|rule| profile.has(rule)).collect();
-        Engine { levels: Levels::default(), causes: Causes::of(&rules), rules }
+        let registry = Registry::built_in().clone();
+        Engine { levels: Levels::default(), causes: Causes::of(&rules), rules, registry }
     }
 
     /// Other levels than the catalogue's.
     pub fn with_levels(self, levels: Levels) -> Engine {
         Engine { levels, ..self }
+    }
+
+    /// Other labels than those of the conventions alone.
+    pub fn with_registry(self, registry: Arc<Registry>) -> Engine {
+        Engine { registry, ..self }
     }
 
     /// The rules it runs, in the order of the catalogue.
@@ -64,7 +73,7 @@ impl Engine {
 
     /// Runs every rule over one observation. Differential rules say `not-observed` until [`Engine::compare`] is called.
     pub fn check(&self, observation: &Observation) -> Checked {
-        let index = Index::new(observation);
+        let index = Index::with_registry(observation, &self.registry);
         let mut verdicts = BTreeMap::new();
         let mut found = Vec::new();
         for rule in &self.rules {
@@ -89,7 +98,8 @@ impl Engine {
         if members.len() < 2 {
             return;
         }
-        let indexes: Vec<Index<'_>> = members.iter().map(|member| Index::new(member.observation)).collect();
+        let indexes: Vec<Index<'_>> =
+            members.iter().map(|member| Index::with_registry(member.observation, &self.registry)).collect();
         let sides = members.iter().zip(&indexes).map(|(member, index)| GroupMember {
             name: member.name,
             axes: member.axes,

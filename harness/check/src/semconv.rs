@@ -3,10 +3,12 @@
 //! Rules ask these instead of a key, so that an old name is a finding of `deprecated-label` alone. Cloud Trace's own
 //! `/http/*` labels are read too. Nothing here judges a value.
 
+use serde::Deserialize;
 use spanwise_model::{GrpcCode, Span, SpanKind, Value};
 
 /// The protocol of a SERVER or CLIENT span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// HTTP that is not gRPC.
     Http,
@@ -61,7 +63,7 @@ pub fn concept(label: &str) -> &str {
 }
 
 /// The value of a concept under the first of its names that the span has, with that name.
-pub fn named(span: &Span, names: Names) -> Option<(&'static str, &Value)> {
+pub fn named<'s>(span: &'s Span, names: &[&'static str]) -> Option<(&'static str, &'s Value)> {
     names.iter().find_map(|name| span.attribute(name).map(|value| (*name, value)))
 }
 

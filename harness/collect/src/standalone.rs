@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
 use tokio::task::JoinSet;
 
 use crate::{
@@ -98,6 +97,15 @@ impl Standalone {
     }
 }
 
+/// Payloads are written down as they came, and telemetry may hold secrets: only the owner may read them.
+fn create_private(file: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
+
 /// The recording, as far as it is written.
 struct Recording {
     file: BufWriter<File>,
@@ -107,7 +115,7 @@ struct Recording {
 
 impl Recording {
     fn create(path: &Path) -> Result<Recording, CollectError> {
-        let file = File::create(path).map_err(writing("the recording"))?;
+        let file = create_private(path).map_err(writing("the recording"))?;
         Ok(Recording { file: BufWriter::new(file), requests: 0 })
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn span(bytes: &[u8], notes: &mut Notes) -> Span {
         1 => name = field.text(notes).unwrap_or_default(),
         2 => span_id = field.text(notes).unwrap_or_default(),
         3 => parent = field.text(notes).unwrap_or_default(),
-        4 => span.name = field.message(notes, truncatable).unwrap_or_default(),
+        4 => span.name = field.message(notes, name_text).unwrap_or_default(),
         5 => span.start = field.message(notes, timestamp).unwrap_or(0),
         6 => span.end = field.message(notes, timestamp).unwrap_or(0),
         7 => {
@@ -112,13 +112,24 @@ pub(crate) fn head(bytes: &[u8]) -> Head {
     }
 }
 
-fn truncatable(bytes: &[u8], notes: &mut Notes) -> String {
-    let mut text = String::new();
-    each(TRUNCATABLE, bytes, notes, |field, notes| {
-        if field.number() == 1 {
-            text = field.text(notes).unwrap_or_default();
-        }
+/// A `TruncatableString` that is the name of a span.
+fn name_text(bytes: &[u8], notes: &mut Notes) -> String {
+    truncatable(bytes, map::LEAST_NAME, notes)
+}
+
+/// A `TruncatableString` that is the value of a label or the name of an event.
+fn value_text(bytes: &[u8], notes: &mut Notes) -> String {
+    truncatable(bytes, map::LEAST_TEXT, notes)
+}
+
+fn truncatable(bytes: &[u8], least_limit: usize, notes: &mut Notes) -> String {
+    let (mut text, mut cut_off) = (String::new(), 0);
+    each(TRUNCATABLE, bytes, notes, |field, notes| match field.number() {
+        1 => text = field.text(notes).unwrap_or_default(),
+        2 => cut_off = field.varint(notes).unwrap_or(0) as i64,
+        _ => {}
     });
+    map::truncated(&text, cut_off, least_limit, notes);
     text
 }
 
@@ -178,7 +189,7 @@ fn attribute_value(bytes: &[u8], notes: &mut Notes) -> Value {
     let mut value = map::EMPTY;
     each(ATTRIBUTE_VALUE, bytes, notes, |field, notes| {
         let read = match field.number() {
-            1 => field.message(notes, truncatable).map(Value::Str),
+            1 => field.message(notes, value_text).map(Value::Str),
             2 => field.varint(notes).map(|number| Value::Int(number as i64)),
             3 => field.varint(notes).map(|truth| Value::Bool(truth != 0)),
             _ => None,
@@ -215,7 +226,7 @@ fn time_event(bytes: &[u8], notes: &mut Notes) -> Event {
 fn annotation(bytes: &[u8], notes: &mut Notes) -> Event {
     let mut event = Event::default();
     each(ANNOTATION, bytes, notes, |field, notes| match field.number() {
-        1 => event.name = field.message(notes, truncatable).unwrap_or_default(),
+        1 => event.name = field.message(notes, value_text).unwrap_or_default(),
         2 => event.attributes = field.message(notes, attributes).unwrap_or_default().0,
         _ => {}
     });

@@ -4,6 +4,8 @@
 //! `spanwise check` reads captures with [`read_lines`]. Nothing here fails: what cannot be read becomes a
 //! [`spanwise_model::Defect`], and what can be read of the same span or payload is kept. There is no I/O, and no wire type leaves.
 //!
+//! Secrets become placeholders on the way out (`secrets`): no span, resource or defect that leaves holds one.
+//!
 //! Protobuf is read field by field (`wire`) instead of through generated messages: the order in which labels were
 //! exported survives, a damaged field costs that field alone, and nothing is built that the model does not hold.
 //! The tests compare with the generated messages.
@@ -15,6 +17,7 @@ mod lines;
 mod map;
 mod notes;
 mod otlp;
+mod secrets;
 mod span;
 pub mod walk;
 mod wire;

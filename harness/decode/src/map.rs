@@ -80,6 +80,23 @@ pub(crate) fn message_event(kind: &str, id: i64, uncompressed: i64, compressed: 
 /// The types of Cloud Trace v2 message events, by number.
 pub(crate) const MESSAGE_TYPES: [&str; 3] = ["TYPE_UNSPECIFIED", "SENT", "RECEIVED"];
 
+/// Up to how many bytes Cloud Trace v2 keeps any name or value (googleapis, `google/devtools/cloudtrace/v2/trace.proto`).
+pub(crate) const LEAST_NAME: usize = 128;
+pub(crate) const LEAST_TEXT: usize = 256;
+
+/// Notes a `truncated_byte_count` that cannot be: negative, or of a text that needed no cutting under any limit there is.
+pub(crate) fn truncated(text: &str, count: i64, least_limit: usize, notes: &mut Notes) {
+    let whole = text.len() as i64 + count.max(0);
+    if count < 0 {
+        notes.cut("truncated_byte_count", format!("says that {count} bytes were cut off"));
+    } else if count > 0 && whole <= least_limit as i64 {
+        let detail = format!(
+            "says that {count} of {whole} bytes were cut off, which all fit into the limit of {least_limit}"
+        );
+        notes.cut("truncated_byte_count", detail);
+    }
+}
+
 /// Nanoseconds since the epoch of a protobuf timestamp; 0, and noted, where it is before the epoch or after 2554.
 pub(crate) fn nanos(seconds: i64, nanos: i64, field: &str, notes: &mut Notes) -> u64 {
     let time = u64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1_000_000_000));

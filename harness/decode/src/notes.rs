@@ -18,12 +18,19 @@ pub(crate) struct Notes {
 struct Note {
     place: String,
     detail: String,
+    /// Whether it is of a text that was read and cut wrongly.
+    is_cut: bool,
 }
 
 impl Notes {
     /// Notes a field that could not be read.
     pub(crate) fn add(&mut self, place: &str, detail: impl Into<String>) {
-        self.list.push(Note { place: place.to_owned(), detail: detail.into() });
+        self.list.push(Note { place: place.to_owned(), detail: detail.into(), is_cut: false });
+    }
+
+    /// Notes a text that was cut in the middle of a character, or that says wrongly how much was cut off.
+    pub(crate) fn cut(&mut self, place: &str, detail: impl Into<String>) {
+        self.list.push(Note { place: place.to_owned(), detail: detail.into(), is_cut: true });
     }
 
     /// Notes a place behind which the rest of a message could not be read.
@@ -60,13 +67,19 @@ impl Notes {
         let kind = if self.is_span_read(span) { DefectKind::Field } else { DefectKind::Span };
         let trace_id = Some(span.trace_id).filter(|id| id.is_valid());
         let span_id = Some(span.span_id).filter(|id| id.is_valid());
-        let defect = |note: Note| Defect { trace_id, span_id, ..defect(kind, note.place, note.detail) };
+        let defect = |note: Note| Defect { trace_id, span_id, ..note.defect(kind) };
         self.list.into_iter().map(defect).collect()
     }
 
     /// The defects of something that is shared by spans.
     pub(crate) fn into_defects(self) -> Vec<Defect> {
-        self.list.into_iter().map(|note| defect(DefectKind::Field, note.place, note.detail)).collect()
+        self.list.into_iter().map(|note| note.defect(DefectKind::Field)).collect()
+    }
+}
+
+impl Note {
+    fn defect(self, kind: DefectKind) -> Defect {
+        defect(if self.is_cut { DefectKind::Cut } else { kind }, self.place, self.detail)
     }
 }
 

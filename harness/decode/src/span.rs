@@ -8,7 +8,7 @@ use spanwise_model::{Defect, Protocol, Resource, Scope, Span, SpanId, SpanKind, 
 use crate::json::{Json, Object};
 use crate::notes::Notes;
 use crate::walk::{Message, ScopePlace, Walk, bytes, walk};
-use crate::{cloud_trace, json, otlp};
+use crate::{cloud_trace, json, otlp, secrets};
 
 /// What spans of one `ScopeSpans` share, decoded once for all of them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,16 +52,21 @@ pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) ->
         Protocol::CloudTraceGrpc | Protocol::CloudTraceRest => {}
     }
     scope.schema_url = schema_url;
-    (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, notes.into_defects())
+    secrets::of_resource(&mut resource);
+    let mut defects = notes.into_defects();
+    secrets::of_defects(&mut defects);
+    (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, defects)
 }
 
 /// Decodes one span; `None` where damage took one of its ids, as nothing can be said of such a span. Places of defects are
 /// relative to the span; source and export are for the caller to add.
 pub fn decode_span(protocol: Protocol, bytes: &[u8], carrier: &Carrier) -> (Option<Span>, Vec<Defect>) {
     let mut notes = Notes::default();
-    let span = read(protocol, bytes, &mut notes);
+    let mut span = read(protocol, bytes, &mut notes);
     let is_read = notes.is_span_read(&span);
-    let defects = notes.into_span_defects(&span);
+    let mut defects = notes.into_span_defects(&span);
+    secrets::of_span(&mut span);
+    secrets::of_defects(&mut defects);
     let Carrier { resource, scope } = carrier.clone();
     (is_read.then_some(Span { resource, scope, protocol: Some(protocol), ..span }), defects)
 }

@@ -197,11 +197,15 @@ impl<'a> Reader<'a> {
 
     /// Text; bytes that are not UTF-8 are replaced and noted.
     pub(crate) fn text(&self, notes: &mut Notes) -> Option<String> {
-        let text = String::from_utf8_lossy(self.bytes(notes)?);
-        if let std::borrow::Cow::Owned(_) = text {
-            notes.add(self.name, "is not valid UTF-8");
-        }
-        Some(text.into_owned())
+        let bytes = self.bytes(notes)?;
+        let text = std::str::from_utf8(bytes).map(str::to_owned).unwrap_or_else(|error| {
+            match error.error_len() {
+                None => notes.cut(self.name, "ends in the middle of a character"),
+                Some(_) => notes.add(self.name, "is not valid UTF-8"),
+            }
+            String::from_utf8_lossy(bytes).into_owned()
+        });
+        Some(text)
     }
 
     /// A number of variable length; negative ones are in two's complement.

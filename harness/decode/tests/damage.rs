@@ -116,6 +116,46 @@ fn a_bad_field_costs_that_field() {
 }
 
 #[test]
+fn a_text_that_ends_inside_a_character_is_a_cut_one() {
+    let mut bytes = otlp_request().encode_to_vec();
+    let at = bytes.windows(11).position(|window| window == b"POST /greet").expect("the name");
+    bytes[at + 10] = 0xc3;
+    let decoded = decode_payload(Protocol::OtlpGrpc, Message::Batch, &bytes);
+    assert_eq!(defects(&decoded), ["Cut resource_spans[0].scope_spans[0].spans[0].name"]);
+    assert_eq!(decoded.spans[0].name, "POST /gree\u{fffd}");
+}
+
+#[test]
+fn a_count_of_bytes_cut_off_can_be_wrong() {
+    let long = "a".repeat(126);
+    for (fields, expected) in [
+        (format!(r#""displayName":{{"value":"{long}","truncatedByteCount":3}}"#), ""),
+        (
+            format!(r#""displayName":{{"value":"{long}","truncatedByteCount":2}}"#),
+            "Cut spans[0].display_name",
+        ),
+        (r#""displayName":{"value":"a","truncatedByteCount":-1}"#.to_owned(), "Cut spans[0].display_name"),
+        (r#""displayName":{"value":"a","truncatedByteCount":0}"#.to_owned(), ""),
+        (
+            format!(
+                r#""attributes":{{"attributeMap":{{"k":{{"stringValue":{{"value":"{long}","truncatedByteCount":3}}}}}}}}"#
+            ),
+            "Cut spans[0].attributes.attribute_map.\"k\".string_value",
+        ),
+    ] {
+        let found = defects(&rest(&fields));
+        let found: Vec<&str> =
+            found.iter().filter_map(|one| one.strip_suffix(".truncated_byte_count")).collect();
+        assert_eq!(found.join(" "), expected, "{fields}");
+    }
+    let mut request = cloud_trace_request();
+    let name = request.spans[0].display_name.get_or_insert_default();
+    (name.value, name.truncated_byte_count) = ("a".to_owned(), -1);
+    let decoded = decode_payload(Protocol::CloudTraceGrpc, Message::Batch, &request.encode_to_vec());
+    assert_eq!(defects(&decoded), ["Cut spans[0].display_name.truncated_byte_count"]);
+}
+
+#[test]
 fn a_damaged_span_leaves_the_others() {
     let mut bytes = cloud_trace_request().encode_to_vec();
     let id = *b"\x12\x1000000000000000b1";

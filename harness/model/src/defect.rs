@@ -34,4 +34,7 @@ pub enum DefectKind {
     Span,
     /// A field of a span could not be read; the rest of the span was.
     Field,
+    /// A text was cut in the middle of a character, or says wrongly how much was cut off; it was read as far as it goes.
+    /// The rule `value-cut-inside-character` speaks of these.
+    Cut,
 }

@@ -15,6 +15,7 @@ mod export;
 mod finding;
 mod grpc;
 mod id;
+mod label;
 mod log;
 mod name;
 pub mod notation;
@@ -36,12 +37,13 @@ pub use export::{Export, ExportAnswer, Protocol, Refusal};
 pub use finding::{Fact, Facts, Finding, Hop, Level, Verdict};
 pub use grpc::GrpcCode;
 pub use id::{IdError, SpanId, TraceId};
+pub use label::{Label, LabelState, LabelType};
 pub use log::{LogRecord, Stream};
 pub use name::{NameError, Pattern, PermutationName};
 pub use observation::{Evidence, Observation, Request, RequestResult};
 pub use outcome::Outcome;
 pub use process::{ProcessEvent, ProcessEventKind};
-pub use settings::{Platform, Sampling, ServiceFacts, ServiceProtocol, Settings};
+pub use settings::{LimitProfile, Platform, Sampling, ServiceFacts, ServiceProtocol, Settings};
 pub use source::Source;
 pub use span::{
     Event, IdField, IdProblem, Link, MalformedId, Resource, Scope, Span, SpanKind, Status, StatusCode,

@@ -1,7 +1,7 @@
 //! Secrets become placeholders before anything is recorded: tokens, cookies, keys, passwords.
 //!
-//! The wire taps, the log reader and the collector call these functions on everything they keep, so nothing behind
-//! them ever holds a secret. A placeholder says of what kind the secret was, a hash by which two of them can be told
+//! The wire taps, the log reader, the collector and the decoder of spans call these functions on everything they hand on,
+//! so nothing behind them ever holds a secret. A placeholder says of what kind the secret was, a hash by which two of them can be told
 //! apart, and for a JSON Web Token the facts that rules read: `<bearer jwt sha256:ab12cd34 iss=… aud=… exp=…>`.
 //! Signatures are not verified here.
 
@@ -51,6 +51,41 @@ pub fn authority(authority: &str) -> Cow<'_, str> {
     }
 }
 
+/// The text of a label as it may be kept. The key counts too: of a header or metadata key that was recorded, and of a label
+/// whose last word is one that secrets usually have (`db.password`).
+pub fn label<'a>(key: &str, value: &'a str) -> Cow<'a, str> {
+    const HEADERS: [&str; 6] = [
+        "http.request.header.",
+        "http.response.header.",
+        "rpc.request.metadata.",
+        "rpc.response.metadata.",
+        "rpc.grpc.request.metadata.",
+        "rpc.grpc.response.metadata.",
+    ];
+    let is_placeholder = value.starts_with('<') && value.ends_with('>') && kind_in(value).is_some();
+    if is_placeholder || is_redacted(value) {
+        return Cow::Borrowed(value);
+    }
+    match HEADERS.iter().find_map(|prefix| key.strip_prefix(prefix)) {
+        Some(header) => header_value(header, value),
+        None if is_secret_name(key.rsplit(['.', '/']).next().unwrap_or(key)) => {
+            Cow::Owned(token("secret", value))
+        }
+        None => text(value),
+    }
+}
+
+/// Of what kind the first secret was whose placeholder stands in a text: `bearer jwt`, `api key`, …
+pub fn kind_in(text: &str) -> Option<&str> {
+    const MARK: &str = " sha256:";
+    text.match_indices(MARK).find_map(|(at, _)| {
+        let is_hash = text[at + MARK.len()..].bytes().take_while(u8::is_ascii_hexdigit).count() == 8;
+        let kind = text[..at].rsplit_once('<')?.1;
+        let is_kind = kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ');
+        (is_hash && is_kind && !kind.is_empty()).then_some(kind)
+    })
+}
+
 /// Any text, such as a log line, as it may be kept: what looks like a secret in it is replaced.
 ///
 /// Seen are tokens behind `Bearer` and `Basic`, JSON Web Tokens and Google's access tokens anywhere, credentials in
@@ -69,8 +104,10 @@ pub fn text(line: &str) -> Cow<'_, str> {
             Some(placeholder("api key", word))
         } else {
             match before {
+                _ if is_redacted(word) => None,
                 Before::Bearer if is_gap(between) && word.len() >= 8 => Some(bearer(word)),
-                Before::Basic if is_gap(between) && word.len() >= 8 => {
+                // `Basic credentials` are words, in prose and in a placeholder.
+                Before::Basic if is_gap(between) && word.len() >= 8 && word != "credentials" => {
                     Some(placeholder("basic credentials", word))
                 }
                 Before::SecretName if assigns(between) && scheme(word).is_none() => {
@@ -160,6 +197,16 @@ fn is_secret_name(word: &str) -> bool {
         "x-amz-signature",
     ];
     NAMES.iter().any(|name| word.eq_ignore_ascii_case(name))
+}
+
+/// Whether a careful library already put something in the place of a secret: `REDACTED` as the conventions have it for
+/// URLs, `xxxxx` as Go does, stars, nothing at all.
+fn is_redacted(word: &str) -> bool {
+    const WORDS: [&str; 5] = ["redacted", "filtered", "masked", "hidden", "removed"];
+    let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_blank =
+        bare.is_empty() || (bare.len() > 2 && bare.bytes().all(|byte| matches!(byte, b'x' | b'X')));
+    is_blank || WORDS.iter().any(|known| bare.eq_ignore_ascii_case(known))
 }
 
 /// The password of `scheme://user:password@host`, where the word at this place is one.
@@ -310,6 +357,45 @@ mod tests {
         check_text("token refresh failed", "token refresh failed");
         check_text("the bearer of news", "the bearer of news");
         check_text("größe=é token=ü", "größe=é token=ü");
+    }
+
+    #[test]
+    fn the_key_of_a_label_counts() {
+        for (key, value, expected) in [
+            ("http.request.header.authorization", "Bearer abcdefgh", "<bearer token #>"),
+            ("http.request.header.accept", "*/*", "*/*"),
+            ("rpc.request.metadata.x-api-key", "k", "<token #>"),
+            ("db.password", "hunter2", "<secret #>"),
+            ("password", "hunter2", "<secret #>"),
+            ("token.type", "opaque", "opaque"),
+            ("url.full", "https://h/x?access_token=a.b", "https://h/x?access_token=<secret #>"),
+            // What a library replaced already.
+            ("url.full", "https://REDACTED:REDACTED@h/?X-Amz-Signature=REDACTED", ""),
+            ("url.full", "https://u:xxxxx@h/", ""),
+            ("http.request.header.cookie", "[FILTERED]", ""),
+            ("http.request.header.authorization", "****", ""),
+            ("http.request.header.authorization", "", ""),
+            ("db.password", "<secret sha256:0123abcd>", "<secret #>"),
+        ] {
+            let expected = if expected.is_empty() { value } else { expected };
+            assert_eq!(without_hashes(&label(key, value)), expected, "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn placeholders_are_known_by_their_form() {
+        for (text, expected) in [
+            ("<cookie sha256:0123abcd>", Some("cookie")),
+            ("a <x> <bearer jwt sha256:0123abcd iss=i aud=a>", Some("bearer jwt")),
+            ("postgres://u:<password sha256:0123abcd>@h", Some("password")),
+            ("sha256:0123abcd", None),
+            ("<image sha256:0123abcdef>", None),
+            ("image@<sha256:0123abcd>", None),
+            ("< sha256:0123abcd>", None),
+        ] {
+            assert_eq!(kind_in(text), expected, "{text}");
+        }
+        assert_eq!(kind_in(&text(&format!("token {}", jwt()))), Some("jwt"));
     }
 
     #[test]

@@ -16,6 +16,12 @@ pub struct Settings {
     pub sampling: Option<Sampling>,
     /// The platform that was emulated.
     pub platform: Platform,
+    /// Labels that the suite says every request span must have.
+    pub required_labels: Vec<String>,
+    /// Which limits labels are held against.
+    pub limits: LimitProfile,
+    /// Hosts that the suite declares to be somebody else's.
+    pub external_hosts: Vec<String>,
     /// The services of the suite.
     pub services: Vec<ServiceFacts>,
     /// When the run began and ended, in nanoseconds since the Unix epoch; 0 when unknown.
@@ -47,6 +53,27 @@ pub enum Platform {
     CloudRun,
 }
 
+/// Limits that Google's trace endpoints have for names and labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitProfile {
+    /// Those of the Telemetry API, which Cloud Trace has today.
+    #[default]
+    TelemetryApi,
+    /// Those that the protocol buffers of Cloud Trace v2 name, which older exporters cut by.
+    V2Proto,
+}
+
+impl LimitProfile {
+    /// The name in suites and in the notation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LimitProfile::TelemetryApi => "telemetry-api",
+            LimitProfile::V2Proto => "v2-proto",
+        }
+    }
+}
+
 /// What is declared of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceFacts {
@@ -68,6 +95,8 @@ pub struct ServiceFacts {
     pub auth_required: bool,
     /// The audiences that an ID token for it may name: its URLs, and custom ones. Empty where they are not known.
     pub audiences: Vec<String>,
+    /// Whether it stands for somebody else's: it makes no spans of the suite's traces, and must get no context.
+    pub external: bool,
 }
 
 /// What a service serves.

@@ -184,7 +184,7 @@ impl Expansion<'_> {
         {
             return;
         }
-        let settings = self.model_settings(each, &shown, &choice, &overrides);
+        let settings = self.model_settings(case, each, &shown, &choice, &overrides);
         let key = SettingKey::new(self.suite, self.axes, &shown, &choice, overrides, (&name.value, each));
         let entry = self.settings.entry(key);
         let setting = entry.index();
@@ -228,8 +228,21 @@ impl Expansion<'_> {
         first.is_some_and(|first| first.word == word)
     }
 
-    fn model_settings(&self, each: &Each, shown: &Shown, choice: &Choice, overrides: &Overrides) -> Settings {
+    fn model_settings(
+        &self,
+        case: &CaseFile,
+        each: &Each,
+        shown: &Shown,
+        choice: &Choice,
+        overrides: &Overrides,
+    ) -> Settings {
+        let mut required_labels = self.suite.require_labels.clone();
+        let more = case.require_labels.iter().filter(|label| !self.suite.require_labels.contains(label));
+        required_labels.extend(more.cloned());
         Settings {
+            required_labels,
+            limits: self.suite.limits,
+            external_hosts: self.suite.external_hosts.clone(),
             axes: each::shown(each).chain(shown.iter().cloned()).collect(),
             project: self.suite.project.clone(),
             sampling: self.suite.sampling,

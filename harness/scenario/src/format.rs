@@ -4,15 +4,15 @@
 //! `request`, `known`). Every mapping refuses keys it does not know.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::Spanned;
-use spanwise_model::{Sampling, ServiceProtocol};
+use spanwise_model::{LimitProfile, Sampling, ServiceProtocol};
 
 use crate::error::{File, SuiteError};
 use crate::yaml::{AxisNode, Entries, Scalar};
 use crate::{ContextKind, Ready};
 
-/// No hand writes a longer suite file; a program that does should make several.
+/// No hand writes a longer file; a program that does should make several.
 const MOST_BYTES: usize = 1024 * 1024;
 /// Enough for a thousand cases, little enough to stop aliases that multiply.
 const MOST_NODES: usize = 50_000;
@@ -24,6 +24,14 @@ pub(crate) struct SuiteFile {
     pub(crate) project: Option<String>,
     pub(crate) profile: Option<Spanned<String>>,
     pub(crate) sampling: Option<Sampling>,
+    pub(crate) schema: Option<Spanned<String>>,
+    pub(crate) registry: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) require_labels: Vec<String>,
+    #[serde(default)]
+    pub(crate) limits: LimitProfile,
+    #[serde(default)]
+    pub(crate) external_hosts: Vec<String>,
     pub(crate) services: Entries<ServiceFile>,
     #[serde(default)]
     pub(crate) axes: Entries<AxisNode>,
@@ -55,6 +63,8 @@ pub(crate) struct ServiceFile {
     pub(crate) sets_http_route: bool,
     #[serde(default)]
     pub(crate) untraced: Vec<String>,
+    #[serde(default)]
+    pub(crate) external: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +81,8 @@ pub(crate) struct CaseFile {
     #[serde(default)]
     pub(crate) context: ContextKind,
     pub(crate) concurrent: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(crate) require_labels: Vec<String>,
     #[serde(default)]
     pub(crate) services: Entries<OverrideFile>,
 }
@@ -124,8 +136,8 @@ pub(crate) struct KnownFile {
     pub(crate) link: Option<String>,
 }
 
-/// Reads the shapes; stops at the first mistake.
-pub(crate) fn read(file: File<'_>) -> Result<SuiteFile, SuiteError> {
+/// Reads the shapes of a file; stops at the first mistake.
+pub(crate) fn read_yaml<T: DeserializeOwned>(file: File<'_>) -> Result<T, SuiteError> {
     if file.text.len() > MOST_BYTES {
         let none = File { text: "", ..file };
         let message = format!("the file has {} bytes, more than the {MOST_BYTES} allowed", file.text.len());

@@ -5,7 +5,7 @@
 //!
 //! In reading order: `format` is the file as it is written; `service`, `axes`, `request` and `known` give meaning to its
 //! parts; `expand` multiplies cases, `each` lists and axes; `setting` says what runs together; [`plan()`] selects.
-//! `environment` is the table of what services find in their environment.
+//! `registry` reads the labels that a suite adds to the conventions. `environment` is the table of what services find in their environment.
 
 mod axes;
 mod axis;
@@ -17,6 +17,7 @@ mod format;
 mod known;
 mod name;
 mod plan;
+mod registry;
 mod request;
 mod service;
 mod setting;
@@ -29,6 +30,7 @@ pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use plan::{Group, Plan, PlanError, plan};
+pub use registry::{ReadRegistry, RegistryText};
 pub use request::{EntryRequest, RequestForm, http_status};
 pub use service::{Launch, ServiceStart};
 pub use suite::{DriverContext, Known, Permutation, Setting, Suite};

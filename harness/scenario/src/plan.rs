@@ -1,6 +1,8 @@
 //! The plan of a run: what is selected of the suites, with the settings it needs and the groups that must agree.
 
-use spanwise_model::Pattern;
+use std::collections::BTreeMap;
+
+use spanwise_model::{Label, Pattern};
 
 use crate::suite::{Permutation, Setting, Suite};
 
@@ -15,6 +17,8 @@ pub struct Plan {
     pub permutations: Vec<Permutation>,
     /// Which of them must agree, in the order of their first permutation.
     pub groups: Vec<Group>,
+    /// The labels that suites add to the semantic conventions, by suite; those that add none are not there.
+    pub labels: BTreeMap<String, Vec<Label>>,
 }
 
 /// Permutations that must agree, and share one snapshot.
@@ -44,6 +48,9 @@ pub fn plan(suites: &[Suite], filter: &[Pattern]) -> Result<Plan, PlanError> {
             return Err(PlanError::DuplicateSuite(suite.name.clone()));
         }
         plan.suites.push(suite.name.clone());
+        if !suite.labels.is_empty() {
+            plan.labels.insert(suite.name.clone(), suite.labels.clone());
+        }
         let mut settings: Vec<Option<usize>> = vec![None; suite.settings.len()];
         for permutation in &suite.permutations {
             if !filter.is_empty() && !filter.iter().any(|one| selects(one, permutation.name.as_str())) {

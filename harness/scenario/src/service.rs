@@ -84,6 +84,7 @@ impl Service<'_> {
             declares_route: self.file.sets_http_route,
             auth_required: false,
             audiences: Vec::new(),
+            external: self.file.external,
         };
         ServiceStart {
             name: self.name.to_owned(),

@@ -1,12 +1,13 @@
 //! A suite: one file, read, checked and expanded to its permutations and the settings they run in.
 
-use spanwise_model::{ContextFormat, PermutationName, Sampling, Settings};
+use spanwise_model::{ContextFormat, Label, PermutationName, Sampling, Settings};
 
 use crate::error::{File, SuiteError};
+use crate::format::SuiteFile;
 use crate::known::KnownEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
-use crate::{Channel, ContextKind, axes, expand, format, known, name, service};
+use crate::{Channel, ContextKind, ReadRegistry, axes, expand, format, known, name, registry, service};
 
 /// A suite file, read and checked.
 #[derive(Clone, Debug)]
@@ -19,13 +20,15 @@ pub struct Suite {
     pub profile: Option<String>,
     /// The sampling the suite declares.
     pub sampling: Option<Sampling>,
+    /// The labels that its registry adds to the semantic conventions.
+    pub labels: Vec<Label>,
     /// Its settings, in the order of their first permutation.
     pub settings: Vec<Setting>,
     /// Its permutations: cases in the order of the file, then `each`, then axes.
     pub permutations: Vec<Permutation>,
 }
 
-/// Names that only other stages know, against which a suite is checked.
+/// What only other stages know, against which a suite is checked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {
     /// Every rule.
@@ -34,6 +37,10 @@ pub struct Known<'a> {
     pub profiles: &'a [&'a str],
     /// Every demo service that the program can start.
     pub demos: &'a [&'a str],
+    /// Every version of the semantic conventions that rules can judge by.
+    pub schemas: &'a [&'a str],
+    /// Reads the registries that suites name; without it they are passed over.
+    pub registry: Option<ReadRegistry>,
 }
 
 /// What services must be started with together: they start once for all permutations of a setting.
@@ -88,12 +95,12 @@ pub struct DriverContext {
 }
 
 impl Suite {
-    /// Reads a suite file. `file_name` is only shown; nothing is opened.
+    /// Reads a suite file. `file_name` is only shown; nothing is opened but by [`Known::registry`].
     ///
     /// The first mistake ends it: YAML that cannot be read, a key that does not exist, a name that nothing has.
     pub fn parse(file_name: &str, text: &str, known: &Known<'_>) -> Result<Suite, SuiteError> {
         let file = File { name: file_name, text };
-        let written = format::read(file)?;
+        let written: SuiteFile = format::read_yaml(file)?;
         name::component(file, &written.suite, "suite name")?;
         if let Some(profile) = &written.profile
             && !known.profiles.contains(&profile.value.as_str())
@@ -101,6 +108,14 @@ impl Suite {
             let error = file.error(profile.referenced, format!("unknown profile `{}`", profile.value));
             return Err(error.with_names(&profile.value, known.profiles.iter().copied()));
         }
+        if let Some(schema) = &written.schema
+            && !known.schemas.contains(&schema.value.as_str())
+        {
+            let message = format!("unknown version `{}` of the semantic conventions", schema.value);
+            let error = file.error(schema.referenced, message);
+            return Err(error.with_names(&schema.value, known.schemas.iter().copied()));
+        }
+        let labels = labels(file, &written, known)?;
         let services = service::services(file, &written, known)?;
         let axes = axes::axes(file, &written)?;
         let (settings, mut permutations) = expand::expand(file, &written, &services, &axes)?;
@@ -110,8 +125,25 @@ impl Suite {
             project: written.project,
             profile: written.profile.map(|profile| profile.value),
             sampling: written.sampling,
+            labels,
             settings,
             permutations,
         })
     }
+}
+
+/// Reads the registry that a suite names.
+fn labels(file: File<'_>, written: &SuiteFile, known: &Known<'_>) -> Result<Vec<Label>, SuiteError> {
+    let (Some(path), Some(read)) = (&written.registry, known.registry) else { return Ok(Vec::new()) };
+    let error = |message: String| {
+        let help = "name a file, or a folder of them, in the format of Weaver; relative to the suite file";
+        file.error(path.referenced, message).with_help(help)
+    };
+    let files = read(file.name, &path.value)
+        .map_err(|why| error(format!("the registry `{}` cannot be read: {why}", path.value)))?;
+    let labels = registry::labels(&files)?;
+    if labels.is_empty() {
+        return Err(error(format!("the registry `{}` defines no attribute", path.value)));
+    }
+    Ok(labels)
 }

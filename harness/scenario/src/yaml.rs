@@ -131,6 +131,36 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+/// Text, or a mapping that says more: types and deprecations of a registry.
+pub(crate) enum Described<M> {
+    Text(String),
+    Mapping(M),
+}
+
+impl<'de, M: Deserialize<'de>> Deserialize<'de> for Described<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DescribedVisitor<M>(PhantomData<M>);
+
+        impl<'de, M: Deserialize<'de>> Visitor<'de> for DescribedVisitor<M> {
+            type Value = Described<M>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a mapping")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Described<M>, E> {
+                Ok(Described::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Described<M>, A::Error> {
+                M::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Described::Mapping)
+            }
+        }
+
+        deserializer.deserialize_any(DescribedVisitor(PhantomData))
+    }
+}
+
 /// The value of an entry of `axes`: a list of values, or, under `env`, a mapping of variables to lists.
 pub(crate) enum AxisNode {
     Values(Vec<Spanned<Scalar>>),

@@ -12,6 +12,8 @@ const KNOWN: Known<'static> = Known {
     rules: &["parent-not-exported"],
     profiles: &["cloud-run", "otel", "strict"],
     demos: &["api-service", "backend-service"],
+    schemas: &["1.42"],
+    registry: None,
 };
 
 fn planned(filter: &[&str]) -> Plan {

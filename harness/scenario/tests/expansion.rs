@@ -1,9 +1,10 @@
 //! What the parts of a suite do to its plan, one small suite at a time.
 
-use spanwise_model::{ContextFormat, GrpcCode, Pattern, RequestResult};
+use spanwise_model::{ContextFormat, GrpcCode, LimitProfile, Pattern, RequestResult};
 use spanwise_scenario::{Known, PlanError, Suite, http_status, plan};
 
-const KNOWN: Known<'static> = Known { rules: &["trace-split"], profiles: &[], demos: &[] };
+const KNOWN: Known<'static> =
+    Known { rules: &["trace-split"], profiles: &[], demos: &[], schemas: &[], registry: None };
 
 /// Two services, the first of which calls the second; the rest of the suite is the test's.
 fn suite(rest: &str) -> Suite {
@@ -161,6 +162,19 @@ fn concurrent_requests_have_a_user_each() {
     let user = |number: usize| ("x-user".to_owned(), format!("user-{number}"));
     assert_eq!(headers, [user(1), user(2), user(3)]);
     assert!(requests.iter().all(|request| request.marker.is_some()));
+}
+
+#[test]
+fn what_is_said_of_labels_and_third_parties_reaches_the_rules() {
+    let case = "http: { to: web, get: / }, require-labels: [user.id, tenant]";
+    let suite = suite(&format!(
+        "require-labels: [user.id]\nlimits: v2-proto\nexternal-hosts: [pay.example]\ncases: {{ a: {{ {case} }} }}"
+    ));
+    let settings = &suite.permutations[0].settings;
+    assert_eq!(settings.required_labels, ["user.id", "tenant"]);
+    assert_eq!(settings.limits, LimitProfile::V2Proto);
+    assert_eq!(settings.external_hosts, ["pay.example"]);
+    assert!(settings.services.iter().all(|service| !service.external));
 }
 
 #[test]

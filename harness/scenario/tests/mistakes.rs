@@ -36,7 +36,21 @@ const KNOWN: Known<'static> = Known {
     rules: &["trace-split", "parent-not-exported"],
     profiles: &["cloud-run", "otel", "strict"],
     demos: &["api-service", "backend-service"],
+    schemas: &["1.42"],
+    registry: Some(registry),
 };
+
+/// A registry by the path that a suite names.
+fn registry(suite: &str, path: &str) -> std::io::Result<Vec<(String, String)>> {
+    assert_eq!(suite, "shop.yaml");
+    let text = match path {
+        "labels" => "attributes:\n  - { key: shop.item, type: string }",
+        "wrong" => "attributes:\n  - { key: shop.item, type: text }",
+        "empty" => "groups: []",
+        _ => return Err(std::io::ErrorKind::NotFound.into()),
+    };
+    Ok(vec![(format!("{path}/shop.yaml"), text.to_owned())])
+}
 
 fn parse(text: &str) -> Result<Suite, SuiteError> {
     Suite::parse("shop.yaml", text, &KNOWN)
@@ -281,6 +295,49 @@ fn profiles_and_known_failures() {
         "`*` stands for one component, `**` for any number; `spanwise list` prints the full names",
     );
     check("\"shop/buy/**\"", "^shop//buy", "the pattern \"shop//buy\" has an empty component", "");
+}
+
+#[test]
+fn conventions() {
+    let help = "name a file, or a folder of them, in the format of Weaver; relative to the suite file";
+    let after = |line: &str| format!("project: shop-project\n{line}");
+    let right = RIGHT.replace("project: shop-project", &after("schema: 1.42\nregistry: labels"));
+    let suite = parse(&right).map_err(miette::Report::new).expect("the suite is right");
+    assert_eq!(suite.labels.iter().map(|label| label.key.as_str()).collect::<Vec<_>>(), ["shop.item"]);
+    check(
+        "project: shop-project",
+        &after("schema: ^1.43"),
+        "unknown version `1.43` of the semantic conventions",
+        "did you mean `1.42`?",
+    );
+    check(
+        "project: shop-project",
+        &after("schema: ^main"),
+        "unknown version `main` of the semantic conventions",
+        "known here: 1.42",
+    );
+    check(
+        "project: shop-project",
+        &after("registry: ^nowhere"),
+        "the registry `nowhere` cannot be read: entity not found",
+        help,
+    );
+    check(
+        "project: shop-project",
+        &after("registry: ^empty"),
+        "the registry `empty` defines no attribute",
+        help,
+    );
+    check(
+        "project: shop-project",
+        &after("limits: ^v1"),
+        "unknown word `v1`",
+        "known here: telemetry-api, v2-proto",
+    );
+    // A mistake in the registry is shown in the registry.
+    let error =
+        parse(&RIGHT.replace("project: shop-project", &after("registry: wrong"))).expect_err("a mistake");
+    assert_eq!((error.file(), error.line(), error.column()), ("wrong/shop.yaml", 2, 29));
 }
 
 #[test]

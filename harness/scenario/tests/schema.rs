@@ -11,8 +11,13 @@ use spanwise_scenario::{Known, Suite};
 
 const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
 const DEMO: &str = include_str!("../../../fixtures/suites/demo.yaml");
-const KNOWN: Known<'static> =
-    Known { rules: &[], profiles: &["cloud-run", "otel", "strict"], demos: &["web"] };
+const KNOWN: Known<'static> = Known {
+    rules: &[],
+    profiles: &["cloud-run", "otel", "strict"],
+    demos: &["web"],
+    schemas: &["1.42"],
+    registry: None,
+};
 
 /// A suite in which `@` is put where a key or a word is asked for.
 #[track_caller]
@@ -75,6 +80,8 @@ fn words() {
     check("/properties/axes/properties/propagation/items/enum", &axis("propagation"));
     check("/properties/profile/enum", "suite: a\nservices: {}\ncases: {}\nprofile: @");
     check("/properties/sampling/enum", "sampling: @");
+    check("/properties/limits/enum", "limits: @");
+    check("/properties/schema/enum", "suite: a\nservices: {}\ncases: {}\nschema: @");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
     check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
     check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");

@@ -13,6 +13,7 @@ pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod plan;
+mod registry;
 mod run;
 
 pub use run::{Options, RunError, run, run_until};

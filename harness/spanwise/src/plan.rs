@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use spanwise_check::{Profile, registry};
+use spanwise_check::{Profile, conventions, registry as rules};
 use spanwise_model::Pattern;
 use spanwise_scenario::{Known, Plan, PlanError, Suite, SuiteError};
+
+use crate::registry;
 
 /// A suite file that was read: what to call it in messages, and its text.
 #[derive(Clone, Debug)]
@@ -47,10 +49,16 @@ pub fn plan_with(
     filter: &[Pattern],
     services: &[&str],
 ) -> Result<Planned, PlanningError> {
-    let rules: Vec<&str> = registry::rules().map(|rule| rule.name).collect();
+    let rules: Vec<&str> = rules::rules().map(|rule| rule.name).collect();
     let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
     let demos: Vec<&str> = demos().into_iter().chain(services.iter().copied()).collect();
-    let known = Known { rules: &rules, profiles: &profiles, demos: &demos };
+    let known = Known {
+        rules: &rules,
+        profiles: &profiles,
+        demos: &demos,
+        schemas: &conventions::schemas(),
+        registry: Some(registry::read),
+    };
     let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, &known).map_err(Box::new);
     let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
     let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));

@@ -3,26 +3,31 @@
 //! Sources: "Semantic conventions for HTTP spans", sections "HTTP client span" and "HTTP server span", and "Semantic
 //! conventions for gRPC", section "Spans", <https://opentelemetry.io/docs/specs/semconv/>.
 
+use serde::Deserialize;
 use spanwise_model::{GrpcCode, SpanKind, StatusCode};
 
 use crate::Node;
 use crate::semconv::{self, Protocol};
 
 /// A label that spans of a protocol and kind must have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// The protocol.
     pub protocol: Protocol,
     /// The kind of span.
     pub kind: SpanKind,
-    /// Its names, the current one first; any of them will do.
-    pub names: &'static [&'static str],
+    /// Its names, the current one first; any of them will do. Where older conventions let `http.url` say it too, that is
+    /// one of them.
+    #[serde(borrow)]
+    pub names: Vec<&'static str>,
     /// When it is due.
     pub when: When,
 }
 
 /// When a label is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum When {
     /// On every span.
     Always,
@@ -39,50 +44,16 @@ impl Requirement {
     }
 }
 
-/// Where older conventions let a server say its path and scheme, and a client the host it calls: `http.url` holds all.
-const PATH_OR_URL: &[&str] = &["url.path", "http.target", "/http/path", "http.url", "/http/url"];
-const SCHEME_OR_URL: &[&str] =
-    &["url.scheme", "http.scheme", "/http/client_protocol", "http.url", "/http/url"];
-/// Older clients of gRPC said whom they called by the name or the address of the peer, or of the socket.
-const ADDRESS_OR_PEER: &[&str] = &[
-    "server.address",
-    "net.peer.name",
-    "net.peer.ip",
-    "net.sock.peer.name",
-    "net.sock.peer.addr",
-    "net.host.name",
-    "http.host",
-    "/http/host",
-];
-const ADDRESS_OR_URL: &[&str] =
-    &["server.address", "net.peer.name", "net.host.name", "http.host", "/http/host", "http.url", "/http/url"];
-/// The called method, with or without its service.
-const RPC_METHOD: &[&str] = &["rpc.method"];
-
 /// Every requirement.
-pub static REQUIRED: &[Requirement] = &[
-    http(SpanKind::Server, semconv::HTTP_METHOD, When::Always),
-    http(SpanKind::Server, PATH_OR_URL, When::Always),
-    http(SpanKind::Server, SCHEME_OR_URL, When::Always),
-    http(SpanKind::Server, semconv::HTTP_STATUS, When::Answered),
-    http(SpanKind::Client, semconv::HTTP_METHOD, When::Always),
-    http(SpanKind::Client, ADDRESS_OR_URL, When::Always),
-    http(SpanKind::Client, semconv::SERVER_PORT, When::OddPort),
-    http(SpanKind::Client, semconv::URL_FULL, When::Always),
-    http(SpanKind::Client, semconv::HTTP_STATUS, When::Answered),
-    grpc(SpanKind::Server, semconv::RPC_SYSTEM),
-    grpc(SpanKind::Server, semconv::GRPC_STATUS),
-    grpc(SpanKind::Client, semconv::RPC_SYSTEM),
-    grpc(SpanKind::Client, RPC_METHOD),
-    grpc(SpanKind::Client, semconv::GRPC_STATUS),
-    grpc(SpanKind::Client, ADDRESS_OR_PEER),
-];
+pub fn required() -> &'static [Requirement] {
+    &super::registry::FILE.required
+}
 
 /// The requirements that a span of this protocol does not meet.
 pub fn unmet(node: Node<'_>, protocol: Protocol) -> impl Iterator<Item = &'static Requirement> {
     let of_span = move |one: &&Requirement| one.protocol == protocol && one.kind == node.kind;
-    let is_met = move |one: &Requirement| semconv::named(node.span(), one.names).is_some();
-    REQUIRED.iter().filter(of_span).filter(move |one| !is_met(one) && is_due(node, one))
+    let is_met = move |one: &Requirement| semconv::named(node.span(), &one.names).is_some();
+    required().iter().filter(of_span).filter(move |one| !is_met(one) && is_due(node, one))
 }
 
 /// Whether a span must have what is required of its protocol and kind. WebSockets have no conventions of their own, and
@@ -139,10 +110,39 @@ fn says_port_by_url(node: Node<'_>) -> bool {
     })
 }
 
-const fn http(kind: SpanKind, names: &'static [&'static str], when: When) -> Requirement {
-    Requirement { protocol: Protocol::Http, kind, names, when }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conventions::{State, find};
 
-const fn grpc(kind: SpanKind, names: &'static [&'static str]) -> Requirement {
-    Requirement { protocol: Protocol::Grpc, kind, names, when: When::Always }
+    #[test]
+    fn a_requirement_names_a_current_label_first() {
+        for requirement in required() {
+            let found = find(requirement.label()).map(|label| &label.state);
+            assert_eq!(found, Some(&State::Current), "{}", requirement.label());
+        }
+    }
+
+    /// The reader of a concept and the requirement of its label must not drift apart.
+    #[test]
+    fn a_requirement_is_met_by_every_name_of_its_concept() {
+        let concepts = [
+            semconv::HTTP_METHOD,
+            semconv::HTTP_STATUS,
+            semconv::URL_PATH,
+            semconv::URL_SCHEME,
+            semconv::URL_FULL,
+            semconv::SERVER_ADDRESS,
+            semconv::SERVER_PORT,
+            semconv::RPC_SYSTEM,
+            semconv::GRPC_STATUS,
+        ];
+        for names in concepts {
+            let of_concept: Vec<_> = required().iter().filter(|one| one.label() == names[0]).collect();
+            assert!(!of_concept.is_empty(), "nothing requires {}", names[0]);
+            for requirement in of_concept {
+                assert!(requirement.names.starts_with(names), "{}", names[0]);
+            }
+        }
+    }
 }

@@ -164,7 +164,7 @@ impl<'i> Hop<'i> {
         request.and_then(|request| request.context).is_some_and(|context| context.sampled != Some(true))
     }
 
-    /// Whether the suite declares that such calls make no spans: health checks, reflection.
+    /// Whether the suite declares that such calls make no spans: health checks, reflection, services of others.
     pub fn is_untraced(self) -> bool {
         is_untraced(self.tap(), self.callee())
     }
@@ -222,9 +222,10 @@ pub(super) fn sent(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceC
 pub(super) fn is_untraced(tap: &WireTap, facts: Option<&ServiceFacts>) -> bool {
     let path = tap.path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
     facts.is_some_and(|facts| {
-        facts.untraced.iter().any(|declared| {
-            let declared = declared.trim_matches('/');
-            path.strip_prefix(declared).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        facts.external
+            || facts.untraced.iter().any(|declared| {
+                let declared = declared.trim_matches('/');
+                path.strip_prefix(declared).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
     })
 }

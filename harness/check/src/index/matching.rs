@@ -125,7 +125,9 @@ impl Matching {
                     let (tap, span) = (&observation.wire[hop], &observation.spans[at]);
                     let is_answered = tap.status.is_some() && !tap.answered_by_front;
                     let is_free = self.server[hop].is_none();
-                    is_free && (!fitting || (same_path(tap, span) && same_time(tap, span))) && (!answered || is_answered)
+                    is_free
+                        && (!fitting || (same_path(tap, span) && same_time(tap, span)))
+                        && (!answered || is_answered)
                 };
                 let place = hops.iter().take(TRIES).position(may_be);
                 if let Some(place) = place {

@@ -16,6 +16,7 @@ use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceId};
 pub use hop::{ContextHeader, Hop};
 pub use node::Node;
 
+use crate::conventions::Registry;
 use forest::Forest;
 use matching::Matching;
 
@@ -32,11 +33,17 @@ pub struct Index<'a> {
     sets_kinds: HashMap<Option<&'a str>, bool>,
     /// Whether the spans of every request must come.
     all_traced: bool,
+    registry: &'a Registry,
 }
 
 impl<'a> Index<'a> {
-    /// Looks through an observation once.
+    /// Looks through an observation once. Labels are those of the semantic conventions.
     pub fn new(observation: &'a Observation) -> Index<'a> {
+        Index::with_registry(observation, Registry::built_in())
+    }
+
+    /// The same with the labels of another registry.
+    pub fn with_registry(observation: &'a Observation, registry: &'a Registry) -> Index<'a> {
         let spans = &observation.spans;
         let forest = Forest::new(spans);
         let serving = node::serving(spans, &forest);
@@ -46,8 +53,16 @@ impl<'a> Index<'a> {
         for span in spans.iter().filter(|span| !span.is_driver()) {
             *sets_kinds.entry(node::service_of(span)).or_insert(false) |= span.kind != SpanKind::Unspecified;
         }
-        let mut index =
-            Index { observation, forest, matching, requests, serving, sets_kinds, all_traced: false };
+        let mut index = Index {
+            observation,
+            forest,
+            matching,
+            requests,
+            serving,
+            sets_kinds,
+            all_traced: false,
+            registry,
+        };
         index.all_traced = (0..observation.requests.len()).all(|request| index.is_traced(request));
         index
     }
@@ -55,6 +70,11 @@ impl<'a> Index<'a> {
     /// Whether this kind of evidence was recorded.
     pub fn has(&self, evidence: Evidence) -> bool {
         self.observation.recorded.contains(&evidence)
+    }
+
+    /// The labels that there are: those of the conventions, and what the suite adds.
+    pub fn registry(&self) -> &Registry {
+        self.registry
     }
 
     /// Every span of a service, in the order of the observation; the driver's own are left out, as they are never

@@ -19,7 +19,7 @@ pub(crate) fn span(object: &Object<'_>, notes: &mut Notes) -> Span {
         let id = ids::text(IdField::Parent, &parent, true, &mut malformed);
         span.parent_span_id = ids::parent(id, &malformed);
     }
-    span.name = object.field("display_name", notes, truncatable).unwrap_or_default();
+    span.name = object.field("display_name", notes, name_text).unwrap_or_default();
     span.start = object.field("start_time", notes, timestamp).unwrap_or(0);
     span.end = object.field("end_time", notes, timestamp).unwrap_or(0);
     (span.attributes, span.dropped_attributes) =
@@ -38,11 +38,27 @@ pub(crate) fn span(object: &Object<'_>, notes: &mut Notes) -> Span {
     span
 }
 
+/// A `TruncatableString` that is the name of a span.
+fn name_text(json: &Json<'_>, notes: &mut Notes) -> Option<String> {
+    truncatable(json, map::LEAST_NAME, notes)
+}
+
+/// A `TruncatableString` that is the value of a label or the name of an event.
+fn value_text(json: &Json<'_>, notes: &mut Notes) -> Option<String> {
+    truncatable(json, map::LEAST_TEXT, notes)
+}
+
 /// A `TruncatableString`; a plain string is taken for one.
-fn truncatable(json: &Json<'_>, notes: &mut Notes) -> Option<String> {
+fn truncatable(json: &Json<'_>, least_limit: usize, notes: &mut Notes) -> Option<String> {
     match json {
         Json::Text(_) | Json::Mended(_) => json.text(notes).map(str::to_owned),
-        other => Some(other.object(notes)?.text("value", notes)),
+        other => {
+            let object = other.object(notes)?;
+            let text = object.text("value", notes);
+            let cut_off = object.field("truncated_byte_count", notes, Json::int).unwrap_or(0);
+            map::truncated(&text, cut_off, least_limit, notes);
+            Some(text)
+        }
     }
 }
 
@@ -105,7 +121,7 @@ fn attribute_value(json: &Json<'_>, notes: &mut Notes) -> Option<Value> {
     }
     let object = json.object(notes)?;
     object
-        .field("string_value", notes, |json, notes| truncatable(json, notes).map(Value::Str))
+        .field("string_value", notes, |json, notes| value_text(json, notes).map(Value::Str))
         .or_else(|| object.field("int_value", notes, Json::int).map(Value::Int))
         .or_else(|| object.field("bool_value", notes, Json::bool).map(Value::Bool))
 }
@@ -131,7 +147,7 @@ fn time_event(json: &Json<'_>, notes: &mut Notes) -> Option<Event> {
 
 fn annotation(json: &Json<'_>, notes: &mut Notes) -> Option<Event> {
     let object = json.object(notes)?;
-    let name = object.field("description", notes, truncatable).unwrap_or_default();
+    let name = object.field("description", notes, value_text).unwrap_or_default();
     let attributes = object.field("attributes", notes, attributes).unwrap_or_default().0;
     Some(Event { name, time: 0, attributes })
 }

@@ -101,9 +101,11 @@
 //!   api-service exited 1
 //! settings:
 //!   project="demo-project" sampling=parent-based platform=cloud-run deadline-passed timed
+//!   limits=v2-proto required-label="user.id" external-host="api.example"
 //!   axis channel-in="secure"
 //!   service api-service http propagation=gcp_trace,tracecontext baggage flushes-on-sigterm declares-route untraced="/healthz"
 //!   service backend-service grpc private audience="https://backend.example"
+//!   service payments http external
 //! defects:
 //!   field api-service export=1 at=T1/S1 place="spans[0].kind" "99 is no span kind"
 //! ```

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
     ContextFormat, Defect, DefectKind, End, Evidence, Export, ExportAnswer, GrpcCode, Header, HttpVersion,
-    LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling,
-    ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId, WireTap,
+    LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult,
+    Sampling, ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId,
+    WireTap,
 };
 
 use super::words::{protocol, source, span_id, text, time, trace_id};
@@ -163,7 +164,7 @@ pub(super) fn process() -> impl Strategy<Value = ProcessEvent> {
 }
 
 pub(super) fn defect() -> impl Strategy<Value = Defect> {
-    let kinds = vec![DefectKind::Payload, DefectKind::Span, DefectKind::Field];
+    let kinds = vec![DefectKind::Payload, DefectKind::Span, DefectKind::Field, DefectKind::Cut];
     (select(kinds), of(source()), of(0..3usize), text(), text(), of(trace_id()), of(span_id())).prop_map(
         |(kind, source, export, place, detail, trace_id, span_id)| Defect {
             kind,
@@ -180,12 +181,16 @@ pub(super) fn defect() -> impl Strategy<Value = Defect> {
 pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let axes = vec((select(vec!["entry", "odd axis"]).prop_map(str::to_owned), text()), 0..2);
     let declared = (vec(service(), 0..2), any::<bool>(), any::<bool>(), any::<bool>());
-    (axes, of(text()), any::<bool>(), declared).prop_map(
-        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed))| Settings {
+    let labels = (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2));
+    (axes, of(text()), any::<bool>(), declared, labels).prop_map(
+        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed), labels)| Settings {
             axes,
             project,
             sampling: sampling.then_some(Sampling::ParentBased),
             platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
+            required_labels: labels.0,
+            limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
+            external_hosts: labels.2,
             services,
             begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
             ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
@@ -197,7 +202,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
 
 pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
     let formats = vec(select(vec![ContextFormat::GcpTrace, ContextFormat::Tracecontext]), 0..3);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let texts = (vec(text(), 0..2), vec(text(), 0..2));
     (select(vec!["api-service", "a b"]), formats, flags, texts).prop_map(
         |(name, propagation, flags, (untraced, audiences))| ServiceFacts {
@@ -210,6 +215,7 @@ pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {
             declares_route: flags.3,
             auth_required: flags.4,
             audiences,
+            external: flags.5,
         },
     )
 }

@@ -172,9 +172,10 @@ fn caller(tap: &WireTap) -> String {
 /// Whether the service declares that requests like this one make no spans.
 fn is_untraced(service: &ServiceFacts, tap: &WireTap) -> bool {
     let path = tap.path.split('?').next().unwrap_or_default();
-    service.untraced.iter().any(|untraced| {
+    let covers = |untraced: &String| {
         path == untraced || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
-    })
+    };
+    service.external || service.untraced.iter().any(covers)
 }
 
 #[cfg(test)]

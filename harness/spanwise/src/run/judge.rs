@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use spanwise_check::conventions::Registry;
 use spanwise_check::{Checked, Engine, Family, Member, Profile, registry};
 use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
@@ -21,7 +22,8 @@ use super::lane::Seen;
 pub(super) struct Judge {
     plan: Arc<Plan>,
     options: Options,
-    engines: BTreeMap<Profile, Engine>,
+    /// One a suite: profile and labels are its own.
+    engines: BTreeMap<String, Engine>,
     /// Of each group, the members that have come; by permutation.
     groups: Vec<BTreeMap<usize, Judged>>,
     /// The group of each permutation.
@@ -42,7 +44,15 @@ impl Judge {
         for (group, members) in plan.groups.iter().enumerate() {
             members.permutations.iter().for_each(|at| group_of[*at] = group);
         }
-        let engines = Profile::ALL.into_iter().map(|profile| (profile, Engine::new(profile))).collect();
+        let engine = |suite: &String| {
+            let engine = Engine::new(options.profile_of(suite));
+            let engine = match plan.labels.get(suite) {
+                Some(labels) => engine.with_registry(Arc::new(Registry::with(labels))),
+                None => engine,
+            };
+            (suite.clone(), engine)
+        };
+        let engines = plan.suites.iter().map(engine).collect();
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
         let has_come = vec![false; plan.permutations.len()];
         Judge { plan, options, engines, groups, group_of, has_come }
@@ -91,7 +101,7 @@ impl Judge {
             let observation =
                 Observation { name: "strays".to_owned(), spans, defects, recorded, ..Observation::default() };
             let profile = self.options.profile_of(&suite);
-            let mut findings = self.engines[&profile].check(&observation).findings;
+            let mut findings = self.engines[&suite].check(&observation).findings;
             findings.retain(|finding| ["stray-span", "malformed-telemetry"].contains(&&*finding.rule));
             findings.iter_mut().for_each(|finding| finding.consequence_of = None);
             fail |= findings.iter().any(|finding| profile.fails_at(finding.level));
@@ -106,11 +116,12 @@ impl Judge {
 
     /// Checks a permutation. Of two observations the second counts, where it shows more and hides nothing.
     fn one(&self, settled: Settled) -> Judged {
-        let profile = self.profile(&self.plan.permutations[settled.permutation]);
+        let permutation = &self.plan.permutations[settled.permutation];
+        let profile = self.profile(permutation);
         let check = |seen: Seen| match seen {
             Seen::CouldNotRun(reason) => Judged::CouldNotRun(reason),
             Seen::Observed(observation, duration) => {
-                let checked = self.engines[&profile].check(&observation);
+                let checked = self.engines[&permutation.suite].check(&observation);
                 Judged::Checked { observation, checked, duration }
             }
         };
@@ -148,7 +159,7 @@ impl Judge {
             })
             .collect();
         if let Some(first) = members_first(&self.plan, &compared) {
-            self.engines[&self.profile(first)].compare(&mut compared);
+            self.engines[&first.suite].compare(&mut compared);
         }
         drop(compared);
         let result = |(at, judged): (usize, Judged)| self.result(&self.plan.permutations[at], judged);

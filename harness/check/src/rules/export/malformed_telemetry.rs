@@ -72,7 +72,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         findings.looked();
     }
     let mut kinds: IndexMap<_, (&Defect, i64)> = IndexMap::new();
-    for defect in &index.observation.defects {
+    // Texts that were cut are read; what is wrong with them is a rule of its own.
+    let unread = |defect: &&Defect| defect.kind != DefectKind::Cut;
+    for defect in index.observation.defects.iter().filter(unread) {
         let service = defect.source.as_ref().map(|source| &*source.service);
         let trace = defect.trace_id.filter(|_| index.is_capture());
         kinds.entry((trace, defect.kind, service, &*defect.detail)).or_insert((defect, 0)).1 += 1;
@@ -81,7 +83,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let (what, kept) = match kind {
             DefectKind::Payload => ("A payload", "what came before it was kept"),
             DefectKind::Span => ("A span", "the rest of its payload was kept"),
-            DefectKind::Field => ("A field of a span", "the rest of the span was kept"),
+            DefectKind::Field | DefectKind::Cut => ("A field of a span", "the rest of the span was kept"),
         };
         let place = if first.place.is_empty() { String::new() } else { format!(" at {}", first.place) };
         let message = format!("{what} could not be read{place}: {detail}; {kept}.");

@@ -171,23 +171,23 @@ fn has(node: Node<'_>, old: &str, new: &str) -> Option<Has> {
 fn disagreeing(node: Node<'_>) -> Vec<(&'static str, &'static str)> {
     let pairs = node.span().attributes.iter().filter_map(|(key, value)| {
         let label = conventions::find(key).filter(|label| !label.is_template)?;
-        let new = match label.state {
+        let new: &'static str = match &label.state {
             // The name a server was configured with may be another than the one it was called by.
             // Of the transport the values got new names too: ip_tcp is tcp.
-            conventions::State::Renamed(new)
-                if !matches!(label.key, "http.server_name" | "net.transport") =>
+            conventions::State::RenamedTo(new)
+                if !matches!(label.key.as_str(), "http.server_name" | "net.transport") =>
             {
                 new
             }
             // On servers the old name is the next hop's, the new one that of the client behind all proxies.
             conventions::State::BySide { client, .. } if node.kind == SpanKind::Client => client,
-            _ if matches!(label.key, "http.target" | "rpc.grpc.status_code") => {
-                *label.successors(node.kind).first()?
+            _ if matches!(label.key.as_str(), "http.target" | "rpc.grpc.status_code") => {
+                label.successors(node.kind).first()?
             }
             _ => return None,
         };
-        let differs = !agree(label.key, value, node.span().attribute(new)?);
-        differs.then_some((label.key, new))
+        let differs = !agree(&label.key, value, node.span().attribute(new)?);
+        differs.then_some((label.key.as_str(), new))
     });
     let next = ("rpc.status_code", "rpc.response.status_code");
     let [here, there] = [next.0, next.1].map(|key| node.attribute(key));

@@ -3,7 +3,7 @@
 use spanwise_model::{Evidence, Level, SpanKind};
 
 use super::{Alike, on_spans, service};
-use crate::conventions::{self, Label, SCHEMA};
+use crate::conventions::{Label, State, schema};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -57,13 +57,13 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut old: Alike<'_, (Option<&str>, &str, Vec<&str>)> = Alike::new();
+    let mut old: Alike<'_, (Option<&str>, &str, &[String])> = Alike::new();
     for node in index.nodes() {
         let span = node.span();
         let events = span.events.iter().flat_map(|event| &event.attributes);
         let keys = span.attributes.iter().chain(events).chain(&span.resource.attributes).map(|(key, _)| key);
         for key in keys {
-            let Some(label) = conventions::find(key) else { continue };
+            let Some(label) = index.registry().find(key) else { continue };
             findings.looked();
             let Some(successors) = given_up(label, span.kind) else { continue };
             let nodes = old.entry((index.apart(node), (node.service(), key, successors))).or_default();
@@ -78,13 +78,14 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             Some(first) => {
                 let all = successors.join(" and ");
                 let message = format!(
-                    "{service} uses the old name {key}; it is {all} in version {SCHEMA} of the conventions."
+                    "{service} uses the old name {key}; it is {all} in version {} of the conventions.",
+                    schema()
                 );
                 on_spans(findings, &nodes, message)
                     .expected(all)
                     .actual(key)
                     .fact("label", key)
-                    .fact("renamed_to", *first);
+                    .fact("renamed_to", first.as_str());
             }
             None => {
                 let message =
@@ -100,8 +101,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 }
 
 /// The successors of a label that is not current.
-fn given_up(label: &Label, kind: SpanKind) -> Option<Vec<&'static str>> {
-    (label.state != conventions::State::Current).then(|| label.successors(kind))
+fn given_up(label: &Label, kind: SpanKind) -> Option<&[String]> {
+    (label.state != State::Current).then(|| label.successors(kind))
 }
 
 #[cfg(test)]

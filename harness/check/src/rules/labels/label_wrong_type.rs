@@ -3,7 +3,7 @@
 use spanwise_model::{Evidence, Level, Value};
 
 use super::{Alike, on_spans, service};
-use crate::conventions::{self, Type};
+use crate::conventions::Type;
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -60,7 +60,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut wrong: Alike<'_, (Option<&str>, &str, Type)> = Alike::new();
     for node in index.nodes() {
         for (key, value) in labels(node) {
-            let Some(label) = conventions::find(key) else { continue };
+            let Some(label) = index.registry().find(key) else { continue };
             findings.looked();
             if !label.value.admits(value) && !is_right_in_cloud_trace(node, label.value, value) {
                 wrong.entry((index.apart(node), (node.service(), key, label.value))).or_default().push(node);
@@ -88,10 +88,11 @@ fn labels<'i>(node: Node<'i>) -> impl Iterator<Item = &'i (String, Value)> {
     node.span().attributes.iter().chain(&node.span().resource.attributes)
 }
 
-/// Lists have no type of their own in Cloud Trace v2: they come as text.
+/// Lists and fractions have no type of their own in Cloud Trace v2: they come as text.
 fn is_right_in_cloud_trace(node: Node<'_>, right: Type, value: &Value) -> bool {
     let is_cloud_trace = node.protocol.is_some_and(|protocol| protocol.is_cloud_trace());
-    is_cloud_trace && right == Type::StrArray && matches!(value, Value::Str(_))
+    let has_no_such_type = right == Type::Double || right.item().is_some();
+    is_cloud_trace && has_no_such_type && matches!(value, Value::Str(_))
 }
 
 fn words(type_name: &str) -> &str {
@@ -101,6 +102,9 @@ fn words(type_name: &str) -> &str {
         "boolean" => "a boolean",
         "double" => "a number with a fraction",
         "string[]" => "a list of texts",
+        "int[]" => "a list of integers",
+        "double[]" => "a list of numbers with fractions",
+        "boolean[]" => "a list of booleans",
         "array" => "a list",
         other => other,
     }

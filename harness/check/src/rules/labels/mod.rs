@@ -3,23 +3,31 @@
 //! Labels come from instrumentations, so what is wrong with one is wrong on many spans alike: these rules report it once
 //! for all spans that have it in common ([`on_spans`]).
 
+mod cloud_trace_label_mapping_wrong;
 mod conventions_mixed;
+mod custom_label_missing;
 mod deprecated_label;
 mod http_route_missing;
+mod label_unknown_in_namespace;
 mod label_values_disagree;
 mod label_wrong_type;
+mod over_label_limits;
+mod project_id_missing;
 mod required_http_label_missing;
 mod required_rpc_label_missing;
 mod same_protocol_different_labels;
+mod secret_in_label;
+mod service_identity_incomplete;
 mod service_label_differs;
 mod service_label_missing;
 mod span_name_high_cardinality;
 mod span_name_not_conventional;
+mod value_cut_inside_character;
 
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
-use spanwise_model::{SpanKind, TraceId};
+use spanwise_model::{Platform, SpanKind, TraceId, Value};
 
 use crate::conventions::{When, protocol, unmet, was_answered};
 use crate::semconv::{self, Protocol};
@@ -28,16 +36,24 @@ use crate::{Findings, Index, Node, Report, Rule};
 pub(crate) static ALL: &[&Rule] = &[
     &service_label_missing::RULE,
     &service_label_differs::RULE,
+    &service_identity_incomplete::RULE,
+    &project_id_missing::RULE,
     &required_http_label_missing::RULE,
     &http_route_missing::RULE,
     &required_rpc_label_missing::RULE,
     &deprecated_label::RULE,
     &conventions_mixed::RULE,
     &label_wrong_type::RULE,
+    &label_unknown_in_namespace::RULE,
     &label_values_disagree::RULE,
     &same_protocol_different_labels::RULE,
     &span_name_not_conventional::RULE,
     &span_name_high_cardinality::RULE,
+    &custom_label_missing::RULE,
+    &secret_in_label::RULE,
+    &over_label_limits::RULE,
+    &value_cut_inside_character::RULE,
+    &cloud_trace_label_mapping_wrong::RULE,
 ];
 
 /// Spans by what they have in common, in the order in which they were first seen. In a capture those of each trace are kept
@@ -56,6 +72,19 @@ fn on_spans<'f>(
 /// How a finding names a service.
 fn service<'i>(node: Node<'i>) -> &'i str {
     node.service().unwrap_or("a service without a name")
+}
+
+/// Whether spans go to an endpoint of Google's, which asks who sent them: where the platform is emulated, all do.
+fn to_google(index: &Index<'_>) -> bool {
+    index.observation.settings.platform == Platform::CloudRun
+}
+
+/// What a process says of itself, from the place where this protocol has it: Cloud Trace v2 knows labels of spans alone.
+fn identity<'i>(node: Node<'i>, key: &str) -> Option<&'i Value> {
+    match node.protocol {
+        Some(protocol) if protocol.is_cloud_trace() => node.span().attribute(key),
+        _ => node.span().resource.attribute(key),
+    }
 }
 
 /// The SERVER and CLIENT spans of HTTP and gRPC. Where an exporter sets no kinds, nobody can say which they are.

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use spanwise_model::{Evidence, GrpcCode, Level, SpanKind};
 
 use super::requests;
-use crate::conventions::{REQUIRED, Requirement, is_due};
+use crate::conventions::{Requirement, is_due, required};
 use crate::semconv::{self, Protocol};
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
@@ -81,7 +81,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut reported: Vec<(&str, &str)> = Vec::new();
     for ((protocol, kind, _), services) in alike.iter().filter(|(_, services)| services.len() > 1) {
         findings.looked();
-        for requirement in REQUIRED.iter().filter(|one| one.protocol == *protocol && one.kind == *kind) {
+        for requirement in required().iter().filter(|one| one.protocol == *protocol && one.kind == *kind) {
             let named = services.iter().map(|(service, node)| (*service, *node, name(*node, requirement)));
             let names: Vec<_> =
                 named.filter(|(_, node, name)| name.is_some() || is_due(*node, requirement)).collect();
@@ -130,7 +130,7 @@ fn ended(node: Node<'_>, protocol: Protocol) -> Option<Ended> {
 
 /// The name under which a span has a required label.
 fn name(node: Node<'_>, requirement: &Requirement) -> Option<&'static str> {
-    semconv::named(node.span(), requirement.names).map(|(name, _)| name)
+    semconv::named(node.span(), &requirement.names).map(|(name, _)| name)
 }
 
 /// The name that a service should have: the current one if anybody has it, else that of the first.

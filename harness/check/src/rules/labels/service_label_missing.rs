@@ -2,8 +2,8 @@
 
 use spanwise_model::{Evidence, Level, Source, Value};
 
-use super::{Alike, on_spans};
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use super::{Alike, identity, on_spans};
+use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "service-label-missing",
@@ -66,7 +66,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut nameless: Alike<'_, (Option<&Source>, Option<&str>)> = Alike::new();
     for node in index.nodes() {
         findings.looked();
-        let stand_in = match name(node) {
+        let stand_in = match identity(node, "service.name") {
             None => None,
             Some(Value::Str(text)) if text.is_empty() => None,
             Some(Value::Str(text)) if text.starts_with("unknown_service") => Some(text.as_str()),
@@ -87,14 +87,6 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .expected("service.name with the name of the service")
             .actual(stand_in.unwrap_or("none"))
             .fact("label", "service.name");
-    }
-}
-
-/// `service.name` from the place where this protocol has it.
-fn name(node: Node<'_>) -> Option<&Value> {
-    match node.protocol {
-        Some(protocol) if protocol.is_cloud_trace() => node.span().attribute("service.name"),
-        _ => node.span().resource.attribute("service.name"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod baggage_lost;
 mod context_not_sent;
+mod context_sent_to_third_party;
 mod contexts_disagree;
 mod duplicate_context_header;
 mod malformed_cloud_trace_context;
@@ -24,4 +25,5 @@ pub(crate) static ALL: &[&Rule] = &[
     &duplicate_context_header::RULE,
     &tracestate_lost::RULE,
     &baggage_lost::RULE,
+    &context_sent_to_third_party::RULE,
 ];

@@ -3,9 +3,9 @@
 use crate::notation::error::NotationError;
 use crate::notation::line::{Item, Line};
 use crate::{
-    ContextFormat, Defect, DefectKind, Evidence, Export, ExportAnswer, Header, LogRecord, Observation,
-    Platform, ProcessEvent, ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, Source,
-    Stream,
+    ContextFormat, Defect, DefectKind, Evidence, Export, ExportAnswer, Header, LimitProfile, LogRecord,
+    Observation, Platform, ProcessEvent, ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol,
+    Source, Stream,
 };
 
 use super::names::Names;
@@ -186,6 +186,9 @@ pub(super) fn read_settings(
                 "sampling" if line.take("parent-based") => settings.sampling = Some(Sampling::ParentBased),
                 "platform" if line.take("cloud-run") => settings.platform = Platform::CloudRun,
                 "platform" if line.take("plain") => settings.platform = Platform::Plain,
+                "limits" if line.take("v2-proto") => settings.limits = LimitProfile::V2Proto,
+                "required-label" => settings.required_labels.push(line.quoted()?),
+                "external-host" => settings.external_hosts.push(line.quoted()?),
                 _ => return Err(place.expected(SETTINGS, &key)),
             },
             _ => return Err(place.expected(SETTINGS, "")),
@@ -194,7 +197,8 @@ pub(super) fn read_settings(
     Ok(())
 }
 
-const SETTINGS: &str = "`project=\"…\"`, `sampling=parent-based`, `platform=cloud-run`, `axis NAME=\"…\"`, \
+const SETTINGS: &str = "`project=\"…\"`, `sampling=parent-based`, `platform=cloud-run`, `limits=v2-proto`, \
+                        `required-label=\"…\"`, `external-host=\"…\"`, `axis NAME=\"…\"`, \
                         `service NAME …`, `deadline-passed`, `capture`, `timed`, `no-spans` or `no-resource`";
 
 /// Reads `api-service http propagation=gcp_trace,tracecontext baggage …` up to the end of the line.
@@ -211,6 +215,7 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
         declares_route: false,
         auth_required: false,
         audiences: Vec::new(),
+        external: false,
     };
     loop {
         let place = line.place();
@@ -223,6 +228,7 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
                 "flushes-on-sigterm" => facts.flushes_on_sigterm = true,
                 "declares-route" => facts.declares_route = true,
                 "private" => facts.auth_required = true,
+                "external" => facts.external = true,
                 _ => return Err(place.expected(SERVICE, &word)),
             },
             Some(Item::Key(key, _)) if key == "propagation" => {
@@ -242,7 +248,7 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
 }
 
 const SERVICE: &str = "`http`, `grpc`, `propagation=…`, `baggage`, `flushes-on-sigterm`, `declares-route`, \
-                       `private`, `audience=\"…\"` or `untraced=\"…\"`";
+                       `private`, `audience=\"…\"`, `external` or `untraced=\"…\"`";
 
 /// Reads `span api-service export=1 at=T1/S1 place="…" "detail"`.
 pub(super) fn read_defect(line: &mut Line<'_>, names: &mut Names) -> Result<Defect, NotationError> {
@@ -252,7 +258,8 @@ pub(super) fn read_defect(line: &mut Line<'_>, names: &mut Names) -> Result<Defe
         "payload" => DefectKind::Payload,
         "span" => DefectKind::Span,
         "field" => DefectKind::Field,
-        _ => return Err(place.expected("`payload`, `span` or `field`", &word)),
+        "cut" => DefectKind::Cut,
+        _ => return Err(place.expected("`payload`, `span`, `field` or `cut`", &word)),
     };
     line.place();
     let mut defect = Defect {

@@ -2,8 +2,9 @@
 
 use crate::notation::text::quote;
 use crate::{
-    Defect, DefectKind, Evidence, Export, ExportAnswer, LogRecord, Observation, Platform, ProcessEvent,
-    ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, SpanId, Stream, TraceId,
+    Defect, DefectKind, Evidence, Export, ExportAnswer, LimitProfile, LogRecord, Observation, Platform,
+    ProcessEvent, ProcessEventKind, Refusal, Sampling, ServiceFacts, ServiceProtocol, SpanId, Stream,
+    TraceId,
 };
 
 use super::names::Names;
@@ -84,6 +85,14 @@ pub(super) fn print_settings(observation: &Observation, capture: bool) -> Vec<St
     if settings.platform == Platform::CloudRun {
         lines.push("  platform=cloud-run".to_owned());
     }
+    if settings.limits == LimitProfile::V2Proto {
+        lines.push("  limits=v2-proto".to_owned());
+    }
+    for (word, values) in
+        [("required-label", &settings.required_labels), ("external-host", &settings.external_hosts)]
+    {
+        lines.extend(values.iter().map(|value| format!("  {word}={}", quote(value))));
+    }
     for (axis, value) in &settings.axes {
         lines.push(format!("  axis {}={}", header_name(axis), quote(value)));
     }
@@ -115,6 +124,7 @@ fn print_service(facts: &ServiceFacts) -> String {
         (facts.flushes_on_sigterm, " flushes-on-sigterm"),
         (facts.declares_route, " declares-route"),
         (facts.auth_required, " private"),
+        (facts.external, " external"),
     ] {
         line.push_str(if is { word } else { "" });
     }
@@ -132,6 +142,7 @@ pub(super) fn print_defect(defect: &Defect, names: &Names) -> String {
         DefectKind::Payload => "payload",
         DefectKind::Span => "span",
         DefectKind::Field => "field",
+        DefectKind::Cut => "cut",
     };
     let mut parts = vec![kind.to_owned(), defect.source.as_ref().map_or("?".to_owned(), print_source)];
     parts.extend(defect.export.map(|export| format!("export={}", export + 1)));
