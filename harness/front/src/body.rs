@@ -36,7 +36,7 @@ struct Failing {
 
 /// When a body fails, hyper throws away what it has not written yet, headers included. The caller shall see all that
 /// the service sent before it broke off, so the error waits until that is written.
-const FLUSH: Duration = Duration::from_millis(50);
+const FLUSH: Duration = Duration::from_millis(150);
 
 impl TappedBody {
     pub(crate) fn new(inner: Incoming, exchange: Exchange) -> TappedBody {

@@ -93,7 +93,7 @@ pub struct Stamps {
 impl Stamps {
     /// How far what the front sees may lag behind what a service did, in nanoseconds: they share a clock, but not a
     /// processor, and a service that writes a whole answer at once is done before the front has read any of it.
-    pub const LAG: u64 = 50_000_000;
+    pub const LAG: u64 = 250_000_000;
 
     /// Whether data was still flowing well after this time: the last but one of several pieces passed more than
     /// [`Stamps::LAG`] later, and more than that after the response's headers.

@@ -26,7 +26,7 @@ use crate::greet::{Greeting, code};
 
 /// How long the headers and the lines before an abort have to get out over HTTP/2, which throws away what it has not sent, and
 /// nothing tells when it has. Long enough for a busy machine.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// How the stream is to break, if it is.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -15,7 +15,7 @@ use tonic::Status;
 
 /// How long the headers and the greetings before the reset have to get out: HTTP/2 throws away what a stream that is reset
 /// has not sent, and nothing tells when it has been. Long enough for a busy machine.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The mark on a response whose stream is to be reset at its end.
 #[derive(Debug, Clone, Copy)]

@@ -139,6 +139,8 @@ pub(super) async fn run(world: &World, plan: &Plan, lane: Lane, news: &mpsc::Sen
                 }
             },
         ));
+        // Decoding takes a while, and the fronts of other lanes shall not wait for it: what they see carries the time.
+        tokio::task::yield_now().await;
     }
     // In a lane of one, all there is belongs to the one.
     let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &named) };

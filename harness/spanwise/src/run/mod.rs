@@ -47,6 +47,9 @@ pub struct Options {
     pub requests: usize,
     /// How long spans that are expected may take to come, from services that do not flush when they are ended.
     pub deadline: Duration,
+    /// How long a request may take to be answered. A service that is stuck is another trouble than spans that do not come, and
+    /// a machine that is busy is none.
+    pub answer_within: Duration,
     /// How long a service may take to end after SIGTERM before it is killed.
     pub grace: Duration,
 }
@@ -59,6 +62,7 @@ impl Default for Options {
             lanes: 4,
             requests: 64,
             deadline: Duration::from_secs(10),
+            answer_within: Duration::from_secs(30),
             grace: Duration::from_secs(10),
         }
     }

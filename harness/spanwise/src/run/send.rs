@@ -70,7 +70,7 @@ async fn one(
                 path: path.clone(),
                 headers,
                 body: body.clone().map(Bytes::from),
-                deadline: Some(world.options.deadline),
+                deadline: Some(world.options.answer_within),
                 own_connection: false,
             };
             let shown = path.split('?').next().unwrap_or_default();
@@ -83,7 +83,7 @@ async fn one(
                 call: call.clone(),
                 message: message.clone(),
                 headers,
-                deadline: Some(world.options.deadline),
+                deadline: Some(world.options.answer_within),
                 // A call that the driver gives up must not disturb others on its connection.
                 own_connection: deadline.is_some(),
             };
