@@ -284,3 +284,17 @@ wire:
 "#;
     causes(text, &["kind-missing (entry-without-server-span)"]);
 }
+
+#[test]
+fn a_damaged_span_id_explains_that_log_lines_name_it_as_it_was_made() {
+    let text = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api SERVER "POST /greet" 200 id=zero
+    | malformed span unreadable "f067aa0ba902b7"
+wire:
+  driver -> api http/1.1 traceparent: T1-S1-01
+logs:
+  api: {"severity":"INFO","logging.googleapis.com/trace":"{T1}","logging.googleapis.com/spanId":"{P5}","logging.googleapis.com/trace_sampled":true}
+"#;
+    causes(text, &["invalid-id (log-span-unknown)"]);
+}
