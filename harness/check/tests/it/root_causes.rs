@@ -270,3 +270,31 @@ fn without_its_evidence_a_rule_is_not_observed_and_without_its_subject_not_appli
     assert_eq!(checked.verdicts["link-unresolved"], Verdict::NotApplicable);
     assert_eq!(checked.verdicts["zero-parent-id"], Verdict::Pass);
 }
+
+#[test]
+fn a_span_of_the_wrong_kind_explains_that_the_entry_service_has_no_server_span() {
+    let text = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service INTERNAL "POST /greet"
+    api-service CLIENT "b.B/Greet" OK id=S3
+      b SERVER "b.B/Greet" OK
+wire:
+  driver -> api-service http/1.1 traceparent: T1-S1-01
+  api-service -> b h2c traceparent: T1-S3-01
+"#;
+    causes(text, &["kind-missing (entry-without-server-span)"]);
+}
+
+#[test]
+fn a_damaged_span_id_explains_that_log_lines_name_it_as_it_was_made() {
+    let text = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api SERVER "POST /greet" 200 id=zero
+    | malformed span unreadable "f067aa0ba902b7"
+wire:
+  driver -> api http/1.1 traceparent: T1-S1-01
+logs:
+  api: {"severity":"INFO","logging.googleapis.com/trace":"{T1}","logging.googleapis.com/spanId":"{P5}","logging.googleapis.com/trace_sampled":true}
+"#;
+    causes(text, &["invalid-id (log-span-unknown)"]);
+}

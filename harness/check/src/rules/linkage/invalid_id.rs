@@ -13,7 +13,13 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &["parent-not-exported", "trace-split", "hop-without-server-span", "entry-without-server-span"],
+    explains: &[
+        "parent-not-exported",
+        "trace-split",
+        "hop-without-server-span",
+        "entry-without-server-span",
+        "log-span-unknown",
+    ],
     explanation: r#"
 ## What it checks
 

@@ -90,10 +90,15 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             }
             (SpanKind::Internal, service) => {
                 if let Some((side, kinds)) = border(index, node, service) {
-                    findings
+                    let mut report = findings
                         .on_span(node, format!("This span {side}, but its kind is INTERNAL."))
                         .expected(kinds)
                         .actual("INTERNAL");
+                    // On the call by which it came nobody else has the kind that is due.
+                    let calls = node.parent().into_iter().flat_map(Node::sent);
+                    for hop in calls.filter(|hop| service == Some(hop.to())) {
+                        report = report.reaches_hop(hop);
+                    }
                 }
             }
             _ => {}
