@@ -36,7 +36,7 @@ driver CLIENT "POST /greet" 200
 resource:
   api-service gcp.project.id="demo-project" service.version="1" service.instance.id="a" cloud.platform="gcp_cloud_run" cloud.region="us-east4" faas.name="api" faas.version="1" faas.instance="b"
 export:
-  api-service otlp-grpc
+  api-service otlp-grpc authorization: "<bearer access token sha256:5f0c1a2b>"
 settings:
   platform=cloud-run
 ```
@@ -49,7 +49,7 @@ driver CLIENT "POST /greet" 200
 resource:
   api-service gcp.project_id="demo-project" service.version="1" service.instance.id="a" cloud.platform="gcp_cloud_run" cloud.region="us-east4" faas.name="api" faas.version="1" faas.instance="b"
 export:
-  api-service otlp-grpc
+  api-service otlp-grpc authorization: "<bearer access token sha256:5f0c1a2b>"
 settings:
   platform=cloud-run
 ```

@@ -1,6 +1,6 @@
 //! Spans do not say which version, instance or revision of a service they come from.
 
-use spanwise_model::{Evidence, Level, Platform};
+use spanwise_model::{Evidence, Level, Value};
 
 use super::{Alike, identity, on_spans, service, to_google};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
@@ -64,55 +64,70 @@ settings:
     check: Check::One(check),
 };
 
-const ANYWHERE: [&str; 2] = ["service.version", "service.instance.id"];
-const ON_CLOUD_RUN: [&str; 5] =
-    ["cloud.platform", "cloud.region", "faas.name", "faas.version", "faas.instance"];
+/// The labels, and what each of them says.
+const LABELS: [(&str, &str); 7] = [
+    ("service.version", "version"),
+    ("service.instance.id", "instance"),
+    ("cloud.platform", "platform"),
+    ("cloud.region", "region"),
+    ("faas.name", "Cloud Run service"),
+    ("faas.version", "revision"),
+    ("faas.instance", "container"),
+];
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let on_cloud_run = index.observation.settings.platform == Platform::CloudRun;
-    let of_platform: &[&str] = if on_cloud_run { &ON_CLOUD_RUN } else { &[] };
-    let mut missing: Alike<'_, (Option<&str>, &str)> = Alike::new();
+    let mut incomplete: Alike<'_, Option<&str>> = Alike::new();
     for node in index.nodes().filter(|_| to_google(index)) {
         findings.looked();
-        for label in ANYWHERE.iter().chain(of_platform).filter(|label| identity(node, label).is_none()) {
-            missing.entry((index.apart(node), (node.service(), label))).or_default().push(node);
+        if LABELS.iter().any(|(label, _)| identity(node, label).is_none()) {
+            incomplete.entry((index.apart(node), node.service())).or_default().push(node);
         }
     }
-    for ((_, (_, label)), nodes) in missing {
-        let what = match label {
-            "service.version" => "which version of it made them",
-            "service.instance.id" | "faas.instance" => "which instance of it made them",
-            "cloud.platform" => "on which platform it runs",
-            "cloud.region" => "in which region it runs",
-            "faas.name" => "which Cloud Run service it is",
-            _ => "which revision of it made them",
-        };
-        let message = format!("The spans of {} do not say {what}: they have no {label}.", service(nodes[0]));
-        on_spans(findings, &nodes, message).expected(label).actual("none").fact("label", label);
+    for nodes in incomplete.into_values() {
+        let is_missing =
+            |(label, _): &(&str, &str)| nodes.iter().any(|node| identity(*node, label).is_none());
+        let (labels, words): (Vec<&str>, Vec<&str>) = LABELS.into_iter().filter(is_missing).unzip();
+        let service = service(nodes[0]);
+        let message = format!("The spans of {service} do not say from which {} they come.", words.join(", "));
+        on_spans(findings, &nodes, message)
+            .expected(labels.join(", "))
+            .actual("none")
+            .fact("label", labels[0])
+            .fact("missing", Value::Array(labels.iter().copied().map(Value::from).collect()));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::labels::testing::labels;
+    use crate::rules::labels::testing::findings;
 
     #[test]
     fn identities() {
         let whole = "service.version=\"1\" service.instance.id=\"a\" cloud.platform=\"gcp_cloud_run\" \
                      cloud.region=\"r\" faas.name=\"n\" faas.version=\"v\" faas.instance=\"i\"";
+        let two = whole.split_once(" cloud.platform").map(|(two, _)| two).expect("cut above");
         let cloud_run = "settings:\n  platform=cloud-run";
+        let all = "service.version, service.instance.id, cloud.platform, cloud.region, faas.name, faas.version, faas.instance";
+        let five = "cloud.platform, cloud.region, faas.name, faas.version, faas.instance";
         for (text, expected) in [
-            (format!("api SERVER \"a.B/C\" OK\nresource:\n  api {whole}\n{cloud_run}"), ""),
+            (format!("api SERVER \"a.B/C\" OK\nresource:\n  api {whole}\n{cloud_run}"), &[][..]),
             // Cloud Trace has the labels of the span alone.
-            (format!("api SERVER \"a.B/C\" OK via=cloud-trace-grpc {whole}\n{cloud_run}"), ""),
+            (format!("api SERVER \"a.B/C\" OK via=cloud-trace-grpc {whole}\n{cloud_run}"), &[]),
+            (format!("api SERVER \"a.B/C\" OK {whole}\n{cloud_run}"), &[all]),
+            // One finding a service, whatever it misses and wherever.
             (
-                format!("api SERVER \"a.B/C\" OK {whole} faas.version=<version>\n{cloud_run}"),
-                "service.version service.instance.id cloud.platform cloud.region faas.name faas.version faas.instance",
+                format!(
+                    "api SERVER \"a.B/C\" OK\n  api CLIENT \"a.B/C\" OK resource=R1\n    backend SERVER \"a.B/C\" OK\n\
+                     resource:\n  api {two}\n  R1 service.name=\"api\" {whole}\n{cloud_run}"
+                ),
+                &[five, all],
             ),
             // Nobody asks where the platform is not emulated.
-            ("api SERVER \"a.B/C\" OK".to_owned(), ""),
+            ("api SERVER \"a.B/C\" OK".to_owned(), &[]),
         ] {
-            assert_eq!(labels("service-identity-incomplete", &text).join(" "), expected, "{text}");
+            let found = findings("service-identity-incomplete", &text);
+            let missing: Vec<_> = found.iter().filter_map(|finding| finding.expected.as_deref()).collect();
+            assert_eq!(missing, expected, "{text}");
         }
     }
 }

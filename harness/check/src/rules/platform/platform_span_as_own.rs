@@ -31,7 +31,7 @@ driver CLIENT "POST /greet" 200 id=S1
 wire:
   driver -> api-service http/1.1 "POST /greet" 200 traceparent: T1-S1-01 announced=T1/S2;o=1
 settings:
-  platform=cloud-run
+  platform=cloud-run no-resource
 ```
 
 ## Good
@@ -42,7 +42,7 @@ api-service SERVER "POST /greet" 200 parent=?P1
 wire:
   driver -> api-service http/1.1 "POST /greet" 200 traceparent: T1-S1-01 announced=T1/P1;o=1
 settings:
-  platform=cloud-run
+  platform=cloud-run no-resource
 ```
 
 ## How to fix

@@ -35,7 +35,7 @@ process:
   api-service spawned
   api-service listening 127.0.0.1:8080
 settings:
-  platform=cloud-run
+  platform=cloud-run no-resource
 ```
 
 ## Good
@@ -47,7 +47,7 @@ process:
   api-service spawned
   api-service listening 0.0.0.0:8080
 settings:
-  platform=cloud-run
+  platform=cloud-run no-resource
 ```
 
 ## How to fix

@@ -35,7 +35,7 @@ wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
   api-service -> backend-service h2 traceparent: T1-S3-01 authorization: "<bearer jwt sha256:5f0c1a2b iss=https://accounts.google.com aud=https://backend.example exp=1599999000>"
 settings:
-  platform=cloud-run
+  platform=cloud-run no-resource
   service backend-service grpc private audience="https://backend.example"
 ```
 
@@ -50,7 +50,7 @@ wire:
   driver -> api-service http/1.1 traceparent: T1-S1-01
   api-service -> backend-service h2 traceparent: T1-S3-01 authorization: "<bearer jwt sha256:5f0c1a2b iss=https://accounts.google.com aud=https://backend.example exp=1600003600>"
 settings:
-  platform=cloud-run
+  platform=cloud-run no-resource
   service backend-service grpc private audience="https://backend.example"
 ```
 
