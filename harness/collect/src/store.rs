@@ -191,6 +191,15 @@ impl Store {
         payload.map(|payload| payload.export())
     }
 
+    /// The export requests that were refused and carried a span of one of these traces, as indices into [`Store::exports`].
+    pub fn refused_of(&self, traces: &[TraceId]) -> Vec<usize> {
+        let inner = self.lock();
+        let carries =
+            |payload: &Arc<Payload>| payload.carries.iter().any(|(trace, _)| traces.contains(trace));
+        let refused = inner.payloads.iter().enumerate().filter(|(_, payload)| carries(payload));
+        refused.map(|(index, _)| index).collect()
+    }
+
     /// Payloads that could not be walked to their end.
     pub fn payload_defects(&self) -> Vec<Defect> {
         self.lock().defects.clone()

@@ -54,7 +54,11 @@ async fn check(what: &str, ready: Ready, expected: Result<(), &str>) -> Result<(
     match (Launcher::new()?.start(launch).await, expected) {
         (Ok(service), Ok(())) => {
             let kinds: Vec<ProcessEventKind> = service.events().into_iter().map(|event| event.kind).collect();
-            assert_eq!(kinds, [ProcessEventKind::Spawned, ProcessEventKind::Ready]);
+            let mut expected = vec![ProcessEventKind::Spawned, ProcessEventKind::Ready];
+            if cfg!(target_os = "linux") {
+                expected.push(ProcessEventKind::Listening { address: service.addr(), on_port: true });
+            }
+            assert_eq!(kinds, expected);
             assert!((20_000..32_000).contains(&service.addr().port()), "{}", service.addr());
             Ok(())
         }

@@ -113,6 +113,18 @@ pub enum Ready {
     GrpcHealth,
 }
 
+/// Whom the mock stands for when a service exports OTLP, key `collector.persona` of a service. Cloud Trace v2 requests are
+/// always Google's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Persona {
+    /// Any collector.
+    #[default]
+    Otlp,
+    /// Google's Telemetry API, which asks for a token and a project.
+    Google,
+}
+
 impl Propagation {
     /// The context headers of this value, in the order in which they are sent.
     pub fn formats(self) -> &'static [ContextFormat] {

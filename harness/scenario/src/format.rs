@@ -10,7 +10,7 @@ use spanwise_model::{LimitProfile, Sampling, ServiceProtocol};
 
 use crate::error::{File, SuiteError};
 use crate::yaml::{AxisNode, Entries, Scalar};
-use crate::{ContextKind, Ready};
+use crate::{ContextKind, Persona, Ready};
 
 /// No hand writes a longer file; a program that does should make several.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -65,6 +65,18 @@ pub(crate) struct ServiceFile {
     pub(crate) untraced: Vec<String>,
     #[serde(default)]
     pub(crate) external: bool,
+    #[serde(default)]
+    pub(crate) collector: CollectorFile,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CollectorFile {
+    #[serde(default)]
+    pub(crate) persona: Persona,
+    #[serde(default)]
+    pub(crate) refuse: bool,
+    pub(crate) refuse_first: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

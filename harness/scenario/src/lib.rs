@@ -25,13 +25,13 @@ mod suite;
 mod template;
 mod yaml;
 
-pub use axis::{Channel, ContextKind, Entry, Export, Propagation, Ready};
+pub use axis::{Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
 pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use plan::{Group, Plan, PlanError, plan};
 pub use registry::{ReadRegistry, RegistryText};
 pub use request::{EntryRequest, RequestForm, http_status};
-pub use service::{Launch, ServiceStart};
+pub use service::{Collector, Launch, ServiceStart};
 pub use suite::{DriverContext, Known, Permutation, Setting, Suite};
 pub use template::{Listener, Piece, Reference, Template};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use spanwise_model::{ServiceFacts, Source};
+use spanwise_model::{GrpcCode, ServiceFacts, Source};
 
 use crate::environment::{Environment, configured};
 use crate::error::{File, SuiteError};
-use crate::format::{ServiceFile, SuiteFile};
+use crate::format::{CollectorFile, ServiceFile, SuiteFile};
 use crate::template::{Names, RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
-use crate::{Known, Ready};
+use crate::{Known, Persona, Ready};
 
 /// How a service is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,17 @@ pub enum Launch {
     Demo(String),
     /// A program and its arguments.
     Command(Vec<Template>),
+}
+
+/// What a service meets where it exports to; the default takes everything that can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collector {
+    /// Whom it stands for.
+    pub persona: Persona,
+    /// Whether it refuses what Google would refuse, where it stands for Google; else it only notes it down.
+    pub refuse: bool,
+    /// The code with which it refuses the first export request, whatever is in it.
+    pub refuse_first: Option<GrpcCode>,
 }
 
 /// A service to start in a setting.
@@ -31,6 +42,8 @@ pub struct ServiceStart {
     pub ready: Ready,
     /// What is added to its environment.
     pub env: Environment,
+    /// Where it exports to.
+    pub collector: Collector,
     /// What is declared of it, for the rules.
     pub facts: ServiceFacts,
 }
@@ -42,6 +55,7 @@ pub(crate) struct Service<'f> {
     launch: Launch,
     ready: Ready,
     env: Environment,
+    collector: Collector,
 }
 
 /// What a case changes of its services' environments: service and variables.
@@ -91,6 +105,7 @@ impl Service<'_> {
             launch: self.launch.clone(),
             ready: self.ready,
             env,
+            collector: self.collector.clone(),
             facts,
         }
     }
@@ -123,6 +138,7 @@ pub(crate) fn services<'f>(
             launch,
             ready,
             env: variables(&service.env, &names)?,
+            collector: collector(file, &service.collector)?,
         });
     }
     if services.is_empty() {
@@ -130,6 +146,19 @@ pub(crate) fn services<'f>(
     }
     no_cycle(file, suite, &services)?;
     Ok(services)
+}
+
+/// Reads how the collector behaves.
+fn collector(file: File<'_>, written: &CollectorFile) -> Result<Collector, SuiteError> {
+    let code = |code: &serde_saphyr::Spanned<String>| {
+        let refusals = || GrpcCode::all().filter(|one| *one != GrpcCode::Ok);
+        refusals().find(|one| one.as_str() == code.value).ok_or_else(|| {
+            let error = file.error(code.referenced, format!("`{}` is no gRPC code of an error", code.value));
+            error.with_names(&code.value, refusals().map(GrpcCode::as_str))
+        })
+    };
+    let refuse_first = written.refuse_first.as_ref().map(code).transpose()?;
+    Ok(Collector { persona: written.persona, refuse: written.refuse, refuse_first })
 }
 
 /// Reads a mapping of environment variables.

@@ -81,7 +81,7 @@ fn permutations_and_their_settings_are_pinned() {
 fn show_setting(setting: &Setting) -> String {
     let mut text = format!("{}\n", setting.name);
     for service in &setting.services {
-        let ServiceStart { name, launch, ready, env, facts } = service;
+        let ServiceStart { name, launch, ready, env, facts, .. } = service;
         text.push_str(&format!("  {name}: {launch:?}, ready by {ready:?}, {:?}\n", facts.propagation));
         for (name, value) in env {
             text.push_str(&format!("    {name}={value}\n"));

@@ -298,6 +298,18 @@ fn profiles_and_known_failures() {
 }
 
 #[test]
+fn collectors() {
+    let with = |text: &str| format!("protocol: http\n    collector: {{ {text} }}\n");
+    check("protocol: http\n", &with("persona: ^gogle"), "unknown word `gogle`", "did you mean `google`?");
+    check(
+        "protocol: http\n",
+        &with("refuse-first: ^UNAVAILBLE"),
+        "`UNAVAILBLE` is no gRPC code of an error",
+        "did you mean `UNAVAILABLE`?",
+    );
+}
+
+#[test]
 fn conventions() {
     let help = "name a file, or a folder of them, in the format of Weaver; relative to the suite file";
     let after = |line: &str| format!("project: shop-project\n{line}");

@@ -49,6 +49,7 @@ fn keys() {
     check("/properties", "@: x");
     check("/$defs/case/properties", "suite: a\nservices: {}\ncases: { a: { @: x } }");
     check("/$defs/case/properties/expect/properties", "cases: { a: { expect: { @: x } } }");
+    check("/$defs/service/properties/collector/properties", "services: { web: { collector: { @: x } } }");
     check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/$defs/known/properties", "known-failing: [{ @: x }]");
@@ -84,6 +85,12 @@ fn words() {
     check("/properties/schema/enum", "suite: a\nservices: {}\ncases: {}\nschema: @");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
     check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
+    check(
+        "/$defs/service/properties/collector/properties/persona/enum",
+        "services: { web: { collector: { persona: @ } } }",
+    );
+    let refused = "suite: a\nservices: { web: { demo: web, protocol: http, collector: { refuse-first: @ } } }\ncases: {}";
+    check("/$defs/service/properties/collector/properties/refuse-first/enum", refused);
     check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");
 }
 

@@ -11,7 +11,7 @@ pub mod channel;
 pub mod cloud_trace;
 pub mod instrument;
 pub mod logging;
-mod otlp_http;
+pub mod otlp_http;
 pub mod propagation;
 pub mod serve;
 pub mod settings;

@@ -1,6 +1,6 @@
 //! The HTTP client of the OTLP/HTTP exporters: hyper on tokio, plaintext and TLS.
 //!
-//! `telemetry` hands it to `opentelemetry-otlp`. The batch processor exports from a thread of its own that knows no
+//! `telemetry` hands it to `opentelemetry-otlp`, as does who makes an exporter of their own. The batch processor exports from a thread of its own that knows no
 //! tokio, so every request runs as a task of the runtime and the thread waits for its result. The clients the exporter offers
 //! itself either fail on that thread or bring a second TLS stack.
 
@@ -32,7 +32,7 @@ type Connector = BoxCloneSyncService<Uri, TokioIo<Stream>, BoxError>;
 
 /// Sends requests on the runtime it was made in.
 #[derive(Debug, Clone)]
-pub(crate) struct OtlpHttpClient {
+pub struct OtlpHttpClient {
     client: Client<Connector, Full<Bytes>>,
     timeout: Duration,
     runtime: Handle,
@@ -40,7 +40,7 @@ pub(crate) struct OtlpHttpClient {
 
 impl OtlpHttpClient {
     /// A client whose requests may take this long, response included. Must be called inside a tokio runtime.
-    pub(crate) fn new(timeout: Duration) -> Self {
+    pub fn new(timeout: Duration) -> Self {
         let connector: Connector = BoxCloneSyncService::new(service_fn(connect));
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Self { client, timeout, runtime: Handle::current() }

@@ -1,6 +1,7 @@
 //! Starting services as child processes: how, until when, and that none of them stays behind.
 
 mod environment;
+mod listening;
 mod output;
 mod port;
 mod process;

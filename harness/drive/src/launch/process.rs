@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::output::{News, Output};
 use super::watcher::{MARKER, Watcher};
-use super::{Launch, port};
+use super::{Launch, listening, port};
 use crate::DriveError;
 use crate::clock::now;
 
@@ -102,6 +102,7 @@ impl Service {
             address = launch.ready.reached(&self.output, port, &mut seen) => {
                 self.address = Some(address);
                 self.process.happened(ProcessEventKind::Ready);
+                self.look_where_it_listens(address.port()).await;
                 return Ok(self);
             }
             status = self.exited() => {
@@ -120,6 +121,16 @@ impl Service {
             }
         };
         Err(Failed { error, port_was_taken })
+    }
+
+    /// Writes down the sockets of its group; the one at which it is ready is at the port that it was told.
+    async fn look_where_it_listens(&self, port: u16) {
+        let group = self.process.pid;
+        // It reads some hundred small files, which may block.
+        let found = tokio::task::spawn_blocking(move || listening::addresses(group)).await;
+        for address in found.unwrap_or_default() {
+            self.process.happened(ProcessEventKind::Listening { address, on_port: address.port() == port });
+        }
     }
 
     /// Which instance it is.

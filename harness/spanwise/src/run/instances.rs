@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use spanwise_collect::{Collector, Listener, Persona, Store};
+use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
 use spanwise_drive::{Launch, Ready, Service};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
 use spanwise_model::{ProcessEvent, RunEvent, ServiceProtocol, Source};
@@ -73,7 +73,8 @@ impl Instances {
             return Err(reason);
         }
         let source = Source::new(&start.name, 1);
-        let listener = self.collector.listen(source.clone(), Persona::Otlp).map_err(|error| chain(&error))?;
+        let options = listen_options(source.clone(), &start.collector);
+        let listener = self.collector.listen_with(options).map_err(|error| chain(&error))?;
         for callee in callees(start) {
             self.open_front(world, setting, &start.name, &callee, setting.channel_out).await?;
         }
@@ -199,6 +200,17 @@ fn spoken_to(service: ServiceProtocol, channel: Channel) -> UpstreamProtocol {
         (Channel::Secure, ServiceProtocol::Http) => UpstreamProtocol::Http1,
         (Channel::Secure, ServiceProtocol::Grpc) => UpstreamProtocol::H2c,
     }
+}
+
+/// How the mock listens for a service.
+fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
+    let persona = match collector.persona {
+        scenario::Persona::Otlp => Persona::Otlp,
+        scenario::Persona::Google => Persona::Google,
+    };
+    let refuse_first = collector.refuse_first.map(|code| RefuseFirst { requests: 1, code });
+    let behavior = Behavior { refuse: collector.refuse, refuse_first, ..Behavior::default() };
+    ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
 }
 
 /// The services that a service's environment or command names.

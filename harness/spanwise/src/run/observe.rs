@@ -52,7 +52,7 @@ impl Scene<'_> {
         if self.alone {
             observation.defects.extend(self.instances.store().payload_defects());
         }
-        self.take_exports(&mut observation);
+        self.take_exports(&mut observation, &traces);
         observation
     }
 
@@ -87,12 +87,14 @@ impl Scene<'_> {
         self.instances.running().flat_map(|service| service.logs_where(is_wanted)).collect()
     }
 
-    /// Hands the observation the export requests that its spans and defects came in, and points those at them.
-    fn take_exports(&self, observation: &mut Observation) {
+    /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
+    /// that were refused, those that carried spans of its traces. In a lane of one, all.
+    fn take_exports(&self, observation: &mut Observation, traces: &[TraceId]) {
         let store = self.instances.store();
         let of_spans = observation.spans.iter().filter_map(|span| span.export);
         let mut used: Vec<usize> =
             of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
+        used.extend(store.refused_of(traces));
         if self.alone {
             used = (0..store.exports().len()).collect();
         }
