@@ -29,12 +29,12 @@ pub(super) struct Unattributed {
     pub(super) defects: Vec<Defect>,
 }
 
-/// Whether one of these calls may be this permutation's: it entered the calling service, and no call of that service is
-/// known. Of an unsampled request nothing else would ever show it.
+/// Whether one of these calls may be this permutation's: it entered the calling service, and no call from there to the called
+/// one is known. Of an unsampled request, and of a service of somebody else, nothing else would ever show it.
 fn may_have_made(observation: &Observation, strays: &[WireTap]) -> bool {
-    let callers = strays.iter().filter_map(|tap| tap.from.as_ref());
-    let mut callers = callers.filter(|caller| observation.wire.iter().any(|tap| tap.to == **caller));
-    callers.any(|caller| observation.wire.iter().all(|tap| tap.from.as_ref() != Some(caller)))
+    let entered = |stray: &&WireTap| observation.wire.iter().any(|tap| stray.from.as_ref() == Some(&tap.to));
+    let is_like = |stray: &WireTap, tap: &WireTap| (&tap.from, &tap.to) == (&stray.from, &stray.to);
+    strays.iter().filter(entered).any(|stray| !observation.wire.iter().any(|tap| is_like(stray, tap)))
 }
 
 /// Whether two spans are of one kind of operation of one service.
@@ -186,6 +186,21 @@ mod tests {
         check(&[LINKED, UNSEEN_CALL], complained(), &[1]);
         check(&[LINKED, UNSEEN_CALL], Strays::default(), &[]);
         check(&[LINKED, LINKED], complained(), &[]);
+    }
+
+    #[test]
+    fn who_may_have_made_a_call_without_context_runs_again() {
+        let call = |hop: &str| {
+            let text = format!("driver CLIENT \"GET /\" 200 id=S1\nwire:\n  {hop}\n");
+            Strays { taps: notation::parse(&text).expect("the notation").wire, ..Strays::default() }
+        };
+        let calling = "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n    \
+                       web CLIENT \"store.Store/Get\" OK id=S3\n      store SERVER \"store.Store/Get\" OK\n\
+                       wire:\n  driver -> web http/1.1 200 traceparent: T1-S1-01\n  \
+                       web -> store h2c OK traceparent: T1-S3-01\n";
+        check(&[LINKED, calling], call("web -> store h2c"), &[0]);
+        check(&[LINKED, calling], call("web -> partner http/1.1"), &[0, 1]);
+        check(&[LINKED, calling], call("worker -> partner http/1.1"), &[]);
     }
 
     fn left(attribution: Attribution) -> (Vec<String>, usize) {
