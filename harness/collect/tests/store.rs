@@ -179,6 +179,9 @@ async fn the_first_requests_can_be_refused() {
     assert_eq!(post(&listener, "/v1/traces", &json, body).await.status.as_u16(), 200);
     let counts = collector.store().counts();
     assert_eq!((counts.requests, counts.refused, counts.spans), (3, 2, 2));
+    // Who looks for what happened to a trace finds the refusals, too.
+    assert_eq!(collector.store().refused_of(&collector.store().traces()), [0, 1]);
+    assert!(collector.store().refused_of(&[]).is_empty());
 }
 
 #[tokio::test]
