@@ -1,7 +1,7 @@
 //! The suite file as it is written: one struct a mapping, one field a key.
 //!
 //! Only shapes and types are checked here; what the names mean is checked where they are used (`service`, `axes`,
-//! `request`, `known`). Every mapping refuses keys it does not know.
+//! `request`, `levels`, `known`). Every mapping refuses keys it does not know.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 use spanwise_model::{LimitProfile, Sampling, ServiceProtocol};
 
 use crate::error::{File, SuiteError};
-use crate::yaml::{AxisNode, Entries, Scalar};
+use crate::yaml::{AxisNode, Described, Entries, Scalar};
 use crate::{ContextKind, Ready};
 
 /// No hand writes a longer file; a program that does should make several.
@@ -38,6 +38,8 @@ pub(crate) struct SuiteFile {
     #[serde(default)]
     pub(crate) agree: Vec<Spanned<String>>,
     pub(crate) cases: Entries<CaseFile>,
+    #[serde(default)]
+    pub(crate) levels: Entries<Spanned<Described<Entries<Spanned<String>>>>>,
     #[serde(default)]
     pub(crate) known_failing: Vec<KnownFile>,
     #[serde(default)]

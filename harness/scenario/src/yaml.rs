@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// Text, or a mapping that says more: types and deprecations of a registry.
+/// Text, or a mapping that says more: levels of a suite, types and deprecations of a registry.
 pub(crate) enum Described<M> {
     Text(String),
     Mapping(M),

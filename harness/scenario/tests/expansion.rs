@@ -1,7 +1,7 @@
 //! What the parts of a suite do to its plan, one small suite at a time.
 
-use spanwise_model::{ContextFormat, GrpcCode, LimitProfile, Pattern, RequestResult};
-use spanwise_scenario::{Known, PlanError, Suite, http_status, plan};
+use spanwise_model::{ContextFormat, GrpcCode, Level, LimitProfile, Pattern, RequestResult};
+use spanwise_scenario::{Known, LevelEntry, PlanError, Suite, http_status, plan};
 
 const KNOWN: Known<'static> =
     Known { rules: &["trace-split"], profiles: &[], demos: &[], schemas: &[], registry: None };
@@ -58,6 +58,25 @@ fn names_follow_the_suite() {
             "shop/a/x=b/export=otlp-grpc/MODE=2",
         ],
     );
+}
+
+#[test]
+fn levels_are_of_all_services_or_of_one() {
+    let suite = suite("levels: { trace-split: warning }\ncases: { a: { http: { to: web, get: / } } }");
+    let entry = |service: Option<&str>, level| LevelEntry {
+        rule: "trace-split".to_owned(),
+        service: service.map(str::to_owned),
+        level,
+    };
+    assert_eq!(suite.levels, [entry(None, Level::Warning)]);
+    let suite = self::suite(
+        "levels: { trace-split: { web: information, orders: violation } }\n\
+         cases: { a: { http: { to: web, get: / } } }",
+    );
+    let expected = [entry(Some("web"), Level::Information), entry(Some("orders"), Level::Violation)];
+    assert_eq!(suite.levels, expected);
+    let planned = plan(&[suite], &[]).expect("one suite");
+    assert_eq!(planned.levels["shop"], expected);
 }
 
 #[test]

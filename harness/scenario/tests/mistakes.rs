@@ -298,6 +298,25 @@ fn profiles_and_known_failures() {
 }
 
 #[test]
+fn levels() {
+    let after = |line: &str| format!("project: shop-project\nlevels: {{ {line} }}");
+    let check = |line: &str, message: &str, advice: &str| {
+        check("project: shop-project", &after(line), message, advice);
+    };
+    check("^trace-spilt: warning", "unknown rule `trace-spilt`", "did you mean `trace-split`?");
+    check("trace-split: ^warn", "unknown level `warn`", "known here: violation, warning, information");
+    check("trace-split: { ^wep: warning }", "unknown service `wep`", "did you mean `web`?");
+    check("trace-split: { web: ^warnin }", "unknown level `warnin`", "did you mean `warning`?");
+    check(
+        "trace-split: ^off",
+        "unknown level `off`",
+        "no rule is switched off: use `information` for what does not matter, and `known-failing` for what is \
+         known",
+    );
+    check("^trace-split: [warning]", "invalid type: sequence, expected text or a mapping", "");
+}
+
+#[test]
 fn conventions() {
     let help = "name a file, or a folder of them, in the format of Weaver; relative to the suite file";
     let after = |line: &str| format!("project: shop-project\n{line}");

@@ -12,7 +12,7 @@ use spanwise_scenario::{Known, Suite};
 const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
 const DEMO: &str = include_str!("../../../fixtures/suites/demo.yaml");
 const KNOWN: Known<'static> = Known {
-    rules: &[],
+    rules: &["trace-split"],
     profiles: &["cloud-run", "otel", "strict"],
     demos: &["web"],
     schemas: &["1.42"],
@@ -81,6 +81,7 @@ fn words() {
     check("/properties/profile/enum", "suite: a\nservices: {}\ncases: {}\nprofile: @");
     check("/properties/sampling/enum", "sampling: @");
     check("/properties/limits/enum", "limits: @");
+    check("/$defs/level/enum", "suite: a\nservices: {}\ncases: {}\nlevels: { trace-split: @ }");
     check("/properties/schema/enum", "suite: a\nservices: {}\ncases: {}\nschema: @");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
     check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");

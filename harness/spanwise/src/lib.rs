@@ -4,6 +4,7 @@
 //!
 //! - [`plan`] reads suite files and selects permutations,
 //! - [`run()`] starts the services, drives the requests and lets the rules speak, telling reporters as it goes,
+//! - [`ratchet`] lets pass what was there before,
 //! - [`capture`] checks files that others recorded, without starting anything,
 //! - [`demo`] is the demo inside the binary.
 //!
@@ -13,6 +14,7 @@ pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod plan;
+pub mod ratchet;
 mod registry;
 mod run;
 

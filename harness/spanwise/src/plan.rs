@@ -1,9 +1,9 @@
 //! Suite files to a plan, with the names that only this program knows: its rules, its profiles, its demo services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spanwise_check::{Profile, conventions, registry as rules};
-use spanwise_model::Pattern;
+use spanwise_model::{Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, Suite, SuiteError};
 
 use crate::registry;
@@ -24,6 +24,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The profile of each suite that names one.
     pub profiles: BTreeMap<String, Profile>,
+    /// The cases, as `suite/case`, from which the filter took permutations away.
+    pub cut_cases: BTreeSet<String>,
 }
 
 /// Why there is no plan.
@@ -63,7 +65,12 @@ pub fn plan_with(
     let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
     let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));
     let profiles = suites.iter().filter_map(profile).collect();
-    Ok(Planned { plan: spanwise_scenario::plan(&suites, filter)?, profiles })
+    let plan = spanwise_scenario::plan(&suites, filter)?;
+    let selected: BTreeSet<&PermutationName> = plan.permutations.iter().map(|one| &one.name).collect();
+    let all = suites.iter().flat_map(|suite| &suite.permutations);
+    let cut = all.filter(|one| !selected.contains(&one.name));
+    let cut_cases = cut.map(|one| format!("{}/{}", one.suite, one.case)).collect();
+    Ok(Planned { plan, profiles, cut_cases })
 }
 
 #[cfg(feature = "demo")]

@@ -27,10 +27,11 @@ use spanwise_model::{PermutationResult, RunEvent, Summary};
 use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
 
+use crate::ratchet::Ratchet;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
 use judge::Judge;
-pub(crate) use judge::traces;
+pub(crate) use judge::{failing, traces};
 use lane::{Lane, LaneReport};
 use world::World;
 
@@ -41,6 +42,8 @@ pub struct Options {
     pub profile: Profile,
     /// The profiles of single suites, by name.
     pub suite_profiles: BTreeMap<String, Profile>,
+    /// The findings that are let pass because they were there before.
+    pub ratchet: Option<Arc<Ratchet>>,
     /// How many settings' services run at once.
     pub lanes: usize,
     /// How many requests are under way at once, over all lanes.
@@ -56,6 +59,7 @@ impl Default for Options {
         Options {
             profile: Profile::CloudRun,
             suite_profiles: BTreeMap::new(),
+            ratchet: None,
             lanes: 4,
             requests: 64,
             deadline: Duration::from_secs(10),

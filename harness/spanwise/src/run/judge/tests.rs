@@ -20,7 +20,10 @@ fn seen(text: &str) -> Seen {
 
 /// Judges one of two permutations of a group, whose suite says more, by itself.
 fn judged(more: &str, first: &str, again: Option<&str>) -> PermutationResult {
-    let options = Options { profile: Profile::Otel, ..Options::default() };
+    judged_with(more, first, again, Options { profile: Profile::Otel, ..Options::default() })
+}
+
+fn judged_with(more: &str, first: &str, again: Option<&str>, options: Options) -> PermutationResult {
     let mut judge = Judge::new(Arc::new(fixture::plan(more)), options);
     let settled = Settled { permutation: 0, first: seen(first), again: again.map(seen) };
     assert!(judge.take(vec![settled]).is_empty(), "its group is not complete");
@@ -58,6 +61,41 @@ fn known_flaky_permutations_may_end_either_way() {
     let flaky = entry("known-flaky", RULE);
     check(&flaky, FAILS, None, Outcome::FailedAsKnown, Some("being mended <https://example.com/1>"));
     check(&flaky, PASSES, None, Outcome::Passed, None);
+}
+
+#[test]
+fn what_is_in_the_ratchet_is_known() {
+    let judged = |more: &str, lines: &str| {
+        let ratchet = Some(Arc::new(Ratchet::parse("ratchet.txt", lines).expect("a ratchet")));
+        let options = Options { profile: Profile::Otel, ratchet, ..Options::default() };
+        let result = judged_with(more, FAILS, None, options);
+        (result.outcome, result.reason)
+    };
+    let line = format!("small/page\t{RULE}\tweb GET /\n");
+    let reason = |text: &str| Some(text.to_owned());
+    assert_eq!(judged("", &line), (Outcome::FailedAsKnown, reason("in the ratchet ratchet.txt")));
+    for other in
+        [line.replace("page", "other"), line.replace(RULE, "parent-cycle"), line.replace("GET /", "GET")]
+    {
+        assert_eq!(judged("", &other), (Outcome::Failed, None));
+    }
+    // What the suite says of it says more, and its entries stay bound to be true.
+    let known = judged(&entry("known-failing", RULE), &line);
+    assert_eq!(known, (Outcome::FailedAsKnown, reason("being mended <https://example.com/1>")));
+    assert_eq!(judged(&entry("known-failing", "parent-cycle"), &line).0, Outcome::UnexpectedlyPassed);
+}
+
+#[test]
+fn a_suite_lowers_and_raises_levels() {
+    let levels = |level: &str| format!("levels: {{ {RULE}: {level} }}\n");
+    for level in ["information", "warning", "{ web: warning }"] {
+        check(&levels(level), FAILS, None, Outcome::Passed, None);
+        assert_eq!(rules(&judged(&levels(level), FAILS, None)), [RULE], "it passes with the finding");
+    }
+    check(&levels("violation"), FAILS, None, Outcome::Failed, None);
+    // A finding that does not fail leaves nothing to be known.
+    let both = format!("{}{}", levels("warning"), entry("known-failing", RULE));
+    check(&both, FAILS, None, Outcome::Passed, None);
 }
 
 fn rules(result: &PermutationResult) -> Vec<&str> {
