@@ -3,7 +3,7 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `axes`, `request`, `levels` and `known` give
+//! In reading order: `format` is the file as it is written; `service`, `axes`, `request`, `expected`, `levels` and `known` give
 //! meaning to its parts; `expand` multiplies cases, `each` lists and axes; `setting` says what runs together; [`plan()`] selects.
 //! `registry` reads the labels that a suite adds to the conventions. `environment` is the table of what services find in their environment.
 
@@ -13,6 +13,7 @@ mod each;
 mod environment;
 mod error;
 mod expand;
+mod expected;
 mod format;
 mod known;
 mod levels;

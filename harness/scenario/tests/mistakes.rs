@@ -92,7 +92,12 @@ fn the_suite_is_right_before_any_mistake() {
 fn keys_and_types() {
     check("project:", "^projekt:", "unknown key `projekt`", "did you mean `project`?");
     check("protocol: grpc", "protocol: ^smtp", "unknown word `smtp`", "known here: http, grpc");
-    check("grpc: OK", "^smtp: OK", "unknown key `smtp`", "known here: http, grpc");
+    check(
+        "grpc: OK",
+        "^smtp: OK",
+        "unknown key `smtp`",
+        "known here: http, grpc, spans, http-spans, grpc-spans",
+    );
     check("    axes: {", "    ^axis: {", "unknown key `axis`", "did you mean `axes`?");
     check(
         "    axes: {",
@@ -295,6 +300,28 @@ fn profiles_and_known_failures() {
         "`*` stands for one component, `**` for any number; `spanwise list` prints the full names",
     );
     check("\"shop/buy/**\"", "^shop//buy", "the pattern \"shop//buy\" has an empty component", "");
+}
+
+#[test]
+fn expected_spans() {
+    let check = |spans: &str, message: &str, advice: &str| {
+        check("grpc: OK }", &format!("grpc: OK, spans: [{spans}] }}"), message, advice);
+    };
+    check("{ ^nmae: x }", "unknown key `nmae`", "did you mean `name`?");
+    check("{ service: ^wep }", "unknown service `wep`", "did you mean `web`?");
+    check("{ children: [{ service: ^wep }] }", "unknown service `wep`", "did you mean `web`?");
+    check("{ kind: ^SERVR }", "unknown word `SERVR`", "did you mean `SERVER`?");
+    check("{ name: \"{{^each.itm}}\" }", "unknown reference `{{each.itm}}`", "did you mean `each.item`?");
+    check(
+        "{ labels: { user.id: \"{{^user}}\" } }",
+        "unknown reference `{{user}}`",
+        "`{{user}}` needs `concurrent: N` in the case",
+    );
+    check(
+        "{ labels: { ^a: [b] } }",
+        "invalid type: sequence, expected text, a number, true, false or null",
+        "",
+    );
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn keys() {
     check("/properties", "@: x");
     check("/$defs/case/properties", "suite: a\nservices: {}\ncases: { a: { @: x } }");
     check("/$defs/case/properties/expect/properties", "cases: { a: { expect: { @: x } } }");
+    check("/$defs/span/properties", "cases: { a: { expect: { spans: [{ @: x }] } } }");
     check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/$defs/known/properties", "known-failing: [{ @: x }]");
@@ -83,6 +84,8 @@ fn words() {
     check("/properties/limits/enum", "limits: @");
     check("/$defs/level/enum", "suite: a\nservices: {}\ncases: {}\nlevels: { trace-split: @ }");
     check("/properties/schema/enum", "suite: a\nservices: {}\ncases: {}\nschema: @");
+    check("/$defs/span/properties/kind/enum", "cases: { a: { expect: { spans: [{ kind: @ }] } } }");
+    check("/$defs/span/properties/status/enum", "cases: { a: { expect: { spans: [{ status: @ }] } } }");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
     check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
     check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use spanwise_check::conventions::Registry;
-use spanwise_check::{Checked, Engine, Family, Levels, Member, Profile, registry};
+use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, registry};
 use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
     notation,
@@ -40,13 +40,15 @@ enum Judged {
 }
 
 impl Judge {
-    pub(super) fn new(plan: Arc<Plan>, options: Options) -> Judge {
+    /// # Errors
+    /// A rule of the options with the name of another.
+    pub(super) fn new(plan: Arc<Plan>, options: Options) -> Result<Judge, NameTaken> {
         let mut group_of = vec![0; plan.permutations.len()];
         for (group, members) in plan.groups.iter().enumerate() {
             members.permutations.iter().for_each(|at| group_of[*at] = group);
         }
         let engine = |suite: &String| {
-            let engine = Engine::new(options.profile_of(suite));
+            let engine = Engine::new(options.profile_of(suite)).with_rules(&options.rules)?;
             let engine = match plan.labels.get(suite) {
                 Some(labels) => engine.with_registry(Arc::new(Registry::with(labels))),
                 None => engine,
@@ -55,12 +57,12 @@ impl Judge {
             for entry in plan.levels.get(suite).into_iter().flatten() {
                 levels.set(&entry.rule, entry.service.as_deref(), entry.level);
             }
-            (suite.clone(), engine.with_levels(levels))
+            Ok((suite.clone(), engine.with_levels(levels)))
         };
-        let engines = plan.suites.iter().map(engine).collect();
+        let engines = plan.suites.iter().map(engine).collect::<Result<_, NameTaken>>()?;
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
         let has_come = vec![false; plan.permutations.len()];
-        Judge { plan, options, engines, groups, group_of, has_come }
+        Ok(Judge { plan, options, engines, groups, group_of, has_come })
     }
 
     /// Takes observations; gives back the results of every group that is complete with them.

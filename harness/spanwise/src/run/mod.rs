@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spanwise_check::Profile;
+use spanwise_check::{NameTaken, Profile, Rule};
 use spanwise_model::{PermutationResult, RunEvent, Summary};
 use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
@@ -42,6 +42,9 @@ pub struct Options {
     pub profile: Profile,
     /// The profiles of single suites, by name.
     pub suite_profiles: BTreeMap<String, Profile>,
+    /// Rules of the user's own, which run after the catalogue; their names must be theirs alone. Suites name them in `levels`
+    /// and known failures if the plan was made with [`crate::plan::More::rules`].
+    pub rules: Vec<&'static Rule>,
     /// The findings that are let pass because they were there before.
     pub ratchet: Option<Arc<Ratchet>>,
     /// How many settings' services run at once.
@@ -59,6 +62,7 @@ impl Default for Options {
         Options {
             profile: Profile::CloudRun,
             suite_profiles: BTreeMap::new(),
+            rules: Vec::new(),
             ratchet: None,
             lanes: 4,
             requests: 64,
@@ -78,6 +82,9 @@ impl Options {
 /// Why a run could not begin. What goes wrong later concerns single permutations, which then could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// A rule of [`Options::rules`] has the name of another.
+    #[error(transparent)]
+    Rules(#[from] NameTaken),
     /// Services could not be started or requests not be made at all.
     #[error("the driver cannot work")]
     Drive(#[from] spanwise_drive::DriveError),
@@ -110,10 +117,11 @@ pub async fn run_until(
     mut on_event: impl FnMut(&RunEvent),
 ) -> Result<Summary, RunError> {
     let begun = Instant::now();
+    let judge = Judge::new(plan.clone(), options.clone())?;
     on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations: plan.permutations.len() });
     let world = Arc::new(World::new(options.clone()).await?);
     let mut run = Run {
-        judge: Judge::new(plan.clone(), options.clone()),
+        judge,
         plan,
         attribution: Attribution::default(),
         summary: Summary::default(),

@@ -1,6 +1,10 @@
 //! How permutations end: known failures, and what a second observation may change.
 
+use spanwise_check::{Check, Rule};
+use spanwise_model::{Level, Verdict};
+
 use super::*;
+use crate::plan::{More, SuiteText, plan_with};
 use crate::run::fixture;
 
 const PASSES: &str = "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n\
@@ -24,7 +28,7 @@ fn judged(more: &str, first: &str, again: Option<&str>) -> PermutationResult {
 }
 
 fn judged_with(more: &str, first: &str, again: Option<&str>, options: Options) -> PermutationResult {
-    let mut judge = Judge::new(Arc::new(fixture::plan(more)), options);
+    let mut judge = Judge::new(Arc::new(fixture::plan(more)), options).expect("no rules of its own");
     let settled = Settled { permutation: 0, first: seen(first), again: again.map(seen) };
     assert!(judge.take(vec![settled]).is_empty(), "its group is not complete");
     judge.incomplete().remove(0)
@@ -85,6 +89,44 @@ fn what_is_in_the_ratchet_is_known() {
     assert_eq!(judged(&entry("known-failing", "parent-cycle"), &line).0, Outcome::UnexpectedlyPassed);
 }
 
+/// Fires on every span that is called `GET /`.
+static OWN: Rule = Rule {
+    name: "no-root-page",
+    family: Family::Custom,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "1",
+    evidence: &[Evidence::Spans],
+    explains: &[],
+    explanation: "",
+    check: Check::One(|index, findings| {
+        for node in index.nodes().filter(|node| node.name == "GET /") {
+            findings.on_span(node, "The root page is served.");
+        }
+    }),
+};
+
+#[test]
+fn rules_of_the_users_own_run_after_the_catalogue() {
+    let options = |rules| Options { profile: Profile::Otel, rules, ..Options::default() };
+    let result = judged_with("", FAILS, None, options(vec![&OWN]));
+    assert_eq!(rules(&result), [RULE, "no-root-page"]);
+    assert_eq!(result.rules["no-root-page"], Verdict::Fail);
+    let taken = registry::find(RULE).expect("a rule");
+    for rules in [vec![taken], vec![&OWN, &OWN]] {
+        let name = rules[0].name;
+        let error = Judge::new(Arc::new(fixture::plan("")), options(rules)).err();
+        assert_eq!(error, Some(NameTaken(name)));
+    }
+    // A suite may speak of them, if the plan knows them.
+    let text = "suite: a\nservices: { web: { command: [web], protocol: http } }\nlevels: { no-root-page: warning }\n\
+                cases: { a: { http: { to: web, get: / } } }";
+    let suites = [SuiteText { file: "a.yaml".to_owned(), text: text.to_owned() }];
+    let known = More { rules: &[&OWN], ..More::default() };
+    assert!(plan_with(&suites, &[], &known).is_ok());
+    assert!(plan_with(&suites, &[], &More::default()).is_err());
+}
+
 #[test]
 fn a_suite_lowers_and_raises_levels() {
     let levels = |level: &str| format!("levels: {{ {RULE}: {level} }}\n");
@@ -126,7 +168,7 @@ fn a_verdict_never_improves_by_a_second_observation() {
 
 #[test]
 fn what_could_not_run_again_keeps_what_was_seen_first() {
-    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default());
+    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default()).expect("no rules of its own");
     let again = Some(Seen::CouldNotRun("no port".to_owned()));
     judge.take(vec![Settled { permutation: 0, first: seen(FAILS), again }]);
     assert_eq!(judge.incomplete()[0].outcome, Outcome::Failed);
@@ -134,7 +176,7 @@ fn what_could_not_run_again_keeps_what_was_seen_first() {
 
 #[test]
 fn who_never_came_could_not_run() {
-    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default());
+    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default()).expect("no rules of its own");
     judge.take(vec![Settled { permutation: 1, first: seen(PASSES), again: None }]);
     let missing = judge.missing("lost");
     let results = judge.take(missing);
@@ -152,7 +194,8 @@ fn strays_are_judged_by_the_profile_of_their_suite() {
     };
     for (profile, expected) in [(Profile::Otel, false), (Profile::Strict, true)] {
         let suite_profiles = BTreeMap::from([("small".to_owned(), profile)]);
-        let judge = Judge::new(plan.clone(), Options { suite_profiles, ..Options::default() });
+        let judge = Judge::new(plan.clone(), Options { suite_profiles, ..Options::default() })
+            .expect("no rules of its own");
         let (findings, fail) = judge.strays(strays());
         assert_eq!((findings.len(), fail), (1, expected), "{profile:?}: {findings:?}");
     }
