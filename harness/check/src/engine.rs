@@ -18,6 +18,7 @@ use crate::{
 
 /// The rules of a profile, ready to run.
 pub struct Engine {
+    profile: Profile,
     levels: Levels,
     rules: Vec<&'static Rule>,
     causes: Causes,
@@ -53,7 +54,18 @@ impl Engine {
     pub fn new(profile: Profile) -> Engine {
         let rules: Vec<_> = registry::rules().filter(|rule| profile.has(rule)).collect();
         let registry = Registry::built_in().clone();
-        Engine { levels: Levels::default(), causes: Causes::of(&rules), rules, registry }
+        Engine { profile, levels: Levels::default(), causes: Causes::of(&rules), rules, registry }
+    }
+
+    /// Rules of the user's own, which run after the catalogue where the profile has them.
+    ///
+    /// # Errors
+    /// The name that a rule shares with one of the catalogue, or with another of these.
+    pub fn with_rules(mut self, rules: &[&'static Rule]) -> Result<Engine, NameTaken> {
+        check_names(rules)?;
+        self.rules.extend(rules.iter().filter(|rule| self.profile.has(rule)));
+        self.causes = Causes::of(&self.rules);
+        Ok(self)
     }
 
     /// Other levels than the catalogue's.
@@ -141,6 +153,22 @@ impl Engine {
         self.causes.fold(index, &mut found);
         let (findings, anchors) = found.into_iter().map(|found| (found.finding, found.anchor)).unzip();
         Checked { findings, verdicts, anchors }
+    }
+}
+
+/// A rule of the user's own has the name of another rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two rules are called `{0}`: give your own another name")]
+pub struct NameTaken(pub &'static str);
+
+/// Refuses rules of the user's own whose names are taken.
+fn check_names(rules: &[&'static Rule]) -> Result<(), NameTaken> {
+    let is_taken = |(at, rule): (usize, &&'static Rule)| {
+        registry::find(rule.name).is_some() || rules[..at].iter().any(|other| other.name == rule.name)
+    };
+    match rules.iter().enumerate().find(|one| is_taken(*one)) {
+        Some((_, rule)) => Err(NameTaken(rule.name)),
+        None => Ok(()),
     }
 }
 

@@ -219,7 +219,9 @@ pub(crate) fn sort(index: &Index<'_>, found: &mut [Found]) {
         let hops = anchor.hops.iter().map(|&at| index.hop(at).tap().stamps.begun);
         (
             std::cmp::Reverse(finding.level),
-            places.get(&*finding.rule).copied(),
+            // Rules of the user's own are in no catalogue, and come last.
+            places.get(&*finding.rule).copied().unwrap_or(usize::MAX),
+            finding.rule.clone(),
             finding.service.clone(),
             finding.span_path.clone(),
             hop,

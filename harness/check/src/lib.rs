@@ -9,6 +9,7 @@
 mod anchor;
 pub mod conventions;
 mod engine;
+mod expected;
 mod findings;
 mod fold;
 mod group;
@@ -23,7 +24,7 @@ mod rule;
 mod rules;
 pub mod semconv;
 
-pub use engine::{Checked, Engine, Member};
+pub use engine::{Checked, Engine, Member, NameTaken};
 pub use findings::{Findings, Report};
 pub use group::{Group, GroupFindings, GroupMember};
 pub use index::{Hop, Index, Node};

@@ -59,6 +59,8 @@ pub enum Family {
     Platform,
     /// Did the service answer what the suite expects?
     Expectation,
+    /// What the user's own rules ask.
+    Custom,
 }
 
 impl Rule {
@@ -99,6 +101,7 @@ impl Family {
             Family::Logs => "logs",
             Family::Platform => "platform",
             Family::Expectation => "expectation",
+            Family::Custom => "custom",
         }
     }
 
@@ -114,6 +117,7 @@ impl Family {
             Family::Logs => "Does the log line find its trace?",
             Family::Platform => "Would it run on Cloud Run?",
             Family::Expectation => "Did the service answer what the suite expects?",
+            Family::Custom => "Is it what you ask of it yourself?",
         }
     }
 }

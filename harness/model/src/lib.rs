@@ -11,6 +11,7 @@
 mod context;
 mod defect;
 mod event;
+mod expectation;
 mod export;
 mod finding;
 mod grpc;
@@ -33,6 +34,7 @@ mod wire;
 pub use context::{ContextError, ContextFormat, TraceContext, parse_cloud_trace_context, parse_traceparent};
 pub use defect::{Defect, DefectKind};
 pub use event::{PermutationResult, RunEvent, Summary, TraceSummary};
+pub use expectation::{ExpectedSpan, is_expected_text};
 pub use export::{Export, ExportAnswer, Protocol, Refusal};
 pub use finding::{Fact, Facts, Finding, Hop, Level, Verdict};
 pub use grpc::GrpcCode;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ContextFormat;
+use crate::{ContextFormat, ExpectedSpan};
 
 /// Expectations and settings of one permutation, as the suite and the axes give them. For captures, the default:
 /// nothing is known.
@@ -22,6 +22,8 @@ pub struct Settings {
     pub limits: LimitProfile,
     /// Hosts that the suite declares to be somebody else's.
     pub external_hosts: Vec<String>,
+    /// Spans that the suite expects of each request: every tree must be found somewhere in its spans.
+    pub expected: Vec<ExpectedSpan>,
     /// The services of the suite.
     pub services: Vec<ServiceFacts>,
     /// When the run began and ended, in nanoseconds since the Unix epoch; 0 when unknown.

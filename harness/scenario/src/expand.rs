@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use serde_saphyr::Spanned;
-use spanwise_model::{ContextFormat, PermutationName, Platform, Settings};
+use spanwise_model::{ContextFormat, ExpectedSpan, PermutationName, Platform, Settings};
 
 use crate::axes::{Axis, CHANNEL_OUT, Shown, combinations, of_case};
 use crate::axis::Choice;
 use crate::each::{self, Each};
 use crate::error::{File, SuiteError};
+use crate::expected::expected;
 use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
 use crate::request::{EntryRequest, check_forms, request};
@@ -66,8 +67,10 @@ impl Expansion<'_> {
             for entry in self.entries(name, case, &axes)? {
                 let requests = self.requests(case, entry, &each, &users)?;
                 let overrides = self.overrides(case, &each)?;
+                let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+                let expected = expected(case, entry, &self.names(&services, &each, users[0].as_deref()))?;
                 for (shown, choice) in combinations(&with_entry(&axes, entry), entry) {
-                    self.permutation(name, case, (&each, &requests, &overrides), shown, choice);
+                    self.permutation(name, case, (&each, &requests, &overrides, &expected), shown, choice);
                 }
             }
         }
@@ -170,7 +173,7 @@ impl Expansion<'_> {
         &mut self,
         name: &Spanned<String>,
         case: &CaseFile,
-        (each, requests, overrides): (&Each, &[EntryRequest], &Overrides),
+        (each, requests, overrides, expected): (&Each, &[EntryRequest], &Overrides, &[ExpectedSpan]),
         mut shown: Shown,
         mut choice: Choice,
     ) {
@@ -184,7 +187,8 @@ impl Expansion<'_> {
         {
             return;
         }
-        let settings = self.model_settings(case, each, &shown, &choice, &overrides);
+        let mut settings = self.model_settings(case, each, &shown, &choice, &overrides);
+        settings.expected = expected.to_vec();
         let key = SettingKey::new(self.suite, self.axes, &shown, &choice, overrides, (&name.value, each));
         let entry = self.settings.entry(key);
         let setting = entry.index();

@@ -1,15 +1,15 @@
 //! The suite file as it is written: one struct a mapping, one field a key.
 //!
 //! Only shapes and types are checked here; what the names mean is checked where they are used (`service`, `axes`,
-//! `request`, `known`). Every mapping refuses keys it does not know.
+//! `request`, `expected`, `levels`, `known`). Every mapping refuses keys it does not know.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::Spanned;
-use spanwise_model::{LimitProfile, Sampling, ServiceProtocol};
+use spanwise_model::{LimitProfile, Sampling, ServiceProtocol, SpanKind, StatusCode};
 
 use crate::error::{File, SuiteError};
-use crate::yaml::{AxisNode, Entries, Scalar};
+use crate::yaml::{AxisNode, Described, Entries, LabelValue, Scalar};
 use crate::{ContextKind, Persona, Ready};
 
 /// No hand writes a longer file; a program that does should make several.
@@ -38,6 +38,8 @@ pub(crate) struct SuiteFile {
     #[serde(default)]
     pub(crate) agree: Vec<Spanned<String>>,
     pub(crate) cases: Entries<CaseFile>,
+    #[serde(default)]
+    pub(crate) levels: Entries<Spanned<Described<Entries<Spanned<String>>>>>,
     #[serde(default)]
     pub(crate) known_failing: Vec<KnownFile>,
     #[serde(default)]
@@ -130,6 +132,23 @@ pub(crate) struct GrpcFile {
 pub(crate) struct ExpectFile {
     pub(crate) http: Option<Spanned<Scalar>>,
     pub(crate) grpc: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) spans: Vec<ExpectedSpanFile>,
+    pub(crate) http_spans: Option<Spanned<Vec<ExpectedSpanFile>>>,
+    pub(crate) grpc_spans: Option<Spanned<Vec<ExpectedSpanFile>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ExpectedSpanFile {
+    pub(crate) service: Option<Spanned<String>>,
+    pub(crate) kind: Option<SpanKind>,
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) status: Option<StatusCode>,
+    #[serde(default)]
+    pub(crate) labels: Entries<Spanned<LabelValue>>,
+    #[serde(default)]
+    pub(crate) children: Vec<ExpectedSpanFile>,
 }
 
 #[derive(Deserialize)]

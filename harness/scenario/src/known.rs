@@ -69,10 +69,7 @@ fn entry(
         return Err(file.error(written.rules.referenced, "a known failure names at least one rule"));
     }
     for rule in &written.rules.value {
-        if !known.rules.contains(&rule.value.as_str()) {
-            let error = file.error(rule.referenced, format!("unknown rule `{}`", rule.value));
-            return Err(error.with_names(&rule.value, known.rules.iter().copied()));
-        }
+        known.rule(file, rule)?;
     }
     Ok(KnownEntry {
         pattern,

@@ -3,8 +3,8 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `axes`, `request` and `known` give meaning to its
-//! parts; `expand` multiplies cases, `each` lists and axes; `setting` says what runs together; [`plan()`] selects.
+//! In reading order: `format` is the file as it is written; `service`, `axes`, `request`, `expected`, `levels` and `known` give
+//! meaning to its parts; `expand` multiplies cases, `each` lists and axes; `setting` says what runs together; [`plan()`] selects.
 //! `registry` reads the labels that a suite adds to the conventions. `environment` is the table of what services find in their environment.
 
 mod axes;
@@ -13,8 +13,10 @@ mod each;
 mod environment;
 mod error;
 mod expand;
+mod expected;
 mod format;
 mod known;
+mod levels;
 mod name;
 mod plan;
 mod registry;
@@ -29,6 +31,7 @@ pub use axis::{Channel, ContextKind, Entry, Export, Persona, Propagation, Ready}
 pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
+pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
 pub use registry::{ReadRegistry, RegistryText};
 pub use request::{EntryRequest, RequestForm, http_status};

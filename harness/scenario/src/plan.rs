@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use spanwise_model::{Label, Pattern};
 
+use crate::levels::LevelEntry;
 use crate::suite::{Permutation, Setting, Suite};
 
 /// What a run does, in a fixed order: nothing in it depends on time, chance or the machine.
@@ -19,6 +20,8 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// The labels that suites add to the semantic conventions, by suite; those that add none are not there.
     pub labels: BTreeMap<String, Vec<Label>>,
+    /// The levels that suites give to rules, by suite; those that give none are not there.
+    pub levels: BTreeMap<String, Vec<LevelEntry>>,
 }
 
 /// Permutations that must agree, and share one snapshot.
@@ -50,6 +53,9 @@ pub fn plan(suites: &[Suite], filter: &[Pattern]) -> Result<Plan, PlanError> {
         plan.suites.push(suite.name.clone());
         if !suite.labels.is_empty() {
             plan.labels.insert(suite.name.clone(), suite.labels.clone());
+        }
+        if !suite.levels.is_empty() {
+            plan.levels.insert(suite.name.clone(), suite.levels.clone());
         }
         let mut settings: Vec<Option<usize>> = vec![None; suite.settings.len()];
         for permutation in &suite.permutations {

@@ -218,12 +218,17 @@ pub(crate) fn check_forms(
 ) -> Result<(), SuiteError> {
     let http = case.expect.http.as_ref().map(|expected| expected.referenced);
     let grpc = case.expect.grpc.as_ref().map(|expected| expected.referenced);
-    for (form, expected, has_form) in
-        [("http", http, case.http.is_some()), ("grpc", grpc, case.grpc.is_some())]
-    {
+    let http_spans = case.expect.http_spans.as_ref().map(|trees| trees.referenced);
+    let grpc_spans = case.expect.grpc_spans.as_ref().map(|trees| trees.referenced);
+    for (form, key, expected, has_form) in [
+        ("http", "http", http, case.http.is_some()),
+        ("grpc", "grpc", grpc, case.grpc.is_some()),
+        ("http", "http-spans", http_spans, case.http.is_some()),
+        ("grpc", "grpc-spans", grpc_spans, case.grpc.is_some()),
+    ] {
         if let Some(place) = expected.filter(|_| !has_form) {
             let error = file.error(place, format!("the case has no `{form}` form to expect this of"));
-            return Err(error.with_help(format!("add the form `{form}`, or remove `expect.{form}`")));
+            return Err(error.with_help(format!("add the form `{form}`, or remove `expect.{key}`")));
         }
     }
     if let Some(http) = &case.http {

@@ -1,13 +1,17 @@
 //! A suite: one file, read, checked and expanded to its permutations and the settings they run in.
 
+use serde_saphyr::Spanned;
 use spanwise_model::{ContextFormat, Label, PermutationName, Sampling, Settings};
 
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
 use crate::known::KnownEntry;
+use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
-use crate::{Channel, ContextKind, ReadRegistry, axes, expand, format, known, name, registry, service};
+use crate::{
+    Channel, ContextKind, ReadRegistry, axes, expand, format, known, levels, name, registry, service,
+};
 
 /// A suite file, read and checked.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub struct Suite {
     pub sampling: Option<Sampling>,
     /// The labels that its registry adds to the semantic conventions.
     pub labels: Vec<Label>,
+    /// The levels that it gives to rules.
+    pub levels: Vec<LevelEntry>,
     /// Its settings, in the order of their first permutation.
     pub settings: Vec<Setting>,
     /// Its permutations: cases in the order of the file, then `each`, then axes.
@@ -41,6 +47,24 @@ pub struct Known<'a> {
     pub schemas: &'a [&'a str],
     /// Reads the registries that suites name; without it they are passed over.
     pub registry: Option<ReadRegistry>,
+}
+
+impl Permutation {
+    /// The known failure that covers findings of a rule.
+    pub fn known_for(&self, rule: &str) -> Option<&KnownEntry> {
+        self.known.iter().find(|entry| entry.rules.iter().any(|known| known == rule))
+    }
+}
+
+impl Known<'_> {
+    /// Refuses a rule that there is not.
+    pub(crate) fn rule(&self, file: File<'_>, rule: &Spanned<String>) -> Result<(), SuiteError> {
+        if self.rules.contains(&rule.value.as_str()) {
+            return Ok(());
+        }
+        let error = file.error(rule.referenced, format!("unknown rule `{}`", rule.value));
+        Err(error.with_names(&rule.value, self.rules.iter().copied()))
+    }
 }
 
 /// What services must be started with together: they start once for all permutations of a setting.
@@ -116,6 +140,7 @@ impl Suite {
             return Err(error.with_names(&schema.value, known.schemas.iter().copied()));
         }
         let labels = labels(file, &written, known)?;
+        let levels = levels::levels(file, &written, known)?;
         let services = service::services(file, &written, known)?;
         let axes = axes::axes(file, &written)?;
         let (settings, mut permutations) = expand::expand(file, &written, &services, &axes)?;
@@ -126,6 +151,7 @@ impl Suite {
             profile: written.profile.map(|profile| profile.value),
             sampling: written.sampling,
             labels,
+            levels,
             settings,
             permutations,
         })

@@ -244,7 +244,7 @@ impl Names<'_> {
     ) -> Result<serde_json::Value, SuiteError> {
         use serde_json::Value;
         Ok(match json {
-            Value::String(text) => match whole(text).and_then(|name| self.each_value(name)) {
+            Value::String(text) => match self.whole(text) {
                 Some(value) => value.into(),
                 None => self.text(&Spanned::new(text.clone(), at, at))?.into(),
             },
@@ -259,6 +259,11 @@ impl Names<'_> {
             ),
             other => other.clone(),
         })
+    }
+
+    /// The value of `each` that stands for a text which is one reference and nothing else: it keeps its type.
+    pub(crate) fn whole(&self, text: &str) -> Option<&Scalar> {
+        whole(text).and_then(|name| self.each_value(name))
     }
 
     fn each_value(&self, name: &str) -> Option<&Scalar> {

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
+use spanwise_model::Value;
 
 /// A mapping in the order of the file, each key with its place. Duplicate keys are the YAML reader's to refuse.
 pub(crate) struct Entries<V>(pub(crate) Vec<(Spanned<String>, V)>);
@@ -131,7 +132,63 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// Text, or a mapping that says more: types and deprecations of a registry.
+/// What is expected of a label: text, a number or a boolean; nothing (`null`) where it must not be there.
+pub(crate) struct LabelValue(pub(crate) Option<Value>);
+
+impl<'de> Deserialize<'de> for LabelValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LabelVisitor;
+
+        impl Visitor<'_> for LabelVisitor {
+            type Value = LabelValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a number, true, false or null")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<LabelValue, E> {
+                Ok(LabelValue(None))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<LabelValue, E> {
+                Ok(LabelValue(Some(text.into())))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<LabelValue, E> {
+                Ok(LabelValue(Some(number.into())))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<LabelValue, E> {
+                let number = i64::try_from(number);
+                number
+                    .map(|number| LabelValue(Some(number.into())))
+                    .map_err(|_| E::custom("the number does not fit into 64 bits; no label can have it"))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<LabelValue, E> {
+                Ok(LabelValue(Some(Value::Double(number))))
+            }
+
+            fn visit_bool<E: Error>(self, truth: bool) -> Result<LabelValue, E> {
+                Ok(LabelValue(Some(truth.into())))
+            }
+        }
+
+        deserializer.deserialize_any(LabelVisitor)
+    }
+}
+
+impl From<&Scalar> for Value {
+    fn from(scalar: &Scalar) -> Value {
+        match scalar {
+            Scalar::Text(text) => text.as_str().into(),
+            Scalar::Number(number) => (*number).into(),
+            Scalar::Truth(truth) => (*truth).into(),
+        }
+    }
+}
+
+/// Text, or a mapping that says more: levels of a suite, types and deprecations of a registry.
 pub(crate) enum Described<M> {
     Text(String),
     Mapping(M),

@@ -1,7 +1,8 @@
 //! What the parts of a suite do to its plan, one small suite at a time.
 
-use spanwise_model::{ContextFormat, GrpcCode, LimitProfile, Pattern, RequestResult};
-use spanwise_scenario::{Known, PlanError, Suite, http_status, plan};
+use spanwise_model::notation::print_expected_span;
+use spanwise_model::{ContextFormat, GrpcCode, Level, LimitProfile, Pattern, RequestResult};
+use spanwise_scenario::{Known, LevelEntry, Permutation, PlanError, Suite, http_status, plan};
 
 const KNOWN: Known<'static> =
     Known { rules: &["trace-split"], profiles: &[], demos: &[], schemas: &[], registry: None };
@@ -58,6 +59,46 @@ fn names_follow_the_suite() {
             "shop/a/x=b/export=otlp-grpc/MODE=2",
         ],
     );
+}
+
+#[test]
+fn levels_are_of_all_services_or_of_one() {
+    let suite = suite("levels: { trace-split: warning }\ncases: { a: { http: { to: web, get: / } } }");
+    let entry = |service: Option<&str>, level| LevelEntry {
+        rule: "trace-split".to_owned(),
+        service: service.map(str::to_owned),
+        level,
+    };
+    assert_eq!(suite.levels, [entry(None, Level::Warning)]);
+    let suite = self::suite(
+        "levels: { trace-split: { web: information, orders: violation } }\n\
+         cases: { a: { http: { to: web, get: / } } }",
+    );
+    let expected = [entry(Some("web"), Level::Information), entry(Some("orders"), Level::Violation)];
+    assert_eq!(suite.levels, expected);
+    let planned = plan(&[suite], &[]).expect("one suite");
+    assert_eq!(planned.levels["shop"], expected);
+}
+
+#[test]
+fn expected_spans_are_of_every_form_or_of_one() {
+    let suite = suite(&format!(
+        "axes: {{ entry: [http, grpc] }}\n\
+         cases:\n  a:\n    each: {{ n: [7] }}\n    concurrent: 2\n    {}\n    expect:\n      \
+         spans: [{{ service: orders, status: UNSET, labels: {{ a: \"{{{{each.n}}}}\", b: \"n{{{{each.n}}}}\" }} }}]\n      \
+         http-spans: [{{ name: \"GET *\", kind: SERVER, labels: {{ u: \"{{{{user}}}}\", x: null, r: 0.5, t: true }}, \
+         children: [{{}}] }}]",
+        BUY.replace(", grpc", "\n    grpc")
+    ));
+    let shown = |at: usize| {
+        let Permutation { settings, .. } = &suite.permutations[at];
+        let lines = settings.expected.iter().map(print_expected_span);
+        (lines.collect::<Vec<_>>(), settings.expected.iter().map(|one| one.children.len()).sum::<usize>())
+    };
+    let orders = "orders * \"*\" status=UNSET a=7 b=\"n7\"".to_owned();
+    let get = "* SERVER \"GET *\" u=\"{{user}}\" !x r=0.5 t=true".to_owned();
+    assert_eq!(shown(0), (vec![orders.clone(), get], 1));
+    assert_eq!(shown(1), (vec![orders], 0));
 }
 
 #[test]

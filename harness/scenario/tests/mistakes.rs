@@ -92,7 +92,12 @@ fn the_suite_is_right_before_any_mistake() {
 fn keys_and_types() {
     check("project:", "^projekt:", "unknown key `projekt`", "did you mean `project`?");
     check("protocol: grpc", "protocol: ^smtp", "unknown word `smtp`", "known here: http, grpc");
-    check("grpc: OK", "^smtp: OK", "unknown key `smtp`", "known here: http, grpc");
+    check(
+        "grpc: OK",
+        "^smtp: OK",
+        "unknown key `smtp`",
+        "known here: http, grpc, spans, http-spans, grpc-spans",
+    );
     check("    axes: {", "    ^axis: {", "unknown key `axis`", "did you mean `axes`?");
     check(
         "    axes: {",
@@ -307,6 +312,47 @@ fn collectors() {
         "`UNAVAILBLE` is no gRPC code of an error",
         "did you mean `UNAVAILABLE`?",
     );
+}
+
+#[test]
+fn expected_spans() {
+    let check = |spans: &str, message: &str, advice: &str| {
+        check("grpc: OK }", &format!("grpc: OK, spans: [{spans}] }}"), message, advice);
+    };
+    check("{ ^nmae: x }", "unknown key `nmae`", "did you mean `name`?");
+    check("{ service: ^wep }", "unknown service `wep`", "did you mean `web`?");
+    check("{ children: [{ service: ^wep }] }", "unknown service `wep`", "did you mean `web`?");
+    check("{ kind: ^SERVR }", "unknown word `SERVR`", "did you mean `SERVER`?");
+    check("{ name: \"{{^each.itm}}\" }", "unknown reference `{{each.itm}}`", "did you mean `each.item`?");
+    check(
+        "{ labels: { user.id: \"{{^user}}\" } }",
+        "unknown reference `{{user}}`",
+        "`{{user}}` needs `concurrent: N` in the case",
+    );
+    check(
+        "{ labels: { ^a: [b] } }",
+        "invalid type: sequence, expected text, a number, true, false or null",
+        "",
+    );
+}
+
+#[test]
+fn levels() {
+    let after = |line: &str| format!("project: shop-project\nlevels: {{ {line} }}");
+    let check = |line: &str, message: &str, advice: &str| {
+        check("project: shop-project", &after(line), message, advice);
+    };
+    check("^trace-spilt: warning", "unknown rule `trace-spilt`", "did you mean `trace-split`?");
+    check("trace-split: ^warn", "unknown level `warn`", "known here: violation, warning, information");
+    check("trace-split: { ^wep: warning }", "unknown service `wep`", "did you mean `web`?");
+    check("trace-split: { web: ^warnin }", "unknown level `warnin`", "did you mean `warning`?");
+    check(
+        "trace-split: ^off",
+        "unknown level `off`",
+        "no rule is switched off: use `information` for what does not matter, and `known-failing` for what is \
+         known",
+    );
+    check("^trace-split: [warning]", "invalid type: sequence, expected text or a mapping", "");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use spanwise_scenario::{Known, Suite};
 const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
 const DEMO: &str = include_str!("../../../fixtures/suites/demo.yaml");
 const KNOWN: Known<'static> = Known {
-    rules: &[],
+    rules: &["trace-split"],
     profiles: &["cloud-run", "otel", "strict"],
     demos: &["web"],
     schemas: &["1.42"],
@@ -50,6 +50,7 @@ fn keys() {
     check("/$defs/case/properties", "suite: a\nservices: {}\ncases: { a: { @: x } }");
     check("/$defs/case/properties/expect/properties", "cases: { a: { expect: { @: x } } }");
     check("/$defs/service/properties/collector/properties", "services: { web: { collector: { @: x } } }");
+    check("/$defs/span/properties", "cases: { a: { expect: { spans: [{ @: x }] } } }");
     check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/$defs/known/properties", "known-failing: [{ @: x }]");
@@ -82,7 +83,10 @@ fn words() {
     check("/properties/profile/enum", "suite: a\nservices: {}\ncases: {}\nprofile: @");
     check("/properties/sampling/enum", "sampling: @");
     check("/properties/limits/enum", "limits: @");
+    check("/$defs/level/enum", "suite: a\nservices: {}\ncases: {}\nlevels: { trace-split: @ }");
     check("/properties/schema/enum", "suite: a\nservices: {}\ncases: {}\nschema: @");
+    check("/$defs/span/properties/kind/enum", "cases: { a: { expect: { spans: [{ kind: @ }] } } }");
+    check("/$defs/span/properties/status/enum", "cases: { a: { expect: { spans: [{ status: @ }] } } }");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
     check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
     check(

@@ -1,9 +1,9 @@
 //! Suite files to a plan, with the names that only this program knows: its rules, its profiles, its demo services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use spanwise_check::{Profile, conventions, registry as rules};
-use spanwise_model::Pattern;
+use spanwise_check::{Profile, Rule, conventions, registry as rules};
+use spanwise_model::{Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, Suite, SuiteError};
 
 use crate::registry;
@@ -24,6 +24,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The profile of each suite that names one.
     pub profiles: BTreeMap<String, Profile>,
+    /// The cases, as `suite/case`, from which the filter took permutations away.
+    pub cut_cases: BTreeSet<String>,
 }
 
 /// Why there is no plan.
@@ -39,19 +41,29 @@ pub enum PlanningError {
 
 /// Reads suites and selects the permutations that one of the patterns matches, or all without a pattern.
 pub fn plan(suites: &[SuiteText], filter: &[Pattern]) -> Result<Planned, PlanningError> {
-    plan_with(suites, filter, &[])
+    plan_with(suites, filter, &More::default())
 }
 
-/// As [`plan`], for a program that can be more services than those of the demo: suites start them by `demo: NAME`, as children
-/// of the program, with the arguments [`crate::demo::ARGUMENT`] and the name.
+/// What a program has of its own beside the rules and services of spanwise, for suites to name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct More<'m> {
+    /// Services that the program can be: suites start them by `demo: NAME`, as children of the program, with the arguments
+    /// [`crate::demo::ARGUMENT`] and the name.
+    pub services: &'m [&'m str],
+    /// The rules of [`crate::Options::rules`].
+    pub rules: &'m [&'static Rule],
+}
+
+/// As [`plan`], for a program that has services and rules of its own.
 pub fn plan_with(
     suites: &[SuiteText],
     filter: &[Pattern],
-    services: &[&str],
+    more: &More<'_>,
 ) -> Result<Planned, PlanningError> {
-    let rules: Vec<&str> = rules::rules().map(|rule| rule.name).collect();
+    let rules = rules::rules().chain(more.rules.iter().copied());
+    let rules: Vec<&str> = rules.map(|rule| rule.name).collect();
     let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
-    let demos: Vec<&str> = demos().into_iter().chain(services.iter().copied()).collect();
+    let demos: Vec<&str> = demos().into_iter().chain(more.services.iter().copied()).collect();
     let known = Known {
         rules: &rules,
         profiles: &profiles,
@@ -63,7 +75,12 @@ pub fn plan_with(
     let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
     let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));
     let profiles = suites.iter().filter_map(profile).collect();
-    Ok(Planned { plan: spanwise_scenario::plan(&suites, filter)?, profiles })
+    let plan = spanwise_scenario::plan(&suites, filter)?;
+    let selected: BTreeSet<&PermutationName> = plan.permutations.iter().map(|one| &one.name).collect();
+    let all = suites.iter().flat_map(|suite| &suite.permutations);
+    let cut = all.filter(|one| !selected.contains(&one.name));
+    let cut_cases = cut.map(|one| format!("{}/{}", one.suite, one.case)).collect();
+    Ok(Planned { plan, profiles, cut_cases })
 }
 
 #[cfg(feature = "demo")]

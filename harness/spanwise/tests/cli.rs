@@ -72,6 +72,90 @@ fn an_answer_that_the_suite_does_not_expect_fails_unless_it_is_known() {
     check(&[("small.yaml", &known(SUITE))], &["run", "small.yaml"], 1, &stale);
 }
 
+/// Lines below the suite that list a known failure.
+fn known(list: &str, pattern: &str) -> String {
+    format!("{list}:\n  - {{ pattern: \"{pattern}\", rules: [unexpected-response], reason: being mended }}\n")
+}
+
+#[test]
+fn a_stale_known_failure_beats_what_could_not_run() {
+    let suite = SUITE.replace(
+        "axes:\n  entry: [grpc]",
+        "  web:\n    command: [no-such-program-anywhere]\n    protocol: http\naxes:\n  entry: [grpc, http]",
+    ) + "  page:\n    http: { to: web, get: / }\n";
+    let stale = suite + &known("known-failing", "small/greet/**");
+    let parts = ["1 unexpectedly passed", "1 could not run"];
+    check(&[("small.yaml", &stale)], &["run", "small.yaml"], 1, &parts);
+}
+
+#[test]
+fn a_known_failure_of_nothing_is_a_mistake_even_where_a_filter_would_leave_it_out() {
+    let suite = format!("{SUITE}{}", known("known-failing", "small/gret/**"));
+    let arguments = ["run", "small.yaml", "--filter", "small/greet"];
+    check(&[("small.yaml", &suite)], &arguments, 2, &["small/gret/**", "small.yaml:16:"]);
+}
+
+#[test]
+fn known_flaky_permutations_may_pass_or_fail() {
+    let flaky = known("known-flaky", "small/**");
+    let fails = SUITE.replace("grpc: OK", "grpc: NOT_FOUND");
+    for (suite, part) in [(SUITE, "1 passed"), (&fails, "1 failed as known")] {
+        check(&[("small.yaml", &format!("{suite}{flaky}"))], &["run", "small.yaml"], 0, &[part]);
+    }
+}
+
+#[test]
+fn a_lowered_level_passes_with_the_finding() {
+    let wrong = SUITE.replace("grpc: OK", "grpc: NOT_FOUND") + "levels: { unexpected-response: warning }\n";
+    let parts = ["1 passed", "passed with: warning unexpected-response (1 permutation)"];
+    check(&[("small.yaml", &wrong)], &["run", "small.yaml"], 0, &parts);
+    check(&[("small.yaml", &wrong)], &["run", "small.yaml", "--profile", "strict"], 1, &["1 failed"]);
+}
+
+#[test]
+fn a_ratchet_lets_old_findings_pass_and_says_which_are_gone() {
+    let wrong = SUITE.replace("grpc: OK", "grpc: NOT_FOUND");
+    let folder = folder(&[("right.yaml", SUITE), ("wrong.yaml", &wrong), ("bad.txt", "# x\nsmall/greet\n")]);
+    #[track_caller]
+    fn check(folder: &TempDir, suite: &str, file: &str, more: &[&str], code: i32, parts: &[&str]) {
+        let output = spanwise(folder, &[&["run", suite, "--ratchet", file], more].concat());
+        let all =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert_eq!(output.status.code(), Some(code), "{all}");
+        for part in parts {
+            assert!(all.contains(part), "{part:?} is not in\n{all}");
+        }
+    }
+    let file = || std::fs::read_to_string(folder.path().join("old.txt")).unwrap_or_default();
+    let line = "small/greet\tunexpected-response\tbackend-service";
+
+    check(&folder, "wrong.yaml", "old.txt", &[], 2, &["there is no ratchet old.txt", "`--ratchet-update`"]);
+    check(&folder, "wrong.yaml", "bad.txt", &[], 2, &["bad.txt:2: expected `suite/case`"]);
+    assert_eq!(file(), "", "nothing was to be written");
+    let update = ["--ratchet-update"];
+    check(&folder, "wrong.yaml", "old.txt", &update, 0, &["1 failed", "wrote old.txt: 1 added, 0 removed"]);
+    assert!(file().starts_with("# ") && file().ends_with(&format!("\n\n{line}\n")), "{}", file());
+    check(&folder, "wrong.yaml", "old.txt", &[], 0, &["1 failed as known", "in the ratchet old.txt"]);
+    check(&folder, "right.yaml", "old.txt", &[], 0, &["1 passed", "1 line of old.txt can go", line]);
+    check(&folder, "right.yaml", "old.txt", &update, 0, &["wrote old.txt: 0 added, 1 removed"]);
+    assert!(!file().contains(line), "{}", file());
+    check(&folder, "wrong.yaml", "old.txt", &[], 1, &["1 failed"]);
+    let output = spanwise(&folder, &["run", "right.yaml", "--ratchet-update"]);
+    assert_eq!(output.status.code(), Some(2), "it says no file");
+}
+
+#[test]
+fn spans_that_the_suite_expects_are_looked_for() {
+    let expected = |span: &str| SUITE.replace("grpc: OK", &format!("grpc: OK, spans: [{span}]"));
+    let right = expected("{ service: backend-service, kind: SERVER, labels: { rpc.system.name: grpc } }");
+    check(&[("small.yaml", &right)], &["run", "small.yaml"], 0, &["1 passed"]);
+    let missing = expected("{ kind: SERVER, children: [{ name: ask the oracle }] }");
+    let parts = ["expected-span-missing", "A span \"ask the oracle\" should stand directly below", "1 of 2"];
+    check(&[("small.yaml", &missing)], &["run", "small.yaml"], 1, &parts);
+    let other = expected("{ kind: SERVER, labels: { rpc.system.name: 5 } }");
+    check(&[("small.yaml", &other)], &["run", "small.yaml"], 1, &["expected-label-differs", "\"grpc\""]);
+}
+
 #[test]
 #[cfg(unix)]
 fn an_interrupted_run_leaves_nothing_running() {

@@ -4,6 +4,7 @@ mod captures;
 mod connections;
 mod contexts;
 mod examples;
+mod expected;
 mod exports;
 mod logs;
 mod losses;

@@ -106,6 +106,9 @@
 //!   service api-service http propagation=gcp_trace,tracecontext baggage flushes-on-sigterm declares-route untraced="/healthz"
 //!   service backend-service grpc private audience="https://backend.example"
 //!   service payments http external
+//! expected:
+//!   api-service SERVER "POST /greet" status=UNSET http.route="/greet" user.id="*" !error.type
+//!     * CLIENT "backend_service.v1.BackendService/*"
 //! defects:
 //!   field api-service export=1 at=T1/S1 place="spans[0].kind" "99 is no span kind"
 //! ```
@@ -131,6 +134,10 @@
 //! line, up to the next space in a header.
 //!
 //! **settings** may also say `capture` (no span but the driver's has a known source), `no-spans`, `no-resource`.
+//!
+//! **expected**: trees of spans that each request must have, of which only a part is said: `*` for service or kind leaves it
+//! open, in texts it stands for any characters, and `{{user}}` for the marker of the request. Labels have their written
+//! values, `!key` must not be there, and what is not written is not checked.
 //!
 //! `--- permutation NAME` begins another observation ([`parse_all`]). Lines that begin with `#` are comments.
 //!
@@ -184,7 +191,7 @@ pub use self::ids::canonical_ids;
 pub use self::implied::{Code, code_of, implied_remote};
 pub use self::layout::lay_out;
 pub use self::parse::{parse, parse_all};
-pub use self::print::{print, print_all, print_trace};
+pub use self::print::{print, print_all, print_expected_span, print_trace};
 pub use self::times::{Relation, relations};
 pub use self::value::print_value;
 

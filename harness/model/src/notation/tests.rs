@@ -108,6 +108,12 @@ settings:
   deadline-passed
   timed
   no-spans
+expected:
+  api-service SERVER "POST /greet" status=UNSET a=1 "status"="x*" !b
+    * * "*"
+      * CLIENT "a.B/*" user.id="{{user}}"
+    "a b" INTERNAL "*"
+  * SERVER "*"
 defects:
   field api-service export=1 at=T1/S2 place="spans[0].kind" "99 is no span kind"
   payload ? "cut off"
@@ -143,6 +149,23 @@ settings:
     check_error(
         "process:\n  api listening somewhere",
         "line 2, column 17: expected an address: `0.0.0.0:8080`, `[::]:8080`, found `somewhere`",
+    );
+}
+
+#[test]
+fn expected_spans_that_cannot_be_read() {
+    let check = |line: &str, expected: &str| check_error(&format!("expected:\n  {line}"), expected);
+    check("api SERVR \"x\"", "line 2, column 7: expected a span kind such as SERVER, or `*`, found `SERVR`");
+    check("api * x", "line 2, column 9: expected a text in quotes, found `x`");
+    check(
+        "api * \"x\" 200",
+        "line 2, column 13: expected `status=`, a label key=value or `!key`, found the end of the line",
+    );
+    check("api * \"x\" status=BAD", "line 2, column 20: expected `ERROR`, `OK` or `UNSET`, found `BAD`");
+    let deep: String = (1..=65).map(|depth| format!("{}a * \"*\"\n", " ".repeat(depth))).collect();
+    check_error(
+        &format!("expected:\n{deep}"),
+        "line 66, column 66: expected no more than 64 levels of expected spans, found `a`",
     );
 }
 
@@ -192,7 +215,7 @@ fn errors_say_where_and_what_was_expected() {
 
 const VALUE: &str = "a value: \"text\", 5, 5.0, true, 0x05, [1, 2], {\"k\": 1} or <scrubbed>";
 const BLOCK_NAMES: &str =
-    "`requests:`, `wire:`, `resource:`, `logs:`, `export:`, `process:`, `settings:`, `defects:`";
+    "`requests:`, `wire:`, `resource:`, `logs:`, `export:`, `process:`, `settings:`, `expected:`, `defects:`";
 
 /// Every line of a text can be read in another indentation, with comments and empty lines between.
 #[test]

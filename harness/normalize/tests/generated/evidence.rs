@@ -5,13 +5,13 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
-    ContextFormat, Defect, DefectKind, End, Evidence, Export, ExportAnswer, GrpcCode, Header, HttpVersion,
-    LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult,
-    Sampling, ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, Stream, TraceContext, TraceId,
-    WireTap,
+    ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer, GrpcCode, Header,
+    HttpVersion, LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request,
+    RequestResult, Sampling, ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, StatusCode, Stream,
+    TraceContext, TraceId, WireTap,
 };
 
-use super::words::{protocol, source, span_id, text, time, trace_id};
+use super::words::{kind, protocol, source, span_id, text, time, trace_id, value};
 
 pub(super) fn context() -> impl Strategy<Value = TraceContext> {
     (trace_id(), span_id(), of(any::<bool>())).prop_map(|(t, s, sampled)| TraceContext {
@@ -181,7 +181,7 @@ pub(super) fn defect() -> impl Strategy<Value = Defect> {
 pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let axes = vec((select(vec!["entry", "odd axis"]).prop_map(str::to_owned), text()), 0..2);
     let declared = (vec(service(), 0..2), any::<bool>(), any::<bool>(), any::<bool>());
-    let labels = (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2));
+    let labels = (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2), vec(expected(), 0..3));
     (axes, of(text()), any::<bool>(), declared, labels).prop_map(
         |(axes, project, sampling, (services, cloud_run, timed, deadline_passed), labels)| Settings {
             axes,
@@ -191,6 +191,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
             required_labels: labels.0,
             limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
             external_hosts: labels.2,
+            expected: labels.3,
             services,
             begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
             ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
@@ -198,6 +199,26 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
             awaited: Vec::new(),
         },
     )
+}
+
+fn expected() -> impl Strategy<Value = ExpectedSpan> {
+    let services = prop_oneof![select(vec!["*", "api-service", "a*", ""]).prop_map(str::to_owned), text()];
+    let codes = vec![StatusCode::Unset, StatusCode::Ok, StatusCode::Error];
+    let labels =
+        vec((select(vec!["a.b", "status", "odd key", ""]).prop_map(str::to_owned), of(value())), 0..3);
+    let leaf = (services, of(kind()), text(), of(select(codes)), labels).prop_map(
+        |(service, kind, name, status, labels)| ExpectedSpan {
+            service,
+            kind,
+            name,
+            status,
+            labels,
+            children: Vec::new(),
+        },
+    );
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        (inner.clone(), vec(inner, 0..3)).prop_map(|(span, children)| ExpectedSpan { children, ..span })
+    })
 }
 
 pub(super) fn service() -> impl Strategy<Value = ServiceFacts> {

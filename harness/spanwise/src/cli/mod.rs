@@ -4,6 +4,7 @@ mod check;
 mod collect;
 mod explain;
 mod list;
+mod ratchet;
 mod run;
 mod suites;
 

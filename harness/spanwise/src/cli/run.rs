@@ -8,10 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 use spanwise::check::Profile;
 use spanwise::model::{Pattern, RunEvent};
+use spanwise::ratchet::Review;
 use spanwise::report::{Json, Progress, Reporter, Terminal};
 use spanwise::{Options, RunError};
 
-use super::{Exit, Format, runtime, suites, unusable};
+use super::{Exit, Format, ratchet, runtime, suites, unusable};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -27,6 +28,12 @@ pub(super) struct RunArguments {
     /// Which rules, and what fails; over what the suite says [otel, cloud-run, strict]
     #[arg(long, value_parser = profile)]
     profile: Option<Profile>,
+    /// Fail only on findings that are not in this file, and say which of its lines can go
+    #[arg(long, value_name = "FILE")]
+    ratchet: Option<PathBuf>,
+    /// Write the ratchet file from what this run finds; nothing that it writes fails the run
+    #[arg(long, requires = "ratchet")]
+    ratchet_update: bool,
     /// How many settings' services run at once
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
@@ -55,20 +62,33 @@ pub(super) fn run(arguments: RunArguments) -> Exit {
     let mut options = Options { lanes: arguments.jobs, ..Options::default() };
     match arguments.profile {
         Some(profile) => options.profile = profile,
-        None => options.suite_profiles = planned.profiles,
+        None => options.suite_profiles = planned.profiles.clone(),
     }
+    let ratchet = match arguments.ratchet.as_deref().map(|file| ratchet::read(file, arguments.ratchet_update))
+    {
+        None => None,
+        Some(Ok(ratchet)) => Some(ratchet),
+        Some(Err(exit)) => return exit,
+    };
+    options.ratchet = ratchet.clone().map(Arc::new);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
     let mut reporters = Reporters::new(arguments.format, arguments.quiet);
-    let plan = Arc::new(planned.plan);
+    let plan = Arc::new(planned.plan.clone());
+    let mut review = ratchet.map(|ratchet| Review::new(ratchet, &planned, &options));
     let interrupted = Cell::new(false);
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
         interrupted.set(true);
     };
-    let ended = runtime.block_on(spanwise::run_until(plan, options, stop, |event| reporters.tell(event)));
+    let ended = runtime.block_on(spanwise::run_until(plan, options, stop, |event| {
+        if let (RunEvent::Finished(result), Some(review)) = (event, &mut review) {
+            review.take(result);
+        }
+        reporters.tell(event);
+    }));
     // The services are gone before the report is written.
     drop(runtime);
     let strays_fail = reporters.strays_fail;
@@ -78,7 +98,14 @@ pub(super) fn run(arguments: RunArguments) -> Exit {
             eprintln!("spanwise: interrupted");
             Exit::CouldNotRun
         }
-        (Ok(summary), Ok(())) => Exit::of(&summary, strays_fail),
+        (Ok(summary), Ok(())) => match review {
+            Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
+            Some(review) => {
+                ratchet::tell(&review);
+                Exit::of(&summary, strays_fail)
+            }
+            None => Exit::of(&summary, strays_fail),
+        },
         (Err(error), Ok(())) => could_not(&error),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use spanwise_check::conventions::Registry;
-use spanwise_check::{Checked, Engine, Family, Member, Profile, registry};
+use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, registry};
 use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
     notation,
@@ -17,12 +17,13 @@ use spanwise_scenario::{KnownEntry, Permutation, Plan};
 use super::Options;
 use super::attribution::{Settled, Unattributed};
 use super::lane::Seen;
+use crate::ratchet::Ratchet;
 
 /// Judges permutations group by group, as their observations come in.
 pub(super) struct Judge {
     plan: Arc<Plan>,
     options: Options,
-    /// One a suite: profile and labels are its own.
+    /// One a suite: profile, labels and levels are its own.
     engines: BTreeMap<String, Engine>,
     /// Of each group, the members that have come; by permutation.
     groups: Vec<BTreeMap<usize, Judged>>,
@@ -39,23 +40,29 @@ enum Judged {
 }
 
 impl Judge {
-    pub(super) fn new(plan: Arc<Plan>, options: Options) -> Judge {
+    /// # Errors
+    /// A rule of the options with the name of another.
+    pub(super) fn new(plan: Arc<Plan>, options: Options) -> Result<Judge, NameTaken> {
         let mut group_of = vec![0; plan.permutations.len()];
         for (group, members) in plan.groups.iter().enumerate() {
             members.permutations.iter().for_each(|at| group_of[*at] = group);
         }
         let engine = |suite: &String| {
-            let engine = Engine::new(options.profile_of(suite));
+            let engine = Engine::new(options.profile_of(suite)).with_rules(&options.rules)?;
             let engine = match plan.labels.get(suite) {
                 Some(labels) => engine.with_registry(Arc::new(Registry::with(labels))),
                 None => engine,
             };
-            (suite.clone(), engine)
+            let mut levels = Levels::default();
+            for entry in plan.levels.get(suite).into_iter().flatten() {
+                levels.set(&entry.rule, entry.service.as_deref(), entry.level);
+            }
+            Ok((suite.clone(), engine.with_levels(levels)))
         };
-        let engines = plan.suites.iter().map(engine).collect();
+        let engines = plan.suites.iter().map(engine).collect::<Result<_, NameTaken>>()?;
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
         let has_come = vec![false; plan.permutations.len()];
-        Judge { plan, options, engines, groups, group_of, has_come }
+        Ok(Judge { plan, options, engines, groups, group_of, has_come })
     }
 
     /// Takes observations; gives back the results of every group that is complete with them.
@@ -180,7 +187,9 @@ impl Judge {
         match judged {
             Judged::CouldNotRun(reason) => result.reason = Some(reason),
             Judged::Checked { observation, checked, duration } => {
-                (result.outcome, result.reason) = outcome(permutation, &checked, self.profile(permutation));
+                let ratchet = self.options.ratchet.as_deref();
+                (result.outcome, result.reason) =
+                    outcome(permutation, &checked, self.profile(permutation), ratchet);
                 result.duration_ms = duration.as_millis() as u64;
                 result.traces = traces(&observation);
                 result.rules =
@@ -216,15 +225,29 @@ fn members_first<'p>(plan: &'p Plan, members: &[Member<'_>]) -> Option<&'p Permu
     plan.permutations.iter().find(|permutation| permutation.name.as_str() == name)
 }
 
+/// The root causes that fail a permutation under a profile.
+pub(crate) fn failing(findings: &[Finding], profile: Profile) -> impl Iterator<Item = &Finding> {
+    let causes = findings.iter().filter(|finding| finding.consequence_of.is_none());
+    causes.filter(move |finding| profile.fails_at(finding.level))
+}
+
 /// How a permutation ended, and which known failure it met or should have.
-fn outcome(permutation: &Permutation, checked: &Checked, profile: Profile) -> (Outcome, Option<String>) {
-    let failing: Vec<&Finding> = checked.root_causes().filter(|one| profile.fails_at(one.level)).collect();
-    let covers =
-        |rule: &str| permutation.known.iter().find(|entry| entry.rules.iter().any(|known| known == rule));
+fn outcome(
+    permutation: &Permutation,
+    checked: &Checked,
+    profile: Profile,
+    ratchet: Option<&Ratchet>,
+) -> (Outcome, Option<String>) {
+    let known = |finding: &Finding| {
+        let entry = permutation.known_for(&finding.rule).map(reason);
+        let ratchet = ratchet.filter(|ratchet| ratchet.has(permutation.name.as_str(), finding));
+        entry.or_else(|| ratchet.map(|ratchet| format!("in the ratchet {}", ratchet.file())))
+    };
+    let failing: Vec<Option<String>> = failing(&checked.findings, profile).map(known).collect();
     let is_stale =
         |rules: &[String]| !checked.findings.iter().any(|one| rules.iter().any(|rule| *rule == one.rule));
     let stale = permutation.known.iter().find(|entry| !entry.flaky && is_stale(&entry.rules));
-    if failing.iter().any(|finding| covers(&finding.rule).is_none()) {
+    if failing.iter().any(Option::is_none) {
         (Outcome::Failed, None)
     } else if let Some(entry) = stale {
         let why = format!(
@@ -233,8 +256,8 @@ fn outcome(permutation: &Permutation, checked: &Checked, profile: Profile) -> (O
             entry.pattern.as_str()
         );
         (Outcome::UnexpectedlyPassed, Some(why))
-    } else if let Some(entry) = failing.first().and_then(|finding| covers(&finding.rule)) {
-        (Outcome::FailedAsKnown, Some(reason(entry)))
+    } else if let Some(why) = failing.into_iter().next() {
+        (Outcome::FailedAsKnown, why)
     } else {
         (Outcome::Passed, None)
     }

@@ -22,15 +22,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spanwise_check::Profile;
+use spanwise_check::{NameTaken, Profile, Rule};
 use spanwise_model::{PermutationResult, RunEvent, Summary};
 use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
 
+use crate::ratchet::Ratchet;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
 use judge::Judge;
-pub(crate) use judge::traces;
+pub(crate) use judge::{failing, traces};
 use lane::{Lane, LaneReport};
 use world::World;
 
@@ -41,6 +42,11 @@ pub struct Options {
     pub profile: Profile,
     /// The profiles of single suites, by name.
     pub suite_profiles: BTreeMap<String, Profile>,
+    /// Rules of the user's own, which run after the catalogue; their names must be theirs alone. Suites name them in `levels`
+    /// and known failures if the plan was made with [`crate::plan::More::rules`].
+    pub rules: Vec<&'static Rule>,
+    /// The findings that are let pass because they were there before.
+    pub ratchet: Option<Arc<Ratchet>>,
     /// How many settings' services run at once.
     pub lanes: usize,
     /// How many requests are under way at once, over all lanes.
@@ -59,6 +65,8 @@ impl Default for Options {
         Options {
             profile: Profile::CloudRun,
             suite_profiles: BTreeMap::new(),
+            rules: Vec::new(),
+            ratchet: None,
             lanes: 4,
             requests: 64,
             deadline: Duration::from_secs(10),
@@ -78,6 +86,9 @@ impl Options {
 /// Why a run could not begin. What goes wrong later concerns single permutations, which then could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// A rule of [`Options::rules`] has the name of another.
+    #[error(transparent)]
+    Rules(#[from] NameTaken),
     /// Services could not be started or requests not be made at all.
     #[error("the driver cannot work")]
     Drive(#[from] spanwise_drive::DriveError),
@@ -110,10 +121,11 @@ pub async fn run_until(
     mut on_event: impl FnMut(&RunEvent),
 ) -> Result<Summary, RunError> {
     let begun = Instant::now();
+    let judge = Judge::new(plan.clone(), options.clone())?;
     on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations: plan.permutations.len() });
     let world = Arc::new(World::new(options.clone()).await?);
     let mut run = Run {
-        judge: Judge::new(plan.clone(), options.clone()),
+        judge,
         plan,
         attribution: Attribution::default(),
         summary: Summary::default(),

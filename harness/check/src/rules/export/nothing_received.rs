@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &[],
+    explains: &["expected-span-missing"],
     explanation: r#"
 ## What it checks
 

@@ -13,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans, Evidence::Wire],
-    explains: &["hop-without-client-span", "several-roots", "parent-not-exported"],
+    explains: &["expected-span-missing", "hop-without-client-span", "several-roots", "parent-not-exported"],
     explanation: r#"
 ## What it checks
 

@@ -15,7 +15,12 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &["hop-without-client-span", "hop-without-server-span", "entry-without-server-span"],
+    explains: &[
+        "expected-span-missing",
+        "hop-without-client-span",
+        "hop-without-server-span",
+        "entry-without-server-span",
+    ],
     explanation: r#"
 ## What it checks
 

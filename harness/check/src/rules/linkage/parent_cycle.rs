@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &["hop-without-server-span", "wrong-remote-parent"],
+    explains: &["expected-span-missing", "hop-without-server-span", "wrong-remote-parent"],
     explanation: r#"
 ## What it checks
 

@@ -13,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &["client-span-as-root"],
+    explains: &["expected-span-missing", "client-span-as-root"],
     explanation: r#"
 ## What it checks
 

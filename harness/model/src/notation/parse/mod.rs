@@ -2,6 +2,7 @@
 
 mod blocks;
 mod build;
+mod expected;
 mod labels;
 mod names;
 mod request;
@@ -73,10 +74,11 @@ enum Block {
     Export,
     Process,
     Settings,
+    Expected,
     Defects,
 }
 
-const BLOCKS: [(&str, Block); 8] = [
+const BLOCKS: [(&str, Block); 9] = [
     ("requests:", Block::Requests),
     ("wire:", Block::Wire),
     ("resource:", Block::Resource),
@@ -84,6 +86,7 @@ const BLOCKS: [(&str, Block); 8] = [
     ("export:", Block::Export),
     ("process:", Block::Process),
     ("settings:", Block::Settings),
+    ("expected:", Block::Expected),
     ("defects:", Block::Defects),
 ];
 
@@ -100,6 +103,7 @@ struct Reader<'a> {
     resources: resource::Resources,
     counted_exports: Vec<bool>,
     extra: blocks::Extra,
+    expected: expected::Expected,
 }
 
 impl<'a> Reader<'a> {
@@ -121,7 +125,7 @@ impl<'a> Reader<'a> {
             self.block = None;
         }
         if let Some(block) = self.block {
-            self.block_line(block, &mut line)?;
+            self.block_line(block, &mut line, depth)?;
         } else if line.take("|") {
             match self.drafts.last_mut() {
                 Some(draft) => draft.more(&mut line, &mut self.names)?,
@@ -153,14 +157,14 @@ impl<'a> Reader<'a> {
             Block::Logs => Evidence::Logs,
             Block::Export => Evidence::Exports,
             Block::Process => Evidence::Process,
-            Block::Requests | Block::Resource | Block::Settings | Block::Defects => return,
+            Block::Requests | Block::Resource | Block::Settings | Block::Expected | Block::Defects => return,
         };
         if !self.observation.recorded.contains(&evidence) {
             self.observation.recorded.push(evidence);
         }
     }
 
-    fn block_line(&mut self, block: Block, line: &mut Line<'a>) -> Result<(), NotationError> {
+    fn block_line(&mut self, block: Block, line: &mut Line<'a>, depth: usize) -> Result<(), NotationError> {
         let names = &mut self.names;
         match block {
             // Requests refer to services that later lines may name first.
@@ -179,6 +183,7 @@ impl<'a> Reader<'a> {
             }
             Block::Process => self.observation.process.push(blocks::read_process(line)?),
             Block::Settings => blocks::read_settings(line, &mut self.observation, &mut self.extra)?,
+            Block::Expected => self.expected.read(line, depth)?,
             Block::Defects => self.observation.defects.push(blocks::read_defect(line, names)?),
         }
         if line.is_done() || block == Block::Requests {
@@ -191,6 +196,7 @@ impl<'a> Reader<'a> {
     fn finish(mut self) -> Result<Observation, NotationError> {
         let mut observation = self.observation;
         observation.name = self.name;
+        observation.settings.expected = self.expected.finish();
         let relations = build::build(
             self.drafts,
             &mut self.resources,

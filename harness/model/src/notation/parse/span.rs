@@ -5,12 +5,12 @@ use crate::notation::implied::Code;
 use crate::notation::line::{Item, Line, Place};
 use crate::notation::times::Relation;
 use crate::notation::value::read_value;
-use crate::{Event, IdField, IdProblem, Link, MalformedId, Source, Span, SpanId, StatusCode, TraceId, Value};
+use crate::{Event, IdField, IdProblem, Link, MalformedId, Source, Span, SpanId, TraceId, Value};
 
 use super::labels::{Labels, read_labels};
 use super::names::Names;
 use super::request::RequestDraft;
-use super::words::{kind, names_of, number, read_code, read_position, read_protocol, read_source};
+use super::words::{kind, names_of, number, read_code, read_position, read_protocol, read_source, status};
 
 /// A span line as read.
 #[derive(Debug)]
@@ -153,12 +153,8 @@ impl Draft {
         match key {
             "status" => {
                 let word = line.word();
-                self.span.status.code = match word.as_str() {
-                    "UNSET" => StatusCode::Unset,
-                    "OK" => StatusCode::Ok,
-                    "ERROR" => StatusCode::Error,
-                    _ => return Err(at.expected("`ERROR`, `OK` or `UNSET`", &word)),
-                };
+                let code = status(&word);
+                self.span.status.code = code.ok_or_else(|| at.expected("`ERROR`, `OK` or `UNSET`", &word))?;
                 let mut ahead = line.clone();
                 if let Ok(Some(Item::Text(text))) = ahead.item() {
                     self.span.status.message = text;

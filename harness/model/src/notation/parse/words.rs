@@ -3,7 +3,7 @@
 use crate::notation::error::NotationError;
 use crate::notation::implied::Code;
 use crate::notation::line::{Line, Place};
-use crate::{Protocol, Source, SpanId, SpanKind, TraceId};
+use crate::{Protocol, Source, SpanId, SpanKind, StatusCode, TraceId};
 
 use super::names::Names;
 
@@ -91,4 +91,9 @@ pub(super) fn read_protocol(word: &str, at: Place) -> Result<Protocol, NotationE
 pub(super) fn kind(word: &str) -> Option<SpanKind> {
     use SpanKind::{Client, Consumer, Internal, Producer, Server, Unspecified};
     [Server, Client, Internal, Producer, Consumer, Unspecified].into_iter().find(|kind| kind.as_str() == word)
+}
+
+/// A span status by its name.
+pub(super) fn status(word: &str) -> Option<StatusCode> {
+    [StatusCode::Unset, StatusCode::Ok, StatusCode::Error].into_iter().find(|code| code.as_str() == word)
 }

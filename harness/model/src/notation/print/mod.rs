@@ -1,10 +1,13 @@
 //! Observation to text. What is implied is left out; the same observation always gives the same text.
 
 mod blocks;
+mod expected;
 mod names;
 mod resource;
 mod span;
 mod wire;
+
+pub use self::expected::print_expected_span;
 
 use super::forest::Forest;
 use super::hop::Hops;
@@ -87,6 +90,7 @@ fn written(observation: &Observation, only: Option<TraceId>) -> String {
     let events = observation.process.iter().map(blocks::print_process);
     block("process", recorded(Evidence::Process), events.collect());
     block("settings", false, blocks::print_settings(observation, capture));
+    block("expected", false, expected::print_expected(&observation.settings.expected));
     let defects = observation.defects.iter().map(|defect| blocks::print_defect(defect, &names));
     block("defects", false, defects.collect());
     text

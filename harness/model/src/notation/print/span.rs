@@ -177,9 +177,13 @@ pub(super) fn explicit(
 
 /// `key=value`, the key in quotes where it would be read as something else.
 pub(super) fn label(key: &str, value: &Value, in_quotes: bool) -> String {
+    format!("{}={}", written_key(key, in_quotes), print_value(value))
+}
+
+/// A key, in quotes where it would be read as something else.
+pub(super) fn written_key(key: &str, in_quotes: bool) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_./@$-".contains(c));
-    let key = if plain && !in_quotes { key.to_owned() } else { quote(key) };
-    format!("{key}={}", print_value(value))
+    if plain && !in_quotes { key.to_owned() } else { quote(key) }
 }
 
 fn plain_labels(attributes: &[(String, Value)]) -> String {

@@ -1,6 +1,10 @@
 //! How permutations end: known failures, and what a second observation may change.
 
+use spanwise_check::{Check, Rule};
+use spanwise_model::{Level, Verdict};
+
 use super::*;
+use crate::plan::{More, SuiteText, plan_with};
 use crate::run::fixture;
 
 const PASSES: &str = "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n\
@@ -20,8 +24,11 @@ fn seen(text: &str) -> Seen {
 
 /// Judges one of two permutations of a group, whose suite says more, by itself.
 fn judged(more: &str, first: &str, again: Option<&str>) -> PermutationResult {
-    let options = Options { profile: Profile::Otel, ..Options::default() };
-    let mut judge = Judge::new(Arc::new(fixture::plan(more)), options);
+    judged_with(more, first, again, Options { profile: Profile::Otel, ..Options::default() })
+}
+
+fn judged_with(more: &str, first: &str, again: Option<&str>, options: Options) -> PermutationResult {
+    let mut judge = Judge::new(Arc::new(fixture::plan(more)), options).expect("no rules of its own");
     let settled = Settled { permutation: 0, first: seen(first), again: again.map(seen) };
     assert!(judge.take(vec![settled]).is_empty(), "its group is not complete");
     judge.incomplete().remove(0)
@@ -60,6 +67,79 @@ fn known_flaky_permutations_may_end_either_way() {
     check(&flaky, PASSES, None, Outcome::Passed, None);
 }
 
+#[test]
+fn what_is_in_the_ratchet_is_known() {
+    let judged = |more: &str, lines: &str| {
+        let ratchet = Some(Arc::new(Ratchet::parse("ratchet.txt", lines).expect("a ratchet")));
+        let options = Options { profile: Profile::Otel, ratchet, ..Options::default() };
+        let result = judged_with(more, FAILS, None, options);
+        (result.outcome, result.reason)
+    };
+    let line = format!("small/page\t{RULE}\tweb GET /\n");
+    let reason = |text: &str| Some(text.to_owned());
+    assert_eq!(judged("", &line), (Outcome::FailedAsKnown, reason("in the ratchet ratchet.txt")));
+    for other in
+        [line.replace("page", "other"), line.replace(RULE, "parent-cycle"), line.replace("GET /", "GET")]
+    {
+        assert_eq!(judged("", &other), (Outcome::Failed, None));
+    }
+    // What the suite says of it says more, and its entries stay bound to be true.
+    let known = judged(&entry("known-failing", RULE), &line);
+    assert_eq!(known, (Outcome::FailedAsKnown, reason("being mended <https://example.com/1>")));
+    assert_eq!(judged(&entry("known-failing", "parent-cycle"), &line).0, Outcome::UnexpectedlyPassed);
+}
+
+/// Fires on every span that is called `GET /`.
+static OWN: Rule = Rule {
+    name: "no-root-page",
+    family: Family::Custom,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "1",
+    evidence: &[Evidence::Spans],
+    explains: &[],
+    explanation: "",
+    check: Check::One(|index, findings| {
+        for node in index.nodes().filter(|node| node.name == "GET /") {
+            findings.on_span(node, "The root page is served.");
+        }
+    }),
+};
+
+#[test]
+fn rules_of_the_users_own_run_after_the_catalogue() {
+    let options = |rules| Options { profile: Profile::Otel, rules, ..Options::default() };
+    let result = judged_with("", FAILS, None, options(vec![&OWN]));
+    assert_eq!(rules(&result), [RULE, "no-root-page"]);
+    assert_eq!(result.rules["no-root-page"], Verdict::Fail);
+    let taken = registry::find(RULE).expect("a rule");
+    for rules in [vec![taken], vec![&OWN, &OWN]] {
+        let name = rules[0].name;
+        let error = Judge::new(Arc::new(fixture::plan("")), options(rules)).err();
+        assert_eq!(error, Some(NameTaken(name)));
+    }
+    // A suite may speak of them, if the plan knows them.
+    let text = "suite: a\nservices: { web: { command: [web], protocol: http } }\nlevels: { no-root-page: warning }\n\
+                cases: { a: { http: { to: web, get: / } } }";
+    let suites = [SuiteText { file: "a.yaml".to_owned(), text: text.to_owned() }];
+    let known = More { rules: &[&OWN], ..More::default() };
+    assert!(plan_with(&suites, &[], &known).is_ok());
+    assert!(plan_with(&suites, &[], &More::default()).is_err());
+}
+
+#[test]
+fn a_suite_lowers_and_raises_levels() {
+    let levels = |level: &str| format!("levels: {{ {RULE}: {level} }}\n");
+    for level in ["information", "warning", "{ web: warning }"] {
+        check(&levels(level), FAILS, None, Outcome::Passed, None);
+        assert_eq!(rules(&judged(&levels(level), FAILS, None)), [RULE], "it passes with the finding");
+    }
+    check(&levels("violation"), FAILS, None, Outcome::Failed, None);
+    // A finding that does not fail leaves nothing to be known.
+    let both = format!("{}{}", levels("warning"), entry("known-failing", RULE));
+    check(&both, FAILS, None, Outcome::Passed, None);
+}
+
 fn rules(result: &PermutationResult) -> Vec<&str> {
     let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
     causes.map(|finding| &*finding.rule).collect()
@@ -88,7 +168,7 @@ fn a_verdict_never_improves_by_a_second_observation() {
 
 #[test]
 fn what_could_not_run_again_keeps_what_was_seen_first() {
-    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default());
+    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default()).expect("no rules of its own");
     let again = Some(Seen::CouldNotRun("no port".to_owned()));
     judge.take(vec![Settled { permutation: 0, first: seen(FAILS), again }]);
     assert_eq!(judge.incomplete()[0].outcome, Outcome::Failed);
@@ -96,7 +176,7 @@ fn what_could_not_run_again_keeps_what_was_seen_first() {
 
 #[test]
 fn who_never_came_could_not_run() {
-    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default());
+    let mut judge = Judge::new(Arc::new(fixture::plan("")), Options::default()).expect("no rules of its own");
     judge.take(vec![Settled { permutation: 1, first: seen(PASSES), again: None }]);
     let missing = judge.missing("lost");
     let results = judge.take(missing);
@@ -114,7 +194,8 @@ fn strays_are_judged_by_the_profile_of_their_suite() {
     };
     for (profile, expected) in [(Profile::Otel, false), (Profile::Strict, true)] {
         let suite_profiles = BTreeMap::from([("small".to_owned(), profile)]);
-        let judge = Judge::new(plan.clone(), Options { suite_profiles, ..Options::default() });
+        let judge = Judge::new(plan.clone(), Options { suite_profiles, ..Options::default() })
+            .expect("no rules of its own");
         let (findings, fail) = judge.strays(strays());
         assert_eq!((findings.len(), fail), (1, expected), "{profile:?}: {findings:?}");
     }
