@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use spanwise_model::{Evidence, Level};
+use spanwise_model::{Evidence, Level, notation};
 
 use crate::{Check, Family, Group, GroupFindings, GroupMember, Profile, Rule};
 
@@ -87,12 +87,12 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
             continue;
         }
         let (line, expected, actual) = first_difference(model.trees, member.trees);
-        // A difference in one line of text says little where a whole trace is missing.
+        // A difference in one span says little where a whole trace is missing.
         let (message, expected, actual) = if member.index.has_any_span() || !model.index.has_any_span() {
-            let message = format!(
-                "This permutation should give the same trees as {}, and differs from line {line} on.",
-                model.name
-            );
+            let how = differences(model.trees, member.trees)
+                .unwrap_or_else(|| format!("it differs from line {line} on"));
+            let message =
+                format!("This permutation should give the same trees as {}, but {how}.", model.name);
             (message, expected, actual)
         } else {
             let message = format!("No span of any service came, while {} gave a whole trace.", model.name);
@@ -106,6 +106,19 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
             .fact("partner", model.name)
             .fact("agreeing", most as i64);
     }
+}
+
+/// The first difference between two texts of trees, in words, and how many more there are; `None` where what differs is not
+/// a matter of spans.
+fn differences(model: &str, member: &str) -> Option<String> {
+    let differences = notation::diff(&notation::parse(model).ok()?, &notation::parse(member).ok()?);
+    let (first, more) = differences.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        1 => ", and one more difference".to_owned(),
+        count => format!(", and {count} more differences"),
+    };
+    Some(format!("{}{more}", first.text))
 }
 
 /// The first line in which two texts differ, from 1, and what either has there.
