@@ -95,14 +95,21 @@ fn each_request_has_its_own() {
 
 #[test]
 fn what_broke_the_trace_explains_what_is_missing() {
-    let text = "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n    web CLIENT \"a.B/C\" OK id=S2\n\
-                wire:\n  driver -> web http/1.1 200 traceparent: T1-S1-01\n  web -> orders h2c OK traceparent: T1-S2-01\n\
-                expected:\n  web CLIENT \"a.B/C\"\n    orders SERVER \"a.B/C\"\n";
-    let observation = notation::parse(text).expect("the notation");
-    let checked = Engine::new(Profile::Otel).check(&observation);
-    let roots: Vec<&str> = checked.root_causes().map(|finding| &*finding.rule).collect();
-    assert_eq!(roots, ["hop-without-server-span"]);
-    assert!(checked.findings.iter().any(|finding| finding.rule == "expected-span-missing"));
+    let check = |orders: &str, header: &str, root: &str| {
+        let text = format!(
+            "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n    web CLIENT \"a.B/C\" OK id=S2\n{orders}\
+             wire:\n  driver -> web http/1.1 200 traceparent: T1-S1-01\n  web -> orders h2c OK{header}\n\
+             expected:\n  web CLIENT \"a.B/C\"\n    orders SERVER \"a.B/C\"\n"
+        );
+        let observation = notation::parse(&text).expect("the notation");
+        let checked = Engine::new(Profile::Otel).check(&observation);
+        let roots: Vec<&str> = checked.root_causes().map(|finding| &*finding.rule).collect();
+        assert_eq!(roots, [root], "{text}");
+        assert!(checked.findings.iter().any(|finding| finding.rule == "expected-span-missing"));
+    };
+    check("", " traceparent: T1-S2-01", "hop-without-server-span");
+    // Where no call carried the id of the span, any call of its service may be the one.
+    check("orders SERVER \"a.B/C\" OK trace=T2\n", "", "context-not-sent");
 }
 
 /// Every expected span is like every span but one: the search that tries all orders would never end.

@@ -3,7 +3,7 @@
 use spanwise_model::{Evidence, ExpectedSpan, Level, notation};
 
 use crate::expected::{Mismatch, mismatches};
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "expected-span-missing",
@@ -84,7 +84,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
                     node.name
                 );
                 let report = findings.on_span(node, message).actual(there(node.children()));
-                node.sent().fold(report, |report, hop| report.reaches_hop(hop))
+                calls(index, node, request).into_iter().fold(report, |report, hop| report.reaches_hop(hop))
             }
             None => {
                 let message = format!("{what} should be among the spans of the request, and is not there.");
@@ -96,6 +96,17 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         };
         report.expected(notation::print_expected_span(expected)).fact("found", found as i64);
     }
+}
+
+/// The calls on which a missing span may have been lost: those of the span above; where none carried its id, every call that
+/// its service made for the request.
+fn calls<'i>(index: &'i Index<'_>, above: Node<'i>, request: usize) -> Vec<Hop<'i>> {
+    let sent: Vec<Hop<'i>> = above.sent().collect();
+    if !sent.is_empty() {
+        return sent;
+    }
+    let is_of_service = |hop: &Hop<'_>| hop.request() == Some(request) && hop.from() == above.service();
+    index.inner_hops().filter(is_of_service).collect()
 }
 
 /// `A CLIENT span "POST" of api-service`, as far as it is said.

@@ -24,6 +24,7 @@ pub(crate) static RULE: Rule = Rule {
         "client-span-as-root",
         "context-mixed-between-requests",
         "permutations-differ",
+        "expected-span-missing",
         "context-not-sent",
         "sampled-flag-flipped",
         "stray-span",
