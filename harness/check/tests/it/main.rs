@@ -5,6 +5,7 @@ mod connections;
 mod contexts;
 mod examples;
 mod exports;
+mod large;
 mod logs;
 mod losses;
 mod platform;
