@@ -63,7 +63,7 @@ fn table(results: &[PermutationResult]) -> String {
     for (entry, results) in entries {
         let _ = writeln!(text, "{entry} ({} permutations)", results.len());
         let mut rules: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-        for (rule, verdict) in results.iter().flat_map(|result| &result.rules) {
+        for (rule, verdict) in results.iter().flat_map(|result| result.rules.iter()) {
             *rules.entry(rule).or_default().entry(verdict.as_str()).or_default() += 1;
         }
         for (rule, verdicts) in rules {
