@@ -2,7 +2,7 @@
 //! drives the suite; nothing here starts anything.
 //!
 //! The snapshots stand beside this file's folder, a folder a suite and case: a file for each group of permutations that
-//! must agree, with trees and findings ([`Groups`]), and one with what every rule said ([`verdicts()`]).
+//! must agree, with trees and findings ([`Groups`]), and one with what every rule said ([`Verdicts`]).
 //! `cargo insta review` finds them because this is a package.
 
 mod accepted;

@@ -68,7 +68,7 @@ fn table(results: &[PermutationResult]) -> String {
     for (entry, results) in entries {
         let _ = writeln!(text, "{entry} ({} permutations)", results.len());
         let mut rules: BTreeMap<&str, Vec<Verdict>> = BTreeMap::new();
-        for (rule, verdict) in results.iter().flat_map(|result| &result.rules) {
+        for (rule, verdict) in results.iter().flat_map(|result| result.rules.iter()) {
             rules.entry(rule).or_default().push(*verdict);
         }
         for (rule, verdicts) in rules.into_iter().filter(|(rule, _)| !BY_CHANCE.contains(rule)) {

@@ -33,7 +33,8 @@ pub struct Report<'f> {
 }
 
 impl<'r> Findings<'r> {
-    pub(crate) fn new(rule: &'r Rule) -> Findings<'r> {
+    /// For a rule that has not looked at anything yet; the engine makes one for each run of a rule.
+    pub fn new(rule: &'r Rule) -> Findings<'r> {
         Findings { rule, looked: 0, unobserved: 0, found: Vec::new() }
     }
 

@@ -5,6 +5,7 @@
 //! nothing below it.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use spanwise_model::{Finding, TraceId};
 
@@ -35,6 +36,10 @@ impl Causes {
     /// Sets `consequence_of` of every finding to its root cause. Rules explain one another in one direction only, so
     /// following causes ends.
     pub(crate) fn fold(&self, index: &Index<'_>, found: &mut [Found]) {
+        if found.len() < 2 {
+            // Most traces have nothing wrong with them.
+            return;
+        }
         let places = Places::of(index, found);
         let causes: Vec<Option<usize>> =
             found.iter().map(|consequence| self.cause(index, found, &places, consequence)).collect();
@@ -65,20 +70,23 @@ impl Causes {
                 as_bad(at) && !cause.anchor.is_harmless && is_near(rule, cause, consequence)
             })
         };
-        let of_rule = |rule: &&'static Rule| places.by_rule.get(rule.name).into_iter().flatten().copied();
+        let of_rule = |rule: &&'static Rule| at(&places.by_rule, (), rule);
         let differential = rules.iter().filter(|rule| matches!(rule.check, Check::Group(_)));
         let anywhere = differential.flat_map(of_rule);
-        let nowhere = places.nowhere(consequence.finding.trace_id);
+        let nowhere = rules.iter().flat_map(|rule| places.nowhere(consequence.finding.trace_id, rule));
         let nowhere = nowhere.filter(|&at| covers_all(&found[at].finding, &consequence.finding));
         let mut candidates: Vec<usize> = anywhere.chain(nowhere).collect();
         if consequence.anchor.is_nowhere() {
             let touches = |&at: &usize| touches(index, &found[at].anchor, &consequence.finding);
             match consequence.finding.trace_id {
-                Some(trace) => candidates.extend(places.in_trace(trace).filter(touches)),
+                Some(trace) => {
+                    let of_rule = |rule: &&'static Rule| at(&places.in_trace, trace, rule);
+                    candidates.extend(rules.iter().flat_map(of_rule).filter(touches));
+                }
                 None => candidates.extend(rules.iter().flat_map(of_rule).filter(touches)),
             }
         } else {
-            places.reaching(index, &consequence.anchor, &mut candidates);
+            places.reaching(index, &consequence.anchor, rules, &mut candidates);
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -86,16 +94,22 @@ impl Causes {
     }
 }
 
-/// Findings by where they stand, so that each is compared only with those above it.
+/// Findings by where they stand and by rule.
+type At<'f, Place> = HashMap<(Place, &'f str), Vec<usize>>;
+
+/// How many findings of one rule at one place are kept as causes: each may be asked for by each that stands there.
+const TRIES: usize = 256;
+
+/// Findings by where they stand, so that each is compared only with those above it that may explain it.
 struct Places<'f> {
-    by_rule: HashMap<&'f str, Vec<usize>>,
+    by_rule: At<'f, ()>,
     /// Findings that stand on no span and no exchange, by the trace they are about.
-    nowhere: HashMap<Option<TraceId>, Vec<usize>>,
+    nowhere: At<'f, Option<TraceId>>,
     /// Findings on spans and exchanges, by the traces that these are of.
-    in_trace: HashMap<TraceId, Vec<usize>>,
+    in_trace: At<'f, TraceId>,
     /// By span: findings on it, or on an exchange that led to it.
-    on_span: HashMap<usize, Vec<usize>>,
-    on_hop: HashMap<usize, Vec<usize>>,
+    on_span: At<'f, usize>,
+    on_hop: At<'f, usize>,
     /// For each span the nearest span at or above it that has findings.
     nearest: Vec<Option<usize>>,
 }
@@ -110,64 +124,86 @@ impl<'f> Places<'f> {
             on_hop: HashMap::new(),
             nearest: Vec::new(),
         };
+        let mut spans = HashSet::new();
         for (at, Found { finding, anchor }) in found.iter().enumerate() {
-            places.by_rule.entry(&finding.rule).or_default().push(at);
+            let rule = &*finding.rule;
+            put(&mut places.by_rule, (), rule, at);
             if anchor.is_nowhere() {
-                places.nowhere.entry(finding.trace_id).or_default().push(at);
+                put(&mut places.nowhere, finding.trace_id, rule, at);
             }
             let traces: HashSet<TraceId> = reached(index, anchor).map(|node| node.trace_id).collect();
             for trace in traces {
-                places.in_trace.entry(trace).or_default().push(at);
+                put(&mut places.in_trace, trace, rule, at);
             }
             for &span in &anchor.spans {
-                places.on_span.entry(span).or_default().push(at);
+                spans.insert(span);
+                put(&mut places.on_span, span, rule, at);
             }
             for &hop in &anchor.hops {
-                places.on_hop.entry(hop).or_default().push(at);
+                put(&mut places.on_hop, hop, rule, at);
                 let hop = index.hop(hop);
                 for server in hop.server().into_iter().chain(hop.unlinked()).chain(hop.surplus()) {
-                    places.on_span.entry(server.at()).or_default().push(at);
+                    spans.insert(server.at());
+                    put(&mut places.on_span, server.at(), rule, at);
                 }
             }
         }
-        places.nearest = index.nearest(|node| places.on_span.contains_key(&node.at()));
+        places.nearest = index.nearest(|node| spans.contains(&node.at()));
         places
     }
 
-    /// The findings without a place that are about a trace, or about none in particular.
-    fn nowhere(&self, trace: Option<TraceId>) -> impl Iterator<Item = usize> {
-        let of = |trace| self.nowhere.get(&trace).into_iter().flatten().copied();
-        of(None).chain(of(trace).filter(move |_| trace.is_some()))
+    /// The findings of a rule without a place that are about a trace, or about none in particular.
+    fn nowhere(&self, trace: Option<TraceId>, rule: &'static Rule) -> impl Iterator<Item = usize> {
+        let of_trace = trace.into_iter().flat_map(move |trace| at(&self.nowhere, Some(trace), rule));
+        at(&self.nowhere, None, rule).chain(of_trace)
     }
 
-    /// The findings with a place in a trace.
-    fn in_trace(&self, trace: TraceId) -> impl Iterator<Item = usize> {
-        self.in_trace.get(&trace).into_iter().flatten().copied()
-    }
-
-    /// Collects the findings that reach a place: on it, above it, or on the calls that led there.
-    fn reaching(&self, index: &Index<'_>, place: &Anchor, candidates: &mut Vec<usize>) {
+    /// Collects the findings of rules that reach a place: on it, above it, or on the calls that led there.
+    fn reaching(
+        &self,
+        index: &Index<'_>,
+        place: &Anchor,
+        rules: &[&'static Rule],
+        candidates: &mut Vec<usize>,
+    ) {
         for &span in &place.spans {
-            self.above(index, index.node(span), candidates);
+            self.above(index, index.node(span), rules, candidates);
         }
         for &hop in &place.hops {
             let calls = std::iter::successors(Some(index.hop(hop)), |hop| hop.inbound()).take(DEPTH);
             for hop in calls {
-                candidates.extend(self.on_hop.get(&hop.at()).into_iter().flatten());
+                candidates.extend(rules.iter().flat_map(|rule| at(&self.on_hop, hop.at(), rule)));
                 if let Some(sender) = hop.sender() {
-                    self.above(index, sender, candidates);
+                    self.above(index, sender, rules, candidates);
                 }
             }
         }
     }
 
-    /// Collects the findings on a span and its ancestors.
-    fn above(&self, index: &Index<'_>, node: Node<'_>, candidates: &mut Vec<usize>) {
+    /// Collects the findings of rules on a span and its ancestors.
+    fn above(&self, index: &Index<'_>, node: Node<'_>, rules: &[&'static Rule], candidates: &mut Vec<usize>) {
         let next = |span: usize| index.node(span).parent().and_then(|parent| self.nearest[parent.at()]);
         for span in std::iter::successors(self.nearest[node.at()], |&span| next(span)).take(DEPTH) {
-            candidates.extend(self.on_span.get(&span).into_iter().flatten());
+            candidates.extend(rules.iter().flat_map(|rule| at(&self.on_span, span, rule)));
         }
     }
+}
+
+/// Puts a finding at a place, unless there are enough of its rule.
+fn put<'f, Place: Eq + Hash>(places: &mut At<'f, Place>, place: Place, rule: &'f str, finding: usize) {
+    let of_rule = places.entry((place, rule)).or_default();
+    if of_rule.len() < TRIES {
+        of_rule.push(finding);
+    }
+}
+
+/// The findings of a rule at a place.
+fn at<Place: Eq + Hash>(
+    places: &At<'_, Place>,
+    place: Place,
+    rule: &'static Rule,
+) -> impl Iterator<Item = usize> {
+    places.get(&(place, rule.name)).into_iter().flatten().copied()
 }
 
 /// A finding about a whole service explains what is found in that service; one about nothing in particular, everything.
@@ -211,6 +247,9 @@ fn touches(index: &Index<'_>, cause: &Anchor, consequence: &Finding) -> bool {
 
 /// Puts findings into canonical order: the worst first, then by the catalogue, by place, and by time.
 pub(crate) fn sort(index: &Index<'_>, found: &mut [Found]) {
+    if found.len() < 2 {
+        return;
+    }
     let places: HashMap<&str, usize> =
         registry::rules().enumerate().map(|(place, rule)| (rule.name, place)).collect();
     found.sort_by_cached_key(|Found { finding, anchor }| {

@@ -127,32 +127,27 @@ pub fn write_recording(store: &Store, cursor: usize, out: &mut impl Write) -> io
 }
 
 /// Whether a file is meant as a recording: whether its first line begins as those written here.
-pub fn is_recording(text: &[u8]) -> bool {
-    let object = text.trim_ascii_start().strip_prefix(b"{");
+pub fn is_recording(first_line: &[u8]) -> bool {
+    let object = first_line.trim_ascii_start().strip_prefix(b"{");
     object.is_some_and(|fields| fields.trim_ascii_start().starts_with(b"\"recording\""))
 }
 
-/// Reads a recording back. Empty lines do not count.
+/// Reads one line of a recording back, by its number in the file.
 ///
 /// # Errors
-/// At the first line that is not of a recording, or of one in another format.
-pub fn read_recording(text: &[u8]) -> Result<Vec<Recorded>, LineError> {
+/// Where it is not of a recording, or of one in another format.
+pub fn read_recorded(number: usize, line: &[u8]) -> Result<Recorded, LineError> {
     #[derive(Deserialize)]
     struct Format {
         recording: u32,
     }
-    let lines = text.split(|&byte| byte == b'\n').enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
-    let read = |(at, line): (usize, &[u8])| {
-        let failed = |error| LineError::of_json(at + 1, "is not of a recording", &error);
-        let Format { recording } = serde_json::from_slice(line).map_err(failed)?;
-        if recording != FORMAT {
-            let reason = format!(
-                "is of recording format {recording}, and {FORMAT} is read here: take the version of spanwise that wrote it"
-            );
-            return Err(LineError { line: at + 1, column: 1, reason });
-        }
-        serde_json::from_slice(line).map_err(failed)
-    };
-    lines.map(read).collect()
+    let failed = |error| LineError::of_json(number, "is not of a recording", &error);
+    let Format { recording } = serde_json::from_slice(line).map_err(failed)?;
+    if recording != FORMAT {
+        let reason = format!(
+            "is of recording format {recording}, and {FORMAT} is read here: take the version of spanwise that wrote it"
+        );
+        return Err(LineError { line: number, column: 1, reason });
+    }
+    serde_json::from_slice(line).map_err(failed)
 }

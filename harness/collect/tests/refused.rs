@@ -13,7 +13,7 @@ use http::StatusCode;
 use peer::{Answer, BATCH_WRITE_SPANS, EXPORT, Raw, call, post};
 use prost::Message as _;
 use spanwise_collect::{
-    Behavior, Collector, ListenOptions, Listener, Options, Persona, Protocols, is_recording, read_recording,
+    Behavior, Collector, ListenOptions, Listener, Options, Persona, Protocols, is_recording, read_recorded,
     write_recording,
 };
 use spanwise_model::{DefectKind, Export, ExportAnswer, Protocol, Source};
@@ -73,8 +73,7 @@ fn check(collector: &Collector, protocol: Protocol, code: &str, defects: usize) 
     let mut recording = Vec::new();
     write_recording(store, 0, &mut recording).expect("memory takes everything");
     assert!(is_recording(&recording));
-    let mut recorded = read_recording(&recording).expect("a recording");
-    let (again, decoded) = recorded.remove(0).decode();
+    let (again, decoded) = read_recorded(1, &recording).expect("one line of a recording").decode();
     assert_eq!(&again, export);
     assert_eq!((decoded.spans.len(), decoded.defects.len()), (0, defects));
     export.clone()
@@ -246,23 +245,18 @@ async fn a_full_store_puts_down_all_but_the_payload() {
 
 #[test]
 fn lines_of_other_formats_are_errors_with_their_place() {
-    let check = |text: &str, line: usize, column: usize, part: &str| match read_recording(text.as_bytes()) {
+    let check = |text: &str, column: usize, part: &str| match read_recorded(3, text.as_bytes()) {
         Err(error) => {
-            assert_eq!((error.line, error.column), (line, column), "{error}");
+            assert_eq!((error.line, error.column), (3, column), "{error}");
             assert!(error.reason.contains(part), "{error}");
         }
         Ok(recorded) => panic!("read as {recorded:?}"),
     };
     let line = r#"{"recording":1,"source":null,"protocol":"otlp-http","time":0,"spans":0,"headers":[],"answer":"accepted","would_be_refused":null,"payload":""}"#;
-    assert_eq!(read_recording(line.as_bytes()).map(|recorded| recorded.len()), Ok(1));
-    check(
-        &format!("{line}\n\n{}", line.replace(":1,", ":2,")),
-        3,
-        1,
-        "recording format 2, and 1 is read here",
-    );
-    check(&line.replace("\"time\":0,", ""), 1, line.len() - 9, "missing field `time`");
-    check(&line.replace("\"\"}", "\"?\"}"), 1, line.len() + 1, "not base64");
-    check(&format!("{line}\n{{\"recording\":1,"), 2, 15, "EOF");
+    assert_eq!(read_recorded(3, line.as_bytes()).map(|recorded| recorded.recording), Ok(1));
+    check(&line.replace(":1,", ":2,"), 1, "recording format 2, and 1 is read here");
+    check(&line.replace("\"time\":0,", ""), line.len() - 9, "missing field `time`");
+    check(&line.replace("\"\"}", "\"?\"}"), line.len() + 1, "not base64");
+    check("{\"recording\":1,", 15, "EOF");
     assert!(!is_recording(b"{\"resourceSpans\":[]}") && is_recording(b" { \"recording\": 1}"));
 }

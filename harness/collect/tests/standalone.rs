@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use spanwise_collect::{Standalone, read_recording};
+use spanwise_collect::{Recorded, Standalone, read_recorded};
 use spanwise_model::Protocol;
 use telemetry::payload;
 use tokio::sync::Notify;
@@ -53,7 +53,9 @@ async fn run<F: Future<Output = ()>>(client: impl FnOnce(String) -> F) -> (serde
     ran.expect("no trouble");
     let lines = String::from_utf8(output.bytes).expect("text");
     let last = lines.lines().nth(1).expect("a last line");
-    let recorded = read_recording(&std::fs::read(&out).expect("the recording")).expect("a recording");
+    let recording = std::fs::read_to_string(&out).expect("the recording");
+    let read = |(at, line): (usize, &str)| read_recorded(at + 1, line.as_bytes()).expect("a recording");
+    let recorded: Vec<Recorded> = recording.lines().enumerate().map(read).collect();
     for one in &recorded {
         assert_eq!(one.payload.as_deref(), Some(&payload(Protocol::OtlpHttpJson)[..]));
     }

@@ -1,7 +1,7 @@
 //! Payload bytes to model spans plus defects.
 //!
 //! `collect` finds the spans of a payload with [`walk`] when it arrives and decodes them when they are read;
-//! `spanwise check` reads captures with [`read_lines`]. Nothing here fails: what cannot be read becomes a
+//! `spanwise check` reads captures with [`read_line`]. Nothing here fails: what cannot be read becomes a
 //! [`spanwise_model::Defect`], and what can be read of the same span or payload is kept. There is no I/O, and no wire type leaves.
 //!
 //! Secrets become placeholders on the way out (`secrets`): no span, resource or defect that leaves holds one.
@@ -22,7 +22,7 @@ mod span;
 pub mod walk;
 mod wire;
 
-pub use lines::{Line, LineError, read_lines};
+pub use lines::{Line, LineError, read_line};
 pub use span::{Carrier, Decoded, Head, decode_carrier, decode_payload, decode_span, defect_within, head};
 #[doc(inline)]
 pub use walk::{Message, Walk};

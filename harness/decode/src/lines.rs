@@ -1,4 +1,4 @@
-//! Captures: a file of JSON lines, each an OTLP `ExportTraceServiceRequest` or a Cloud Trace v2
+//! Captures: the lines of a file of JSON lines, each an OTLP `ExportTraceServiceRequest` or a Cloud Trace v2
 //! `BatchWriteSpansRequest`. `spanwise check` reads its files with this.
 
 use std::fmt;
@@ -12,13 +12,11 @@ use crate::{Message, decode_payload};
 /// One line of a capture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// Its number in the file, from 1.
-    pub number: usize,
     /// The request that it is; time, headers and source are unknown.
     pub export: Export,
-    /// Its spans; [`Span::export`] is the index of the line among those read.
+    /// Its spans; source and export are for the caller to add.
     pub spans: Vec<Span>,
-    /// What could not be read; places begin with the line.
+    /// What could not be read, likewise; places begin with the line.
     pub defects: Vec<Defect>,
 }
 
@@ -48,44 +46,21 @@ impl fmt::Display for LineError {
 
 impl std::error::Error for LineError {}
 
-/// Reads a capture. Empty lines do not count.
+/// Reads one line of a capture, by its number in the file; or a whole file that is one request over many lines, as line 1.
 ///
-/// A file that is one JSON object over many lines is read as one request. A line that is JSON but for some bytes that are
-/// not UTF-8 is kept as far as these, and has a defect.
+/// A line that is JSON but for some bytes that are not UTF-8 is kept as far as these, and has a defect.
 ///
 /// # Errors
-/// The first line that is no JSON, or that is JSON and none of the formats.
-pub fn read_lines(text: &[u8]) -> Result<Vec<Line>, LineError> {
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    match separate(text) {
-        Err(error) => match detect(text) {
-            Ok((protocol, message)) => Ok(vec![line(0, 1, protocol, message, text)]),
-            Err(_) => Err(error),
-        },
-        lines => lines,
-    }
+/// Where it is no JSON, or JSON and none of the formats.
+pub fn read_line(number: usize, json: &[u8]) -> Result<Line, LineError> {
+    let within = |error: LineError| LineError { line: number - 1 + error.line, ..error };
+    let (protocol, message) = detect(json).map_err(within)?;
+    Ok(line(number, protocol, message, json))
 }
 
-fn separate(text: &[u8]) -> Result<Vec<Line>, LineError> {
-    let mut lines = Vec::new();
-    for (at, json) in text.split(|&byte| byte == b'\n').enumerate() {
-        if json.trim_ascii().is_empty() {
-            continue;
-        }
-        let (protocol, message) =
-            detect(json).map_err(|error| LineError { line: at + error.line, ..error })?;
-        lines.push(line(lines.len(), at + 1, protocol, message, json));
-    }
-    Ok(lines)
-}
-
-fn line(index: usize, number: usize, protocol: Protocol, message: Message, json: &[u8]) -> Line {
+fn line(number: usize, protocol: Protocol, message: Message, json: &[u8]) -> Line {
     let mut decoded = decode_payload(protocol, message, json);
-    for span in &mut decoded.spans {
-        span.export = Some(index);
-    }
     for defect in &mut decoded.defects {
-        defect.export = Some(index);
         let gap = if defect.place.is_empty() { "" } else { " " };
         defect.place = format!("line {number}{gap}{}", defect.place);
     }
@@ -102,7 +77,7 @@ fn line(index: usize, number: usize, protocol: Protocol, message: Message, json:
         answer: ExportAnswer::Accepted,
         would_be_refused: None,
     };
-    Line { number, export, spans: decoded.spans, defects: decoded.defects }
+    Line { export, spans: decoded.spans, defects: decoded.defects }
 }
 
 /// Which request a JSON text is. Besides the two batches, a single Cloud Trace v2 span is recognized. OTLP requests of other

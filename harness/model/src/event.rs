@@ -1,6 +1,7 @@
 //! What the run loop tells the reporters, as it happens.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,8 +66,8 @@ pub struct PermutationResult {
     pub duration_ms: u64,
     /// Its traces, the driver's first.
     pub traces: Vec<TraceSummary>,
-    /// What each rule says.
-    pub rules: BTreeMap<String, Verdict>,
+    /// What each rule says; results in which all rules say the same may share it.
+    pub rules: Arc<BTreeMap<String, Verdict>>,
     /// What is wrong; root causes and their consequences.
     pub findings: Vec<Finding>,
     /// Why it could not run, or which known failure it met.

@@ -78,6 +78,10 @@ pub fn label<'a>(key: &str, value: &'a str) -> Cow<'a, str> {
 /// Of what kind the first secret was whose placeholder stands in a text: `bearer jwt`, `api key`, …
 pub fn kind_in(text: &str) -> Option<&str> {
     const MARK: &str = " sha256:";
+    // Nearly every text ends here, and one byte is found faster than several.
+    if !text.as_bytes().contains(&b'<') {
+        return None;
+    }
     text.match_indices(MARK).find_map(|(at, _)| {
         let is_hash = text[at + MARK.len()..].bytes().take_while(u8::is_ascii_hexdigit).count() == 8;
         let kind = text[..at].rsplit_once('<')?.1;

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use serde::Serialize;
-use spanwise_model::{Finding, Header, Hop, PermutationResult, RunEvent, Summary, Value};
+use serde::{Serialize, Serializer};
+use spanwise_model::{Finding, Header, Hop, PermutationResult, RunEvent, Summary, Value, Verdict};
 
 use crate::Reporter;
 use crate::findings::span_path;
@@ -93,7 +94,8 @@ struct PermutationJson {
     duration_ms: u64,
     reason: Option<String>,
     traces: Vec<TraceJson>,
-    rules: BTreeMap<String, &'static str>,
+    #[serde(serialize_with = "words")]
+    rules: Arc<BTreeMap<String, Verdict>>,
     findings: Vec<FindingJson>,
 }
 
@@ -147,10 +149,14 @@ impl PermutationJson {
             duration_ms: result.duration_ms,
             reason: result.reason.clone(),
             traces: result.traces.iter().map(trace).collect(),
-            rules: result.rules.iter().map(|(rule, verdict)| (rule.clone(), verdict.as_str())).collect(),
+            rules: result.rules.clone(),
             findings: result.findings.iter().map(FindingJson::of).collect(),
         }
     }
+}
+
+fn words<S: Serializer>(rules: &BTreeMap<String, Verdict>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rules.iter().map(|(rule, verdict)| (rule, verdict.as_str())))
 }
 
 impl FindingJson {

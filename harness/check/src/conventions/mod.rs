@@ -12,6 +12,7 @@ mod protocol;
 mod registry;
 mod required;
 
+pub(crate) use protocol::find_protocol;
 pub use protocol::{METHODS, is_grpc_method, protocol};
 pub use registry::Registry;
 pub use required::{Requirement, When, is_due, required, unmet, was_answered};

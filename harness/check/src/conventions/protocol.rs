@@ -9,6 +9,11 @@ use crate::{Hop, Node};
 
 /// The protocol of a SERVER or CLIENT span: by its labels, else by the exchange it took part in, else by its name.
 pub fn protocol(node: Node<'_>) -> Option<Protocol> {
+    node.follows()
+}
+
+/// The same, found out; the index keeps it, as many rules ask.
+pub(crate) fn find_protocol(node: Node<'_>) -> Option<Protocol> {
     if !matches!(node.kind, SpanKind::Server | SpanKind::Client) {
         return None;
     }

@@ -5,6 +5,7 @@
 
 mod forest;
 mod hop;
+mod labels;
 mod matching;
 mod node;
 mod requests;
@@ -16,7 +17,8 @@ use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceId};
 pub use hop::{ContextHeader, Hop};
 pub use node::Node;
 
-use crate::conventions::Registry;
+use crate::conventions::{Registry, find_protocol};
+use crate::semconv::Protocol;
 use forest::Forest;
 use matching::Matching;
 
@@ -34,6 +36,9 @@ pub struct Index<'a> {
     /// Whether the spans of every request must come.
     all_traced: bool,
     registry: &'a Registry,
+    labels: labels::Labels<'a>,
+    /// Of each span, the protocol whose conventions it follows.
+    protocols: Vec<Option<Protocol>>,
 }
 
 impl<'a> Index<'a> {
@@ -62,7 +67,10 @@ impl<'a> Index<'a> {
             sets_kinds,
             all_traced: false,
             registry,
+            labels: labels::Labels::new(spans, registry),
+            protocols: Vec::new(),
         };
+        index.protocols = (0..spans.len()).map(|at| find_protocol(index.node(at))).collect();
         index.all_traced = (0..observation.requests.len()).all(|request| index.is_traced(request));
         index
     }

@@ -4,10 +4,11 @@
 
 use std::ops::Deref;
 
-use spanwise_model::{Span, SpanKind};
+use spanwise_model::{Label, Span, SpanKind, Value};
 
 use super::forest::{Forest, HEAD};
 use super::{Hop, Index};
+use crate::semconv::Protocol;
 
 /// A span with its place in the observation. Cheap to copy.
 #[derive(Clone, Copy)]
@@ -92,6 +93,16 @@ impl<'i> Node<'i> {
     pub fn is_copy(self) -> bool {
         let first = self.index.forest.find(self.trace_id, self.span_id);
         first.is_some_and(|first| first != self.at && is_same(self.index.node(first).span(), self.span()))
+    }
+
+    /// The protocol whose conventions it follows, for [`crate::conventions::protocol`].
+    pub(crate) fn follows(self) -> Option<Protocol> {
+        self.index.protocols[self.at]
+    }
+
+    /// Its attributes, then those of its resource: key, value, and the registry's label of that key.
+    pub fn labels(self) -> impl Iterator<Item = (&'i str, &'i Value, Option<&'i Label>)> {
+        self.index.labels.of(self.at, self.span())
     }
 
     /// Whether both spans come from one process; `None` where that cannot be known.

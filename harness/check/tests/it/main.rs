@@ -6,6 +6,7 @@ mod contexts;
 mod examples;
 mod expected;
 mod exports;
+mod large;
 mod logs;
 mod losses;
 mod platform;

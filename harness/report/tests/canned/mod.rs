@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use spanwise_model::{
     Fact, Facts, Finding, Header, Hop, Level, Outcome, PermutationResult, RunEvent, Source, SpanId, Summary,
@@ -62,7 +63,7 @@ fn result(name: &str, group: &str, outcome: Outcome) -> PermutationResult {
         outcome,
         duration_ms: 7,
         traces: Vec::new(),
-        rules: BTreeMap::new(),
+        rules: Arc::default(),
         findings: Vec::new(),
         reason: None,
     }
@@ -72,8 +73,9 @@ fn trace(number: u8, spans: usize, tree: &str) -> TraceSummary {
     TraceSummary { trace_id: TraceId([number; 16]), spans, tree: tree.to_owned() }
 }
 
-fn verdicts(verdicts: &[(&str, Verdict)]) -> BTreeMap<String, Verdict> {
-    verdicts.iter().map(|(rule, verdict)| ((*rule).to_owned(), *verdict)).collect()
+fn verdicts(verdicts: &[(&str, Verdict)]) -> Arc<BTreeMap<String, Verdict>> {
+    let verdicts = verdicts.iter().map(|(rule, verdict)| ((*rule).to_owned(), *verdict));
+    Arc::new(verdicts.collect())
 }
 
 fn finding(rule: &'static str, level: Level, message: &str) -> Finding {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spanwise::capture::{CaptureText, check as check_captures};
+use spanwise::capture::{CaptureFile, check as check_captures};
 use spanwise::check::Profile;
 
 use super::run::{Reporters, profile};
@@ -25,14 +25,13 @@ pub(super) struct CheckArguments {
 pub(super) fn check(arguments: CheckArguments) -> Exit {
     let mut files = Vec::new();
     for file in &arguments.files {
-        let name = file.display().to_string();
-        match std::fs::read(file) {
-            Ok(text) => files.push(CaptureText { file: name, text }),
-            Err(error) => return unusable(format!("{name}: {error}")),
+        match CaptureFile::open(file) {
+            Ok(opened) => files.push(opened),
+            Err(error) => return unusable(format!("{}: {error}", file.display())),
         }
     }
     let mut reporters = Reporters::new(arguments.format, true);
-    match check_captures(&files, arguments.profile, |event| reporters.tell(event)) {
+    match check_captures(&mut files, arguments.profile, |event| reporters.tell(event)) {
         Err(error) => unusable(error),
         Ok(summary) => {
             let strays_fail = reporters.strays_fail;

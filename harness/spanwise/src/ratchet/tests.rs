@@ -59,7 +59,7 @@ fn result(name: &str, outcome: Outcome, fails: bool) -> PermutationResult {
         outcome,
         duration_ms: 0,
         traces: Vec::new(),
-        rules: BTreeMap::new(),
+        rules: Default::default(),
         findings,
         reason: None,
     }

@@ -180,7 +180,7 @@ impl Judge {
             outcome: Outcome::CouldNotRun,
             duration_ms: 0,
             traces: Vec::new(),
-            rules: BTreeMap::new(),
+            rules: Arc::default(),
             findings: Vec::new(),
             reason: None,
         };
@@ -192,8 +192,8 @@ impl Judge {
                     outcome(permutation, &checked, self.profile(permutation), ratchet);
                 result.duration_ms = duration.as_millis() as u64;
                 result.traces = traces(&observation);
-                result.rules =
-                    checked.verdicts.into_iter().map(|(rule, verdict)| (rule.to_owned(), verdict)).collect();
+                let verdicts = checked.verdicts.into_iter();
+                result.rules = Arc::new(verdicts.map(|(rule, verdict)| (rule.to_owned(), verdict)).collect());
                 result.findings = checked.findings;
             }
         }

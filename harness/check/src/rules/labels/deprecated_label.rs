@@ -59,13 +59,12 @@ driver CLIENT "POST /greet" 200
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut old: Alike<'_, (Option<&str>, &str, &[String])> = Alike::new();
     for node in index.nodes() {
-        let span = node.span();
-        let events = span.events.iter().flat_map(|event| &event.attributes);
-        let keys = span.attributes.iter().chain(events).chain(&span.resource.attributes).map(|(key, _)| key);
-        for key in keys {
-            let Some(label) = index.registry().find(key) else { continue };
+        let events = node.span().events.iter().flat_map(|event| &event.attributes);
+        let in_events = events.map(|(key, _)| (key.as_str(), index.registry().find(key)));
+        for (key, label) in node.labels().map(|(key, _, label)| (key, label)).chain(in_events) {
+            let Some(label) = label else { continue };
             findings.looked();
-            let Some(successors) = given_up(label, span.kind) else { continue };
+            let Some(successors) = given_up(label, node.kind) else { continue };
             let nodes = old.entry((index.apart(node), (node.service(), key, successors))).or_default();
             if nodes.last() != Some(&node) {
                 nodes.push(node);

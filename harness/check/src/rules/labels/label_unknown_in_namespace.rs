@@ -59,17 +59,16 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let registry = index.registry();
     let mut unknown: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
     for node in index.nodes() {
-        let span = node.span();
-        let events = span.events.iter().flat_map(|event| &event.attributes);
-        for (key, _) in span.attributes.iter().chain(events).chain(&span.resource.attributes) {
-            if registry.find(key).is_some() {
+        let events = node.span().events.iter().flat_map(|event| &event.attributes);
+        let in_events = events.map(|(key, _)| (key.as_str(), index.registry().find(key)));
+        for (key, label) in node.labels().map(|(key, _, label)| (key, label)).chain(in_events) {
+            if label.is_some() {
                 findings.looked();
-            } else if let Some(namespace) = registry.unknown_in(key) {
+            } else if let Some(namespace) = index.registry().unknown_in(key) {
                 findings.looked();
-                let alike = (node.service(), key.as_str(), namespace);
+                let alike = (node.service(), key, namespace);
                 let nodes = unknown.entry((index.apart(node), alike)).or_default();
                 if nodes.last() != Some(&node) {
                     nodes.push(node);

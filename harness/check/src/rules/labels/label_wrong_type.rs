@@ -59,8 +59,8 @@ driver CLIENT "POST /greet" 200
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut wrong: Alike<'_, (Option<&str>, &str, Type)> = Alike::new();
     for node in index.nodes() {
-        for (key, value) in labels(node) {
-            let Some(label) = index.registry().find(key) else { continue };
+        for (key, value, label) in node.labels() {
+            let Some(label) = label else { continue };
             findings.looked();
             if !label.value.admits(value) && !is_right_in_cloud_trace(node, label.value, value) {
                 wrong.entry((index.apart(node), (node.service(), key, label.value))).or_default().push(node);
@@ -68,8 +68,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
     }
     for ((_, (_, key, right)), nodes) in wrong {
-        let first = labels(nodes[0]).find(|(name, value)| name == key && !right.admits(value));
-        let Some((_, value)) = first else { continue };
+        let first = nodes[0].labels().find(|(name, value, _)| *name == key && !right.admits(value));
+        let Some((_, value, _)) = first else { continue };
         let message = format!(
             "{} sends the label {key} as {}, but it is {} by the conventions.",
             service(nodes[0]),
@@ -81,11 +81,6 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .actual(format!("{} {}", value.type_name(), shown(value)))
             .fact("label", key);
     }
-}
-
-/// The labels of a span and of its resource.
-fn labels<'i>(node: Node<'i>) -> impl Iterator<Item = &'i (String, Value)> {
-    node.span().attributes.iter().chain(&node.span().resource.attributes)
 }
 
 /// Lists and fractions have no type of their own in Cloud Trace v2: they come as text.

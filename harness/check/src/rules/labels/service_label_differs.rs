@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use spanwise_model::{Evidence, Level, Protocol, Value};
+use spanwise_model::{Evidence, Level, Protocol, Source, Value};
 
 use super::on_spans;
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
@@ -86,8 +86,10 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             continue;
         };
         for (name, nodes) in names.iter().filter(|(name, _)| **name != main) {
-            let message =
-                format!("{instance} calls itself \"{main}\" in some spans and \"{name}\" in others.");
+            let message = format!(
+                "{} calls itself \"{main}\" in some spans and \"{name}\" in others.",
+                instance.shown()
+            );
             on_spans(findings, nodes, message)
                 .expected(main)
                 .actual(format!("{name}{}", exporters(&names[main], nodes)))
@@ -100,18 +102,35 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 const OF_PROCESS: [&str; 5] =
     ["service.namespace", "host.name", "container.id", "process.pid", "telemetry.sdk.language"];
 
-/// The instance of a span: how findings name it, and what else tells it from others.
-fn instance<'i>(node: Node<'i>) -> Option<(String, [Option<Cow<'i, str>>; OF_PROCESS.len()])> {
+/// What is known to be one process.
+#[derive(PartialEq, Eq, Hash)]
+enum Instance<'i> {
+    Source(&'i Source),
+    Id(&'i str),
+}
+
+impl Instance<'_> {
+    /// How findings name it.
+    fn shown(&self) -> String {
+        match self {
+            Instance::Source(source) => source.to_string(),
+            Instance::Id(id) => format!("The instance {id}"),
+        }
+    }
+}
+
+/// The instance of a span, and what else tells it from others.
+fn instance<'i>(node: Node<'i>) -> Option<(Instance<'i>, [Option<Cow<'i, str>>; OF_PROCESS.len()])> {
     let span = node.span();
     if let Some(source) = &span.source {
-        return Some((source.to_string(), Default::default()));
+        return Some((Instance::Source(source), Default::default()));
     }
     let id = span.resource.attribute("service.instance.id").and_then(Value::as_str)?;
     let of_process = OF_PROCESS.map(|key| match span.resource.attribute(key)? {
         Value::Str(text) => Some(Cow::Borrowed(text.as_str())),
         other => Some(Cow::Owned(other.to_string())),
     });
-    Some((format!("The instance {id}"), of_process))
+    Some((Instance::Id(id), of_process))
 }
 
 /// The protocol that carried the other name, where each name has its own.

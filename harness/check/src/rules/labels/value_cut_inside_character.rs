@@ -1,5 +1,7 @@
 //! A text was cut in the middle of a character, or says wrongly how much of it was cut off.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use spanwise_model::{Defect, DefectKind, Evidence, Level, Span, Value};
 
@@ -94,16 +96,13 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 /// Texts that end like one that was cut inside a character and then made valid again.
 fn repaired(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut ends: Alike<'_, (Option<&str>, &str)> = Alike::new();
+    let cut = index.observation.defects.iter().filter(|defect| defect.kind == DefectKind::Cut);
+    let cut: HashSet<_> = cut.filter_map(|defect| defect.trace_id.zip(defect.span_id)).collect();
     for node in index.nodes() {
         findings.looked();
-        let is_cut = |defect: &Defect| {
-            defect.kind == DefectKind::Cut
-                && defect.span_id == Some(node.span_id)
-                && defect.trace_id == Some(node.trace_id)
-        };
         for (place, _) in texts(node.span()).filter(|(_, text)| ends_replaced(text)) {
             // What the exporter sent was not even valid; that is told already.
-            if !index.observation.defects.iter().any(is_cut) {
+            if !cut.contains(&(node.trace_id, node.span_id)) {
                 ends.entry((index.apart(node), (node.service(), place))).or_default().push(node);
             }
         }
