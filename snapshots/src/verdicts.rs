@@ -90,7 +90,9 @@ mod tests {
     use crate::outcome::result;
 
     fn judged(name: &str, rules: &[(&str, Verdict)]) -> PermutationResult {
-        let rules = rules.iter().map(|(rule, verdict)| (rule.to_string(), *verdict)).collect();
+        let rules: BTreeMap<String, Verdict> =
+            rules.iter().map(|(rule, verdict)| (rule.to_string(), *verdict)).collect();
+        let rules = rules.into();
         PermutationResult { rules, ..result(name, name, Outcome::Passed, "api") }
     }
 
