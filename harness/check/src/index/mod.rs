@@ -31,6 +31,8 @@ pub struct Index<'a> {
     requests: requests::Requests,
     /// The nearest SERVER or CONSUMER span at or above each span in the same process.
     serving: Vec<Option<usize>>,
+    /// The service of each span.
+    services: Vec<Option<&'a str>>,
     /// Whether a service sets span kinds at all; those without a name are taken for one.
     sets_kinds: HashMap<Option<&'a str>, bool>,
     /// Whether the spans of every request must come.
@@ -54,9 +56,10 @@ impl<'a> Index<'a> {
         let serving = node::serving(spans, &forest);
         let matching = Matching::new(observation, &forest);
         let requests = requests::Requests::new(observation, &forest, &matching, &serving);
+        let services: Vec<Option<&str>> = spans.iter().map(node::service_of).collect();
         let mut sets_kinds = HashMap::new();
-        for span in spans.iter().filter(|span| !span.is_driver()) {
-            *sets_kinds.entry(node::service_of(span)).or_insert(false) |= span.kind != SpanKind::Unspecified;
+        for (span, service) in spans.iter().zip(&services).filter(|(span, _)| !span.is_driver()) {
+            *sets_kinds.entry(*service).or_insert(false) |= span.kind != SpanKind::Unspecified;
         }
         let mut index = Index {
             observation,
@@ -64,6 +67,7 @@ impl<'a> Index<'a> {
             matching,
             requests,
             serving,
+            services,
             sets_kinds,
             all_traced: false,
             registry,

@@ -80,7 +80,7 @@ impl<'i> Node<'i> {
 
     /// The service: who sent it, else its `service.name`.
     pub fn service(self) -> Option<&'i str> {
-        service_of(self.span())
+        self.index.services[self.at]
     }
 
     /// Whether it has no kind because its exporter never sets any.
