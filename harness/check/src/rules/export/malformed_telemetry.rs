@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     evidence: &[Evidence::Spans],
     explains: &[
+        "value-cut-inside-character",
         "nothing-received",
         "parent-not-exported",
         "entry-without-server-span",
