@@ -126,7 +126,7 @@ impl Service {
     /// Writes down the sockets of its group; the one at which it is ready is at the port that it was told.
     async fn look_where_it_listens(&self, port: u16) {
         let group = self.process.pid;
-        // It reads some hundred small files, which may block.
+        // It reads files of the kernel, which may block.
         let found = tokio::task::spawn_blocking(move || listening::addresses(group)).await;
         for address in found.unwrap_or_default() {
             self.process.happened(ProcessEventKind::Listening { address, on_port: address.port() == port });

@@ -35,7 +35,7 @@ pub(super) struct RunArguments {
     #[arg(long, requires = "ratchet")]
     ratchet_update: bool,
     /// How many settings' services run at once
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
     /// No progress on standard error
     #[arg(long, short)]

@@ -67,7 +67,7 @@ impl Default for Options {
             suite_profiles: BTreeMap::new(),
             rules: Vec::new(),
             ratchet: None,
-            lanes: 4,
+            lanes: 8,
             requests: 64,
             deadline: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
