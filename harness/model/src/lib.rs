@@ -8,6 +8,7 @@
 //! - [`Observation`]: all that is known of one permutation; what the rules read.
 //! - [`Finding`], [`Verdict`], [`Outcome`], [`RunEvent`]: what the rules and the run loop say about it.
 
+mod cloud_run;
 mod context;
 mod defect;
 mod event;
@@ -31,6 +32,9 @@ mod token;
 mod value;
 mod wire;
 
+pub use cloud_run::{
+    Auth, CloudRunService, Cpu, FrontEnd, FrontEndContext, FrontEndSampling, FrontEndSpans, Ingress, InstanceEnd,
+};
 pub use context::{ContextError, ContextFormat, TraceContext, parse_cloud_trace_context, parse_traceparent};
 pub use defect::{Defect, DefectKind};
 pub use event::{PermutationResult, RunEvent, Summary, TraceSummary};

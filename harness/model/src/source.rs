@@ -20,6 +20,8 @@ pub struct Source {
 impl Source {
     /// The name under which the driver's own spans and hops appear.
     pub const DRIVER: &'static str = "driver";
+    /// The name under which spans of the platform's front end appear.
+    pub const FRONT_END: &'static str = "front-end";
 
     /// An instance of a service.
     pub fn new(service: &str, instance: u32) -> Source {
@@ -29,6 +31,16 @@ impl Source {
     /// The driver itself.
     pub fn driver() -> Source {
         Source::new(Source::DRIVER, 1)
+    }
+
+    /// The front end before the services, where a platform is emulated.
+    pub fn front_end() -> Source {
+        Source::new(Source::FRONT_END, 1)
+    }
+
+    /// Whether this is the platform's front end, whose spans are never judged.
+    pub fn is_front_end(&self) -> bool {
+        &*self.service == Source::FRONT_END
     }
 
     /// Whether this is the driver, whose spans and headers are never judged.

@@ -53,6 +53,8 @@ fn a_stage_knows_the_words_and_no_other_stage() {
     check(&["spanwise-model"], &["spanwise*"], &[]);
     check(&PURE[1..], &["spanwise*"], &words);
     check(&["spanwise-drive", "spanwise-front"], &["spanwise*"], &words);
+    // The platform is what a front does to requests.
+    check(&["spanwise-cloud-run"], &["spanwise*"], &["spanwise-model", "spanwise-front"]);
     check(&["spanwise-collect"], &["spanwise*"], &["spanwise-model", "spanwise-decode"]);
 }
 

@@ -1,0 +1,4 @@
+//! Cloud Run on the laptop: what the platform does to requests and to instances, as a policy on the fronts before each hop.
+//!
+//! The run loop makes it where a permutation says `platform=cloud-run`, and starts and ends processes on its behalf. It sends
+//! no request, starts no process and judges nothing.
