@@ -3,7 +3,7 @@
 //! Rules ask it for a label by the key that a span has; requirements of spans are in `required`. To follow a newer version
 //! of the conventions, change the file: add what is new, and give what got another name its successor.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;

@@ -3,8 +3,7 @@
 //! Built once by [`super::Index::new`]. Broken input is expected: ids twice, parents missing, spans that are their own
 //! ancestors; each cycle is cut at one span so that every walk ends.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use spanwise_model::{Span, SpanId, TraceId};
 
 /// How deep the spans are that a long path begins with.

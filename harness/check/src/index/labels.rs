@@ -2,8 +2,7 @@
 //!
 //! Built by [`super::Index::with_registry`]; rules read it by [`super::Node::labels`].
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use spanwise_model::{Label, Resource, Span, Value};
 
 use crate::conventions::Registry;

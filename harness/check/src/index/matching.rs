@@ -4,8 +4,7 @@
 //! that share a header are told apart by path, time and answer, then by their order. What is left over is paired by trace,
 //! time and path, and counts as not linked.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashMapExt, HashSet};
 use spanwise_model::{Observation, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap};
 
 use super::forest::Forest;

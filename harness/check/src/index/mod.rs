@@ -10,8 +10,7 @@ mod matching;
 mod node;
 mod requests;
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashMapExt, HashSet};
 use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceId};
 
 pub use hop::{ContextHeader, Hop};

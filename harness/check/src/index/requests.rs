@@ -3,8 +3,7 @@
 //! Built once by [`super::Index::new`], in the order in which exchanges began, so that a call is placed after the call
 //! during which it was made.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use spanwise_model::{ContextFormat, Observation, SpanId, TraceId, WireTap};
 
 use super::forest::Forest;
