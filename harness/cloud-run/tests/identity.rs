@@ -64,6 +64,7 @@ fn a_token_is_good_for_its_audience_and_time() {
     check(&IDENTITY.id_token(&account(), &format!("{URL}/"), HOUR), Err(Rejection::WrongAudience));
     // Rounded up: one that is good for no time at all would be a token that nobody could ever use.
     check(&IDENTITY.id_token(&account(), URL, Duration::from_secs(1)), Ok(()));
+    check(&IDENTITY.id_token(&account(), URL, Duration::MAX), Ok(()));
     let nobody: [&str; 0] = [];
     let token = IDENTITY.id_token(&account(), URL, HOUR);
     assert_eq!(IDENTITY.verify(&token, &nobody), Err(Rejection::WrongAudience));
@@ -190,6 +191,7 @@ fn access_tokens_are_known_while_they_are_good() {
     let first = IDENTITY.access_token(&account(), HOUR);
     let second = IDENTITY.access_token(&account(), HOUR);
     let ended = IDENTITY.access_token(&account(), Duration::ZERO);
+    let forever = IDENTITY.access_token(&account(), Duration::MAX);
     assert_ne!(first, second);
     let check = |token: &str, expected| {
         let caller = IDENTITY.verify_access_token(token);
@@ -197,6 +199,7 @@ fn access_tokens_are_known_while_they_are_good() {
     };
     check(&first, Ok(()));
     check(&second, Ok(()));
+    check(&forever, Ok(()));
     check(&ended, Err(Rejection::Unverifiable));
     check("ya29.something", Err(Rejection::Unverifiable));
     check(&IDENTITY.id_token(&account(), URL, HOUR), Err(Rejection::Unverifiable));

@@ -251,7 +251,7 @@ fn many_servers_can_be_dropped_at_once() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut servers = Vec::new();
-            for _ in 0..200 {
+            for _ in 0..100 {
                 servers.push(server().await);
             }
             drop(servers);

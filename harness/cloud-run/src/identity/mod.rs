@@ -70,7 +70,8 @@ struct AccessTokens {
 
 struct Access {
     email: String,
-    expires: SystemTime,
+    /// Seconds since the Unix epoch.
+    expires: f64,
 }
 
 impl Identity {
@@ -102,14 +103,14 @@ impl Identity {
         lifetime: Duration,
         more: &Value,
     ) -> String {
-        let now = SystemTime::now();
+        let now = now();
         let mut claims = json!({
             "aud": audience,
             "azp": account.id,
             "email": account.email,
             "email_verified": true,
-            "exp": seconds(now + lifetime).ceil() as u64,
-            "iat": seconds(now) as u64,
+            "exp": (now + lifetime.as_secs_f64()).ceil() as u64,
+            "iat": now as u64,
             "iss": ISSUER,
             "sub": account.id,
         });
@@ -131,12 +132,12 @@ impl Identity {
     /// An OAuth access token of an account: `ya29.` and letters that mean nothing. No two are the same.
     pub fn access_token(&self, account: &Account, lifetime: Duration) -> String {
         let mut tokens = self.access();
-        let now = SystemTime::now();
+        let now = now();
         tokens.good.retain(|_, access| access.expires > now);
         tokens.made += 1;
         let random = digest(&SHA512, &[self.seed.as_slice(), &tokens.made.to_be_bytes()].concat());
         let token = format!("{ACCESS_TOKEN}{}", URL_SAFE_NO_PAD.encode(random));
-        let access = Access { email: account.email.clone(), expires: now + lifetime };
+        let access = Access { email: account.email.clone(), expires: now + lifetime.as_secs_f64() };
         tokens.good.insert(token.clone(), access);
         token
     }
@@ -157,7 +158,7 @@ impl Identity {
             return Err(Rejection::NotAnIdToken);
         }
         let claims = token::signed_claims(token, &self.key)?;
-        claims.judge(seconds(SystemTime::now()), audiences)?;
+        claims.judge(now(), audiences)?;
         Ok(Caller { email: claims.email })
     }
 
@@ -171,7 +172,7 @@ impl Identity {
             return Err(Rejection::Missing);
         }
         let tokens = self.access();
-        let access = tokens.good.get(token).filter(|access| access.expires > SystemTime::now());
+        let access = tokens.good.get(token).filter(|access| access.expires > now());
         access.map(|access| Caller { email: access.email.clone() }).ok_or(Rejection::Unverifiable)
     }
 
@@ -192,7 +193,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Seconds since the Unix epoch.
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+/// Seconds since the Unix epoch, with their fraction. A lifetime of any length can be added to them.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -43,7 +43,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The zone in the form that the metadata server has. Cloud Run names one per region.
+    /// The zone in the form that the metadata server has. Which one an instance of Cloud Run is told is not documented: it is
+    /// made of the region.
     fn zone(&self) -> String {
         format!("projects/{}/zones/{}-1", self.project_number, self.region)
     }
