@@ -2,3 +2,13 @@
 //!
 //! The run loop makes it where a permutation says `platform=cloud-run`, and starts and ends processes on its behalf. It sends
 //! no request, starts no process and judges nothing.
+
+mod admission;
+mod error;
+mod identity;
+mod metadata;
+
+pub use admission::{Admission, SERVERLESS_AUTHORIZATION};
+pub use error::CloudRunError;
+pub use identity::{Account, Caller, ISSUER, Identity, Rejection};
+pub use metadata::{Instance, JWKS_PATH, MetadataRequest, MetadataServer};
