@@ -2,3 +2,5 @@
 //!
 //! The run loop makes it where a permutation says `platform=cloud-run`, and starts and ends processes on its behalf. It sends
 //! no request, starts no process and judges nothing.
+
+pub mod schedule;
