@@ -31,6 +31,7 @@
 //! All of this is decided under one lock, freezing and thawing included, so each instance is frozen and thawed in turns. What
 //! takes time (starting, ending) is begun after the lock is given back.
 
+mod instance;
 mod lease;
 mod state;
 

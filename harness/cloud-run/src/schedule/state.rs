@@ -9,6 +9,7 @@ use spanwise_model::{CloudRunService, Cpu, InstanceEnd};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::instance::{Instance, Serving};
 use super::{Lease, NoInstance, Runtime};
 
 /// Where a request hears of its place.
@@ -57,23 +58,6 @@ pub(super) struct State {
     /// In the order in which they came.
     waiting: VecDeque<Waiter>,
     is_shut_down: bool,
-}
-
-enum Instance {
-    /// Who warms the service up hears of the end of the start.
-    Starting(Option<oneshot::Sender<Result<(), String>>>),
-    Serving(Serving),
-}
-
-struct Serving {
-    address: SocketAddr,
-    leases: usize,
-    had_request: bool,
-    is_frozen: bool,
-    /// Since when it has no request.
-    idle_since: Option<Instant>,
-    /// Whether somebody will call [`State::idled`].
-    is_watched: bool,
 }
 
 impl State {
@@ -268,36 +252,5 @@ impl State {
             Instance::Serving(serving) => Some((*number, serving)),
             Instance::Starting(_) => None,
         })
-    }
-}
-
-impl Instance {
-    fn is_starting(&self) -> bool {
-        matches!(self, Instance::Starting(_))
-    }
-}
-
-impl Serving {
-    fn new(address: SocketAddr) -> Serving {
-        Serving {
-            address,
-            leases: 0,
-            had_request: false,
-            is_frozen: false,
-            idle_since: None,
-            is_watched: false,
-        }
-    }
-
-    fn freeze(&mut self, number: u32, runtime: &dyn Runtime) {
-        if !std::mem::replace(&mut self.is_frozen, true) {
-            runtime.freeze(number);
-        }
-    }
-
-    fn thaw(&mut self, number: u32, runtime: &dyn Runtime) {
-        if std::mem::replace(&mut self.is_frozen, false) {
-            runtime.thaw(number);
-        }
     }
 }
