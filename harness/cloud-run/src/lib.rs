@@ -12,3 +12,4 @@ pub use admission::{Admission, SERVERLESS_AUTHORIZATION};
 pub use error::CloudRunError;
 pub use identity::{Account, Caller, ISSUER, Identity, Rejection};
 pub use metadata::{Instance, JWKS_PATH, MetadataRequest, MetadataServer};
+pub mod schedule;

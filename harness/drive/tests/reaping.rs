@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     {
         return harness(end, pipe);
     }
-    let ends = ["killed", "panic", "exit", "dropped"];
+    // In a test that says so, the service is frozen when the harness ends.
+    let ends = ["killed", "panic", "exit", "dropped", "killed_while_frozen", "dropped_while_frozen"];
     let trials = ends
         .map(|end| Trial::test(format!("nothing_survives_when_the_harness_is_{end}"), move || check(end)));
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
@@ -36,9 +37,12 @@ fn harness(end: &str, pipe: &str) -> ExitCode {
     let launcher = Launcher::new().expect("a watcher");
     std::fs::write(launcher.folder().join("a file"), end).expect("a folder");
     let service: Service = runtime.block_on(launcher.start(service(pipe))).expect("a service");
+    if end.ends_with("while_frozen") {
+        service.freeze();
+    }
     println!("{}", launcher.folder().display());
     match end {
-        "killed" => loop {
+        "killed" | "killed_while_frozen" => loop {
             std::thread::park();
         },
         "panic" => panic!("as asked"),
@@ -74,7 +78,7 @@ fn check(end: &str) -> Result<(), Failed> {
         .spawn()?;
     let gone = pipe.gone();
     let folder = first_line(&mut harness)?;
-    if end == "killed" {
+    if end.starts_with("killed") {
         harness.kill()?;
     }
     let lines = gone.recv_timeout(Duration::from_secs(60));

@@ -6,6 +6,7 @@ mod output;
 mod port;
 mod process;
 mod ready;
+mod service;
 mod watcher;
 
 use std::ffi::OsString;
@@ -19,8 +20,8 @@ use crate::DriveError;
 use crate::clock::random;
 use watcher::Watcher;
 
-pub use process::Service;
 pub use ready::Ready;
+pub use service::Service;
 
 /// How often another port is tried when the service finds the given one taken.
 const PORT_ATTEMPTS: usize = 5;

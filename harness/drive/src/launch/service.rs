@@ -1,0 +1,218 @@
+//! A started service, as the harness holds it: what it said, where it serves, and how it is frozen, thawed and ended.
+
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use spanwise_model::{LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
+use tokio::process::{ChildStderr, ChildStdout};
+
+use super::output::{News, Output};
+use super::process::{Process, exited};
+use super::watcher::{MARKER, Watcher};
+use super::{Launch, listening, port};
+use crate::DriveError;
+
+/// How long the rest of the output is waited for once the process is gone. Only a process that left the group and
+/// kept the pipe can make it matter.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A started service. Dropping it kills its whole process group and reaps it.
+pub struct Service {
+    process: Arc<Process>,
+    /// The thread that waits for its end.
+    reaper: Option<JoinHandle<()>>,
+    output: Arc<Output>,
+    address: Option<SocketAddr>,
+}
+
+/// A service that did not get ready.
+pub(super) struct Failed {
+    pub(super) error: DriveError,
+    /// Whether it ended after it wrote that somebody else has its port.
+    pub(super) port_was_taken: bool,
+}
+
+impl Service {
+    /// Spawns the process; it is not ready yet.
+    pub(super) fn spawn(launch: &Launch, port: u16, watcher: Arc<Watcher>) -> Result<Service, DriveError> {
+        let port = port.to_string();
+        let filled = |text: &String| text.replace(Launch::PORT, &port);
+        let mut command = Command::new(&launch.program);
+        command.args(launch.args.iter().map(filled));
+        command.env_clear().envs(super::environment::base());
+        command.envs(launch.env.iter().map(|(name, value)| (name, filled(value)))).env(MARKER, watcher.run());
+        if let Some(folder) = &launch.folder {
+            command.current_dir(folder);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let failed =
+            |source| DriveError::Spawn { program: launch.program.to_string_lossy().into_owned(), source };
+        let mut child = command.spawn().map_err(failed)?;
+
+        let process = Process::watched(launch.source.clone(), &child, watcher);
+        let output = Output::new(launch.source.clone());
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let reaper = Some(process.clone().reap_when_it_ends(child).map_err(failed)?);
+        // From here on, whatever fails drops the service, which kills it.
+        let service = Service { process, reaper, output, address: None };
+        if let Some(stdout) = stdout {
+            let stdout = ChildStdout::from_std(stdout).map_err(failed)?;
+            tokio::spawn(service.output.clone().read(Stream::Stdout, stdout));
+        }
+        if let Some(stderr) = stderr {
+            let stderr = ChildStderr::from_std(stderr).map_err(failed)?;
+            tokio::spawn(service.output.clone().read(Stream::Stderr, stderr));
+        }
+        Ok(service)
+    }
+
+    /// Waits until it is ready, has ended, or its time is up; in the last two cases it is killed with the error.
+    pub(super) async fn until_ready(mut self, launch: &Launch, port: u16) -> Result<Service, Failed> {
+        let mut seen = String::new();
+        let mut port_was_taken = false;
+        let error = tokio::select! {
+            biased;
+            address = launch.ready.reached(&self.output, port, &mut seen) => {
+                self.address = Some(address);
+                self.process.happened(ProcessEventKind::Ready);
+                self.look_where_it_listens(address.port()).await;
+                return Ok(self);
+            }
+            status = self.exited() => {
+                self.last_words().await;
+                port_was_taken = !self.output.lines_where(|record| port::is_taken(&record.line)).is_empty();
+                DriveError::Exited { service: self.source().to_string(), how: how(status), output: self.output.tail() }
+            }
+            // waits on purpose: how long it may take is the caller's to say.
+            () = tokio::time::sleep(launch.ready_within) => {
+                DriveError::NotReady {
+                    service: self.source().to_string(),
+                    within: launch.ready_within,
+                    waited_for: format!("{}{seen}", launch.ready),
+                    output: self.output.tail(),
+                }
+            }
+        };
+        Err(Failed { error, port_was_taken })
+    }
+
+    /// Writes down the sockets of its group; the one at which it is ready is at the port that it was told.
+    async fn look_where_it_listens(&self, port: u16) {
+        let group = self.process.pid();
+        // It reads files of the kernel, which may block.
+        let found = tokio::task::spawn_blocking(move || listening::addresses(group)).await;
+        for address in found.unwrap_or_default() {
+            self.process.happened(ProcessEventKind::Listening { address, on_port: address.port() == port });
+        }
+    }
+
+    /// Which instance it is.
+    pub fn source(&self) -> &Source {
+        self.process.source()
+    }
+
+    /// Where it serves.
+    pub fn addr(&self) -> SocketAddr {
+        // Only a service that is ready gets out of the launcher, and readiness has an address.
+        self.address.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
+    }
+
+    /// The number of its process, which is also its group's.
+    pub fn pid(&self) -> u32 {
+        self.process.pid().as_raw().cast_unsigned()
+    }
+
+    /// The lines that it wrote so far, in the order they were read.
+    pub fn logs(&self) -> Vec<LogRecord> {
+        self.output.lines_where(|_| true)
+    }
+
+    /// The lines that it wrote so far and that are wanted.
+    pub fn logs_where(&self, wanted: impl Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
+        self.output.lines_where(wanted)
+    }
+
+    /// How many lines between the first 20,000 and the last 5,000 were not kept.
+    pub fn dropped_lines(&self) -> u64 {
+        self.output.dropped()
+    }
+
+    /// The last lines for a message, each behind a line break and an indent.
+    pub fn tail(&self) -> String {
+        self.output.tail()
+    }
+
+    /// What happened to it so far.
+    pub fn events(&self) -> Vec<ProcessEvent> {
+        self.process.events()
+    }
+
+    /// Takes the processor away from its whole process group (SIGSTOP), as the platform does with an instance that has no
+    /// request, and notes [`ProcessEventKind::Frozen`]. Does nothing where it is frozen, was told to end, or is gone.
+    ///
+    /// The events say no more than is certain: frozen is noted once the signal is sent, thawed is stamped before it is sent, so
+    /// between the two stamps the service had no processor. What was answered before `Frozen` was answered while it ran.
+    pub fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// Gives the processor back (SIGCONT), and notes [`ProcessEventKind::Thawed`]. Does nothing where it is not frozen.
+    pub fn thaw(&self) {
+        self.process.thaw();
+    }
+
+    /// Waits until the process has ended by itself or otherwise. One that is frozen has not ended.
+    pub async fn exited(&self) -> ExitStatus {
+        self.process.exited().await
+    }
+
+    /// Ends it: SIGTERM to the process, SIGKILL to its whole group when `grace` has passed. A frozen one gets the processor
+    /// back first, and from here on cannot be frozen any more. Returns when it is gone and its last words are read, with all
+    /// that happened to it.
+    pub async fn terminate(&self, grace: Duration) -> Vec<ProcessEvent> {
+        self.process.terminate();
+        if tokio::time::timeout(grace, self.exited()).await.is_err() {
+            return self.kill_as_it_is().await;
+        }
+        self.last_words().await;
+        self.events()
+    }
+
+    /// Ends it without a word: SIGKILL to its whole group, which stays frozen where it is. Returns when it is gone and its
+    /// last words are read, with all that happened to it.
+    pub async fn kill_as_it_is(&self) -> Vec<ProcessEvent> {
+        self.process.kill();
+        self.exited().await;
+        self.last_words().await;
+        self.events()
+    }
+
+    /// Waits until both streams came to their end.
+    async fn last_words(&self) {
+        let mut news = self.output.subscribe();
+        let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let is_ending = self.process.kill();
+        // It is dead or dying, so this is short; whoever ends the harness next leaves nothing half done. One that no signal
+        // reaches is left to the watcher.
+        if let Some(reaper) = self.reaper.take().filter(|_| is_ending) {
+            let _ = reaper.join();
+        }
+    }
+}
+
+fn how(status: ExitStatus) -> String {
+    match exited(status) {
+        ProcessEventKind::Exited { code: Some(code), .. } => format!("exited with code {code}"),
+        ProcessEventKind::Exited { signal: Some(signal), .. } => format!("was ended by signal {signal}"),
+        _ => "ended".to_owned(),
+    }
+}
