@@ -2,3 +2,13 @@
 //!
 //! The run loop makes it where a permutation says `platform=cloud-run`, and starts and ends processes on its behalf. It sends
 //! no request, starts no process and judges nothing.
+
+mod context;
+mod forwarded;
+mod policy;
+mod random;
+mod span;
+
+pub use context::Sampler;
+pub use policy::{Admit, FrontEndPolicy, NoPlace, Place, Placed, Placing, PolicyOptions};
+pub use span::front_end_span;
