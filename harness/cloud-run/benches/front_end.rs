@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 struct Ready(SocketAddr);
 
 impl Admit for Ready {
-    fn admit(&self, _headers: &mut HeaderMap, _is_internal: bool) -> Result<(), Response<Bytes>> {
+    fn admit(&self, _headers: &mut HeaderMap, _is_internal: bool) -> Result<(), Box<Response<Bytes>>> {
         Ok(())
     }
 }

@@ -20,8 +20,8 @@ pub(crate) struct Fresh {
     pub(crate) span_id: SpanId,
 }
 
-/// The context that the front end reads: that of the first valid value of the first format that it knows and finds one in. A
-/// context that cannot be read is none.
+/// The context that the front end reads: that of the first valid value of the first format that it knows and finds one in.
+/// A context that cannot be read is none.
 pub(crate) fn read<'v>(
     context: FrontEndContext,
     mut values: impl FnMut(ContextFormat) -> Vec<&'v str>,

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Says who called, and how. Lists that the caller sent are kept, and this caller is their last entry: `X-Forwarded-For`, and
-/// `Forwarded` (RFC 7239, section 4). What the caller said of the protocol is replaced.
+/// Says who called, and how. Lists that the caller sent are kept, and this caller is their last entry: `X-Forwarded-For`,
+/// and `Forwarded` (RFC 7239, section 4). What the caller said of the protocol is replaced.
 pub(crate) fn forwarded(headers: &mut HeaderMap, peer: IpAddr, tls: bool) {
     let proto = if tls { "https" } else { "http" };
     // An IPv6 address stands in brackets there (RFC 7239, section 6).

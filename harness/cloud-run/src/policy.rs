@@ -1,7 +1,7 @@
 //! The front end's policy at one hop: whom it admits, to which instance, and what it writes into the request.
 //!
-//! The run loop gives one to every front before a service on Cloud Run. In this order: the caller is admitted, an instance is
-//! found while the request is held, the context is rewritten, the forwarding headers are added. Whoever is refused starts no
+//! The run loop gives one to every front before a service on Cloud Run. In this order: the caller is admitted, an instance
+//! is found while the request is held, the context is rewritten, the forwarding headers are added. Whoever is refused starts no
 //! instance. The policy adds nothing to answers: what the real one adds to them is not documented.
 
 use std::net::SocketAddr;
@@ -20,9 +20,9 @@ use crate::random::fresh;
 
 /// Who may call a service.
 pub trait Admit: Send + Sync + 'static {
-    /// Admits a request, by its headers and by whether it comes from the network that `ingress: internal` admits, or gives the
-    /// answer that it gets. What is the platform's own is taken out of the headers.
-    fn admit(&self, headers: &mut HeaderMap, is_internal: bool) -> Result<(), Response<Bytes>>;
+    /// Admits a request, by its headers and by whether it comes from the network that `ingress: internal` admits, or gives
+    /// the answer that it gets. What is the platform's own is taken out of the headers.
+    fn admit(&self, headers: &mut HeaderMap, is_internal: bool) -> Result<(), Box<Response<Bytes>>>;
 }
 
 /// Where the instances of a service are, and which has room.
@@ -87,7 +87,7 @@ impl FrontEndPolicy {
         if let Some(admit) = admit
             && let Err(refused) = admit.admit(&mut head.headers, *is_internal)
         {
-            return Decision::Answer(refused);
+            return Decision::Answer(*refused);
         }
         let timeout = Duration::from_millis(service.timeout_ms);
         let placed = match place {

@@ -31,8 +31,8 @@ pub(crate) struct TappedBody {
     failing: Option<Failing>,
 }
 
-/// Why a body ends before its end. hyper looks for the HTTP/2 error code among the sources, and resets the caller's stream with
-/// the same one.
+/// Why a body ends before its end. hyper looks for the HTTP/2 error code among the sources, and resets the caller's stream
+/// with the same one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cut {
     /// The service did.

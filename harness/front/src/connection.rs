@@ -114,6 +114,7 @@ where
     // How the connection ended is in the taps of its exchanges, but for a request that became none.
     let unread = served.as_ref().err().and_then(|error| error.downcast_ref::<hyper::Error>());
     if let Some(error) = unread.filter(|error| error.is_parse()) {
+        // A target that is too long by itself counts as too large, too, though hyper answers 414 to it.
         watch.http1_refused(if error.is_parse_too_large() { 431 } else { 400 });
     }
     if let Some(tunnel) = connection.take_tunnel() {

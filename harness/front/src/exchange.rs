@@ -84,7 +84,7 @@ impl Exchange {
         self.end(End::Complete);
     }
 
-    /// What is not HTTP any more, or not HTTP/2, was broken off on the service's side.
+    /// The service broke off what is not HTTP any more.
     pub(crate) fn broken_off(&mut self) {
         self.end(End::Reset(None));
     }

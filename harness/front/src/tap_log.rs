@@ -131,8 +131,8 @@ impl TapLog {
     }
 }
 
-/// Every trace id in the context headers of a request, which are any 32 hexadecimal digits that stand alone, and the one that
-/// was announced to the service.
+/// Every trace id in the context headers of a request, which are any 32 hexadecimal digits that stand alone, and the one
+/// that was announced to the service.
 fn traces_named(tap: &WireTap) -> Vec<TraceId> {
     let mut traces: Vec<TraceId> = tap.announced.map(|announced| announced.trace_id).into_iter().collect();
     for format in [ContextFormat::Tracecontext, ContextFormat::GcpTrace] {

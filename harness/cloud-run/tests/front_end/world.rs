@@ -56,10 +56,13 @@ impl Drop for Lease {
 }
 
 impl Admit for Platform {
-    fn admit(&self, headers: &mut HeaderMap, is_internal: bool) -> Result<(), Response<Bytes>> {
+    fn admit(&self, headers: &mut HeaderMap, is_internal: bool) -> Result<(), Box<Response<Bytes>>> {
         match headers.remove("authorization") {
             Some(token) if token == GOOD && is_internal => Ok(()),
-            _ => Err(Response::builder().status(403).body(Bytes::from("not admitted\n")).expect("an answer")),
+            _ => {
+                let refused = Response::builder().status(403).body(Bytes::from("not admitted\n"));
+                Err(Box::new(refused.expect("an answer")))
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 64;
 
 async fn answer(
     request: Request<Incoming>,
-) -> Result<Response<impl http_body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
+) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
     let message = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let trailers =
         HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);

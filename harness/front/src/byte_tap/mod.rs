@@ -2,7 +2,9 @@
 //!
 //! Over HTTP/1.1 header names may have upper-case letters, which `HeaderMap` folds: the tap keeps them as sent. Over
 //! HTTP/2 they may not, and hyper ends the whole connection without ever showing the request: the tap records it, as it does
-//! what hyper answers by itself because it cannot read it, or because it is too much (400, 431). The tap only looks; it changes no byte and holds none back. It is best effort: it keeps at most [`WATCHED_BYTES`] of a connection.
+//! what hyper answers by itself because it cannot read it, or because it is too much (400, 431). The tap only looks; it
+//! changes no byte and holds none back. It is best effort: it keeps [`WATCHED_BYTES`] of a connection at most, and a block of
+//! headers of [`crate::upstream::MAX_HEADER_LIST`].
 
 mod http1;
 mod http2;

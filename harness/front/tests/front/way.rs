@@ -1,10 +1,12 @@
 //! What a policy may say about how a request goes on: to which instance, for how long, and what it holds meanwhile.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use spanwise_front::{Asked, Decision, Front, Hold, Policy, TapLog, Way};
+use http::Version;
+use spanwise_front::tls::Authority;
+use spanwise_front::{Asked, Decision, Front, Hold, Policy, TapLog, UpstreamProtocol, Way};
 use spanwise_model::{ContextFormat, End, Source};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -13,7 +15,8 @@ use tokio::sync::watch;
 use crate::canned;
 use crate::http1::converse;
 use crate::service::{Service, options};
-use crate::wire::{cancel, connect, exchange, grpc, send};
+use crate::tls::tls;
+use crate::wire::{cancel, connect, exchange, grpc, handshake, send};
 
 /// Sends requests to the instance that the query names, and holds those to `/held` for ever.
 #[derive(Default)]
@@ -22,7 +25,11 @@ struct Platform {
     timeout: Option<Duration>,
     asked: watch::Sender<usize>,
     let_go: watch::Sender<usize>,
+    told: Arc<Mutex<Vec<Told>>>,
 }
+
+/// What a policy is told besides the head: TLS, the caller's address, the version that the service gets.
+type Told = (bool, SocketAddr, Version);
 
 /// Says when it was dropped.
 struct Lease(watch::Sender<usize>);
@@ -38,6 +45,7 @@ impl Policy for Platform {
         Box::pin(async move {
             let lease = Lease(self.let_go.clone());
             self.asked.send_modify(|count| *count += 1);
+            self.told.lock().expect("no panic").push((request.tls, request.peer, request.onward));
             if request.head.uri.path() == "/held" {
                 std::future::pending::<()>().await;
             }
@@ -94,6 +102,29 @@ async fn one_connection_reaches_several_instances_by_one_connection_each() {
     let reached: Vec<u32> = place.log.all().iter().map(|tap| tap.to.instance).collect();
     assert_eq!(reached, [1, 2, 2, 1]);
     assert_eq!(services.each_ref().map(|service| *service.connections.borrow()), [1, 1]);
+}
+
+/// Makes a call over TLS and compares the version that the policy was told of, and with it the one that the service got.
+async fn check_told(protocol: UpstreamProtocol, expected: Version) {
+    let (service, authority) = (Service::start().await, Authority::new().expect("an authority"));
+    let (log, platform) = (Arc::new(TapLog::new()), Platform::default());
+    let told = platform.told.clone();
+    let mut options = options(&log, Some(service.addr));
+    options.policy = Arc::new(platform);
+    (options.protocol, options.tls) = (protocol, Some(authority.server_tls()));
+    let front = Front::start(options).await.expect("a front");
+    let stream = tls(front.addr(), "localhost", authority.ca_pem(), &[b"h2"]).await.expect("TLS");
+    let peer = stream.get_ref().0.local_addr().expect("an address");
+    let shown = exchange(&handshake(stream).await, grpc("/echo")).await;
+    assert!(shown.contains(&format!(" x-seen-version={expected:?}")), "{shown}");
+    assert_eq!(*told.lock().expect("no panic"), [(true, peer, expected)]);
+}
+
+#[tokio::test]
+async fn a_policy_is_told_who_called_and_what_the_service_will_be_spoken_to_in() {
+    check_told(UpstreamProtocol::AsCaller, Version::HTTP_2).await;
+    check_told(UpstreamProtocol::H2c, Version::HTTP_2).await;
+    check_told(UpstreamProtocol::Http1, Version::HTTP_11).await;
 }
 
 #[tokio::test]
