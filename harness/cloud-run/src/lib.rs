@@ -13,3 +13,12 @@ pub use error::CloudRunError;
 pub use identity::{Account, Caller, ISSUER, Identity, Rejection};
 pub use metadata::{Instance, JWKS_PATH, MetadataRequest, MetadataServer};
 pub mod schedule;
+mod context;
+mod forwarded;
+mod policy;
+mod random;
+mod span;
+
+pub use context::Sampler;
+pub use policy::{Admit, FrontEndPolicy, NoPlace, Place, Placed, Placing, PolicyOptions};
+pub use span::front_end_span;

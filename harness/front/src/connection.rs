@@ -1,5 +1,7 @@
 //! One connection of a caller: TLS where the front speaks it, the byte tap, hyper, and the service's side.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
@@ -23,16 +25,27 @@ pub(crate) struct Connection {
     pub(crate) from: Option<Source>,
     pub(crate) to: Source,
     pub(crate) tls: bool,
+    pub(crate) peer: SocketAddr,
     pub(crate) protocol: UpstreamProtocol,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) log: Arc<TapLog>,
-    pub(crate) upstream: Upstream,
+    upstream: Arc<Upstream>,
+    /// The service's side of each instance that a policy chose.
+    instances: Mutex<HashMap<SocketAddr, Arc<Upstream>>>,
     pub(crate) watch: Watch,
     /// What the connection goes on as, once its service has agreed to another protocol.
     tunnel: Mutex<Option<Tunnel>>,
 }
 
 impl Connection {
+    /// The service's side: that of the front, or of one instance.
+    pub(crate) fn upstream(&self, instance: Option<SocketAddr>) -> Arc<Upstream> {
+        let Some(address) = instance else { return self.upstream.clone() };
+        let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
+        let connect = || Arc::new(Upstream::new(Address::new(Some(address))));
+        instances.entry(address).or_insert_with(connect).clone()
+    }
+
     /// HTTP is over on this connection when the answer at hand has been written.
     pub(crate) fn goes_on_as(&self, tunnel: Tunnel) {
         *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
@@ -44,22 +57,22 @@ impl Connection {
 }
 
 /// Serves a connection until either side closes it.
-pub(crate) async fn serve(stream: TcpStream, options: Arc<FrontOptions>, address: Address) {
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, options: Arc<FrontOptions>, address: Address) {
     // Small frames must not wait for each other; a socket that refuses the option serves all the same.
     let _ = stream.set_nodelay(true);
     match &options.tls {
-        None => serve_stream(stream, &options, address).await,
+        None => serve_stream(stream, peer, &options, address).await,
         Some(tls) => {
             let acceptor = tokio_rustls::TlsAcceptor::from(tls.config.clone());
             // A caller that does not trust the certificate ends here, and knows why better than we do.
             if let Ok(stream) = acceptor.accept(stream).await {
-                serve_stream(stream, &options, address).await;
+                serve_stream(stream, peer, &options, address).await;
             }
         }
     }
 }
 
-async fn serve_stream<S>(stream: S, options: &FrontOptions, address: Address)
+async fn serve_stream<S>(stream: S, peer: SocketAddr, options: &FrontOptions, address: Address)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -74,10 +87,12 @@ where
         from: options.from.clone(),
         to: options.to.clone(),
         tls: options.tls.is_some(),
+        peer,
         protocol: options.protocol,
         policy: options.policy.clone(),
         log: options.log.clone(),
-        upstream: Upstream::new(address),
+        upstream: Arc::new(Upstream::new(address)),
+        instances: Mutex::default(),
         watch: watch.clone(),
         tunnel: Mutex::default(),
     });
@@ -93,8 +108,15 @@ where
         .max_pending_accept_reset_streams(RESET_STREAMS)
         .max_local_error_reset_streams(None)
         .max_header_list_size(MAX_HEADER_LIST);
-    // How the connection ended is in the taps of its exchanges.
-    let _ = server.serve_connection_with_upgrades(TokioIo::new(Watched::new(stream, watch)), service).await;
+    let served = server
+        .serve_connection_with_upgrades(TokioIo::new(Watched::new(stream, watch.clone())), service)
+        .await;
+    // How the connection ended is in the taps of its exchanges, but for a request that became none.
+    let unread = served.as_ref().err().and_then(|error| error.downcast_ref::<hyper::Error>());
+    if let Some(error) = unread.filter(|error| error.is_parse()) {
+        // A target that is too long by itself counts as too large, too, though hyper answers 414 to it.
+        watch.http1_refused(if error.is_parse_too_large() { 431 } else { 400 });
+    }
     if let Some(tunnel) = connection.take_tunnel() {
         tunnel.run().await;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
-use spanwise_model::{End, Stamps, WireTap};
+use spanwise_model::{End, HttpVersion, Source, Stamps, TraceContext, WireTap};
 
 use crate::headers::recorded;
 use crate::{Policy, TapLog};
@@ -18,15 +18,40 @@ pub(crate) struct Exchange {
     at: usize,
     stamps: Stamps,
     last_data: u64,
+    held: Option<Box<dyn Send + Sync>>,
+    is_http2: bool,
     ended: bool,
 }
+
+/// What a stream is reset with whose time is up while its answer flows: a server that gives a call up before its bytes are
+/// complete cancels it (gRPC over HTTP/2, section "Errors"). Which code Cloud Run takes is not documented.
+pub(crate) const TIMED_OUT: h2::Reason = h2::Reason::CANCEL;
 
 impl Exchange {
     /// Records that a request came.
     pub(crate) fn begin(log: Arc<TapLog>, policy: Arc<dyn Policy>, tap: WireTap) -> Exchange {
-        let stamps = tap.stamps;
+        let (stamps, is_http2) = (tap.stamps, tap.http == HttpVersion::Http2);
         let at = log.record(tap);
-        Exchange { log, policy, at, stamps, last_data: 0, ended: false }
+        Exchange { log, policy, at, stamps, last_data: 0, held: None, is_http2, ended: false }
+    }
+
+    /// The policy let the request through: what it announced, the instance it chose, what it holds until the end.
+    pub(crate) fn goes_on(
+        &mut self,
+        announced: Option<TraceContext>,
+        instance: Option<Source>,
+        held: Option<Box<dyn Send + Sync>>,
+    ) {
+        self.held = held;
+        if announced.is_none() && instance.is_none() {
+            return;
+        }
+        self.log.update(self.at, |tap| {
+            tap.announced = announced;
+            if let Some(instance) = instance {
+                tap.to = instance;
+            }
+        });
     }
 
     /// The head of the answer came, from the service or by the front itself.
@@ -64,6 +89,11 @@ impl Exchange {
         self.end(End::Reset(None));
     }
 
+    /// The front broke the answer off, because its time was up.
+    pub(crate) fn timed_out(&mut self) {
+        self.end(End::Reset(self.is_http2.then_some(u32::from(TIMED_OUT))));
+    }
+
     /// The service, or its connection, broke the exchange off.
     pub(crate) fn broken(&mut self, error: &hyper::Error) {
         self.end(End::Reset(reset_code(error)));
@@ -82,6 +112,8 @@ impl Exchange {
             tap.clone()
         });
         self.policy.ended(&tap);
+        // The last of it: whoever hears that a lease is free finds the exchange over.
+        self.held = None;
     }
 }
 

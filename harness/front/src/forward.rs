@@ -1,12 +1,14 @@
 //! One request through a front: record, ask the policy, translate the version where needed, send, answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use spanwise_model::{End, Header, HttpVersion, Stamps, WireTap, secret};
+use tokio::time::{Instant, timeout_at};
 
 use crate::body::{AnswerBody, TappedBody};
 use crate::connection::Connection;
@@ -15,7 +17,7 @@ use crate::front::UpstreamProtocol;
 use crate::headers::{
     authority, header, recorded, remove_connection_headers, remove_h2c, to_http1, to_http2,
 };
-use crate::policy::Decision;
+use crate::policy::{Asked, Decision, Way};
 use crate::tunnel::Tunnel;
 use crate::upstream::NoAnswer;
 
@@ -32,38 +34,59 @@ pub(crate) async fn forward(
     connection: Arc<Connection>,
     mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, BrokenOff> {
+    let came = Instant::now();
     let caller = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
     let caller_version = head.version;
     let tap = begun(&connection, &head);
     let mut exchange = Exchange::begin(connection.log.clone(), connection.policy.clone(), tap);
 
-    if let Decision::Answer(answer) = connection.policy.request(&mut head).await {
-        return Ok(own(answer, exchange));
-    }
+    let onward = match (connection.protocol, caller_version) {
+        (UpstreamProtocol::H2c, _) | (UpstreamProtocol::AsCaller, Version::HTTP_2) => Version::HTTP_2,
+        (UpstreamProtocol::Http1 | UpstreamProtocol::AsCaller, _) => Version::HTTP_11,
+    };
+    let asked = Asked { head: &mut head, tls: connection.tls, peer: connection.peer, onward };
+    let Way { announced, instance, timeout, held } = match connection.policy.request(asked).await {
+        Decision::Forward(way) => way,
+        Decision::Answer(answer) => return Ok(own(answer, exchange)),
+    };
+    let (instance, address) = instance.unzip();
+    exchange.goes_on(announced, instance, held);
     if caller_version != Version::HTTP_2 {
         remove_h2c(&mut head.headers);
     }
-    match (connection.protocol, caller_version) {
-        (UpstreamProtocol::H2c, _) | (UpstreamProtocol::AsCaller, Version::HTTP_2) => to_http2(&mut head),
-        (UpstreamProtocol::Http1 | UpstreamProtocol::AsCaller, _) => to_http1(&mut head),
+    match onward {
+        Version::HTTP_2 => to_http2(&mut head),
+        _ => to_http1(&mut head),
     }
     let is_sequential = caller_version != Version::HTTP_2;
-    match connection.upstream.send(Request::from_parts(head, body), is_sequential).await {
+    let upstream = connection.upstream(address);
+    let answer = upstream.send(Request::from_parts(head, body), is_sequential);
+    // A time that no clock reaches is none.
+    let deadline = timeout.and_then(|timeout| came.checked_add(timeout));
+    let answer = match deadline {
+        None => answer.await,
+        // Given up, the request is taken back from the service: its stream is reset, its connection closed.
+        Some(deadline) => match timeout_at(deadline, answer).await {
+            Ok(answer) => answer,
+            Err(_) => return Ok(own(late(deadline - came), exchange)),
+        },
+    };
+    match answer {
         Ok(mut response) => {
             let service = hyper::upgrade::on(&mut response);
             let (mut head, body) = response.into_parts();
             exchange.answered(head.status, &head.headers, false);
             connection.policy.response(&mut head);
             if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                connection.goes_on_as(Tunnel { caller, service, exchange });
+                connection.goes_on_as(Tunnel { caller, service, exchange, deadline });
                 return Ok(Response::from_parts(head, AnswerBody::Own(Full::default())));
             }
             if head.version != caller_version {
                 remove_connection_headers(&mut head.headers);
                 head.version = caller_version;
             }
-            Ok(Response::from_parts(head, AnswerBody::Tapped(TappedBody::new(body, exchange))))
+            Ok(Response::from_parts(head, AnswerBody::Tapped(TappedBody::new(body, exchange, deadline))))
         }
         Err(NoAnswer::Unreachable(error)) => {
             let mut answer = Response::new(Bytes::from(format!("the service cannot be reached: {error}\n")));
@@ -75,6 +98,13 @@ pub(crate) async fn forward(
             Err(BrokenOff(error))
         }
     }
+}
+
+/// What the caller of a service is told that took longer than the policy allows.
+fn late(allowed: Duration) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(format!("the service did not answer within {allowed:?}\n")));
+    *answer.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    answer
 }
 
 /// An answer that the service had no part in.

@@ -103,7 +103,9 @@ async fn accept(listener: TcpListener, options: Arc<FrontOptions>, upstream: Add
                 // An accept that fails concerns the one connection that went away; out of descriptors, the next
                 // attempt waits until another task has run and perhaps closed some.
                 match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(serve(stream, options.clone(), upstream.clone()))),
+                    Ok((stream, peer)) => {
+                        connections.spawn(serve(stream, peer, options.clone(), upstream.clone()));
+                    }
                     Err(_) => tokio::task::yield_now().await,
                 }
             }

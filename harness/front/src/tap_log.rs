@@ -42,8 +42,8 @@ impl TapLog {
         self.lock().all.clone()
     }
 
-    /// The exchanges whose request named a trace in `traceparent` or `x-cloud-trace-context`, in the order they
-    /// began. A header that names it in another way than its format allows counts too.
+    /// The exchanges whose request named a trace in `traceparent` or `x-cloud-trace-context`, or was announced in it to the
+    /// service, in the order they began. A header that names it in another way than its format allows counts too.
     pub fn taps_of_trace(&self, trace: TraceId) -> Vec<WireTap> {
         let taps = self.lock();
         let indexes = taps.of_trace.get(&trace).map(|of_trace| of_trace.taps.as_slice()).unwrap_or_default();
@@ -105,8 +105,14 @@ impl TapLog {
         let was_open = tap.end == End::Open;
         let given = change(tap);
         let ended = was_open && tap.end != End::Open;
-        let traces = traces_named(tap);
+        let (traces, announced) = (traces_named(tap), tap.announced);
         taps.open -= usize::from(ended);
+        if let Some(announced) = announced {
+            let of_trace = &mut taps.of_trace.entry(announced.trace_id).or_default().taps;
+            if let Err(place) = of_trace.binary_search(&at) {
+                of_trace.insert(place, at);
+            }
+        }
         self.tell(taps, &traces);
         given
     }
@@ -125,9 +131,10 @@ impl TapLog {
     }
 }
 
-/// Every trace id in the context headers of a request: any 32 hexadecimal digits that stand alone.
+/// Every trace id in the context headers of a request, which are any 32 hexadecimal digits that stand alone, and the one
+/// that was announced to the service.
 fn traces_named(tap: &WireTap) -> Vec<TraceId> {
-    let mut traces = Vec::new();
+    let mut traces: Vec<TraceId> = tap.announced.map(|announced| announced.trace_id).into_iter().collect();
     for format in [ContextFormat::Tracecontext, ContextFormat::GcpTrace] {
         for value in tap.request_values(format.header()) {
             let pieces = value.split(|c: char| !c.is_ascii_hexdigit()).filter(|piece| piece.len() == 32);

@@ -7,6 +7,7 @@
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::Exchange;
 
@@ -16,6 +17,8 @@ pub(crate) struct Tunnel {
     pub(crate) service: OnUpgrade,
     /// Ends with the tunnel.
     pub(crate) exchange: Exchange,
+    /// When its time is up, where the policy set one.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Who broke a tunnel off.
@@ -25,9 +28,21 @@ enum Broke {
 }
 
 impl Tunnel {
-    /// Carries bytes until both sides have closed, or one breaks off. A caller that does leaves the exchange canceled.
+    /// Carries bytes until both sides have closed, or one breaks off, or its time is up. A caller that breaks off leaves the
+    /// exchange canceled.
     pub(crate) async fn run(mut self) {
-        let (Ok(caller), Ok(service)) = (self.caller.await, self.service.await) else { return };
+        match self.deadline {
+            None => self.carry_both().await,
+            Some(deadline) => {
+                if timeout_at(deadline, self.carry_both()).await.is_err() {
+                    self.exchange.timed_out();
+                }
+            }
+        }
+    }
+
+    async fn carry_both(&mut self) {
+        let (Ok(caller), Ok(service)) = ((&mut self.caller).await, (&mut self.service).await) else { return };
         let (mut caller_reads, mut caller_writes) = split(TokioIo::new(caller));
         let (mut service_reads, mut service_writes) = split(TokioIo::new(service));
         let carried = tokio::try_join!(

@@ -32,7 +32,8 @@ pub struct WireTap {
     pub response_headers: Vec<Header>,
     /// Trailers of the response; empty when none came.
     pub trailers: Vec<Header>,
-    /// Whether the front answered by itself (the service could not be reached), so no span of the service is due.
+    /// Whether the front answered by itself, so no span of the service is due: the service could not be reached or took too
+    /// long, or the platform refused the call.
     pub answered_by_front: bool,
     /// How the exchange ended.
     pub end: End,
@@ -67,7 +68,7 @@ pub enum End {
     Complete,
     /// A gRPC answer that ended without `grpc-status`, which hyper shows for RST_STREAM(NO_ERROR) too.
     WithoutTrailers,
-    /// The service broke the answer off: the HTTP/2 error code, or the HTTP/1.1 body cut short (`None`).
+    /// The service, or the front after its time, broke the answer off: the HTTP/2 error code, or the HTTP/1.1 body cut short (`None`).
     Reset(Option<u32>),
     /// The caller went away first: cancellation or its deadline.
     Canceled,

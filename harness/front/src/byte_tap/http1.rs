@@ -34,6 +34,15 @@ impl Heads {
         self.bytes.drain(..end + 4);
         Some(headers)
     }
+
+    /// Method and target of the head that has begun, as far as it can be told without having read it.
+    pub(super) fn request_line(&self) -> Option<(String, String)> {
+        let line = self.bytes.split(|&byte| byte == b'\r' || byte == b'\n').find(|line| !line.is_empty())?;
+        let line = String::from_utf8_lossy(line);
+        let (request, version) = line.rsplit_once(' ')?;
+        let (method, target) = request.split_once(' ')?;
+        version.starts_with("HTTP/").then(|| (method.to_owned(), target.to_owned()))
+    }
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -69,6 +78,22 @@ mod tests {
         check(sent, "POST", "/a", None);
         check("GET /a HTTP/1.1\r\nHost: x\r\n", "GET", "/a", None);
         check("GET /a HTTP/1.1\r\n\r\n", "GET", "/a", Some(&[]));
+    }
+
+    #[track_caller]
+    fn check_line(sent: &str, expected: Option<(&str, &str)>) {
+        let line = Heads::new(sent.as_bytes().to_vec()).request_line();
+        let line = line.as_ref().map(|(method, target)| (method.as_str(), target.as_str()));
+        assert_eq!(line, expected, "{sent}");
+    }
+
+    #[test]
+    fn the_request_line_of_a_head_that_cannot_be_read_is_known() {
+        check_line("GET /a HTTP/1.1\r\nbroken\r\n", Some(("GET", "/a")));
+        check_line("\r\nGET /a b HTTP/1.1\r\n", Some(("GET", "/a b")));
+        check_line("x: y\r\nGET /a HTTP/1.1\r\n", None);
+        check_line("\u{0}\u{1}", None);
+        check_line("", None);
     }
 
     #[test]

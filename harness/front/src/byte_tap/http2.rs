@@ -1,14 +1,15 @@
-//! Requests over HTTP/2 with upper-case letters in a header name (RFC 9113, section 8.2.1, forbids them).
+//! Requests over HTTP/2 that hyper refuses without a word to the front: with upper-case letters in a header name (RFC 9113,
+//! section 8.2.1, forbids them), and with more headers than are accepted.
 //!
 //! A walk over the caller's frames that decodes header blocks (RFC 7541) as the receiver must, to keep the dynamic
 //! table right, and records only what hyper will refuse.
 
 use httlib_hpack::Decoder;
-use spanwise_model::{End, Header, HttpVersion, Stamps, WireTap, secret};
+use spanwise_model::{End, HttpVersion, secret};
 
-use super::{Refused, WATCHED_BYTES};
-use crate::exchange::now;
+use super::{Refused, RefusedHead, WATCHED_BYTES};
 use crate::headers::header;
+use crate::upstream::MAX_HEADER_LIST;
 
 /// What an HTTP/2 connection begins with (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -19,6 +20,14 @@ const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 const PROTOCOL_ERROR: u32 = 1;
+/// What hyper answers to more headers than it accepts; where they are many times more, it ends the connection instead.
+const TOO_LARGE: u16 = 431;
+/// How many fields are kept of a request that has too many.
+const EVIDENCE: usize = 64;
+/// What each field counts for besides its bytes (RFC 9113, section 6.5.2).
+const FIELD_OVERHEAD: usize = 32;
+
+type Field = (Vec<u8>, Vec<u8>, u8);
 
 /// The caller's frames so far.
 pub(super) struct Frames {
@@ -36,7 +45,8 @@ impl Frames {
     /// Takes more bytes; false when enough was seen, or when they are no frames that can be read.
     pub(super) fn see(&mut self, bytes: &[u8], refused: &Refused) -> bool {
         self.seen += bytes.len();
-        if self.seen > WATCHED_BYTES {
+        // A block of headers that has begun is watched to its end, lest nobody hears of one without end.
+        if self.seen > WATCHED_BYTES && self.block.is_empty() {
             return false;
         }
         self.bytes.extend_from_slice(bytes);
@@ -48,6 +58,10 @@ impl Frames {
             };
             let Some(fragment) = fragment else { return false };
             self.block.extend_from_slice(fragment);
+            if self.block.len() > MAX_HEADER_LIST as usize {
+                refused.record(head(Vec::new()), Some(TOO_LARGE), End::Complete);
+                return false;
+            }
             if flags & END_HEADERS != 0 && !self.read_block(refused) {
                 return false;
             }
@@ -66,13 +80,28 @@ impl Frames {
 
     fn read_block(&mut self, refused: &Refused) -> bool {
         let mut block = std::mem::take(&mut self.block);
-        let mut fields = Vec::new();
         // The decoder trusts the lengths it reads, so they are checked first.
-        if !is_whole(&block) || self.decoder.decode(&mut block, &mut fields).is_err() {
+        if block.len() > WATCHED_BYTES || !is_whole(&block) {
             return false;
         }
+        let (mut fields, mut size) = (Vec::new(), 0);
+        while !block.is_empty() {
+            // One at a time: a few bytes of a block may stand for megabytes of the table.
+            let mut one: Vec<Field> = Vec::with_capacity(1);
+            if self.decoder.decode_exact(&mut block, &mut one).is_err() {
+                return false;
+            }
+            size +=
+                one.iter().map(|(name, value, _)| name.len() + value.len() + FIELD_OVERHEAD).sum::<usize>();
+            if size >= MAX_HEADER_LIST as usize {
+                fields.truncate(EVIDENCE);
+                refused.record(head(fields), Some(TOO_LARGE), End::Complete);
+                return false;
+            }
+            fields.append(&mut one);
+        }
         if fields.iter().any(|(name, _, _)| name.iter().any(u8::is_ascii_uppercase)) {
-            record(fields, refused);
+            refused.record(head(fields), None, End::Reset(Some(PROTOCOL_ERROR)));
             return false;
         }
         true
@@ -133,38 +162,20 @@ fn integer(bytes: &[u8], prefix: u32) -> Option<(usize, &[u8])> {
     None
 }
 
-/// Records the request that no handler will see; hyper answers it by ending the connection.
-fn record(fields: Vec<(Vec<u8>, Vec<u8>, u8)>, refused: &Refused) {
-    let (mut method, mut path, mut authority) = (String::new(), String::new(), String::new());
-    let mut request_headers: Vec<Header> = Vec::new();
+/// What is known of a request that no handler will see.
+fn head(fields: Vec<Field>) -> RefusedHead {
+    let mut head = RefusedHead::new(HttpVersion::Http2);
     for (name, value, _) in fields {
         let text = || String::from_utf8_lossy(&value).into_owned();
         match name.as_slice() {
-            b":method" => method = text(),
-            b":path" => path = secret::path_and_query(&text()).into_owned(),
-            b":authority" => authority = secret::authority(&text()).into_owned(),
+            b":method" => head.method = text(),
+            b":path" => head.path = secret::path_and_query(&text()).into_owned(),
+            b":authority" => head.authority = secret::authority(&text()).into_owned(),
             [b':', ..] => {}
-            _ => request_headers.push(header(String::from_utf8_lossy(&name).into_owned(), &value)),
+            _ => head.headers.push(header(String::from_utf8_lossy(&name).into_owned(), &value)),
         }
     }
-    let now = now();
-    refused.log.record(WireTap {
-        from: refused.from.clone(),
-        to: refused.to.clone(),
-        tls: refused.tls,
-        http: HttpVersion::Http2,
-        method,
-        path,
-        authority,
-        request_headers,
-        announced: None,
-        status: None,
-        response_headers: Vec::new(),
-        trailers: Vec::new(),
-        answered_by_front: false,
-        end: End::Reset(Some(PROTOCOL_ERROR)),
-        stamps: Stamps { begun: now, ended: now, ..Stamps::default() },
-    });
+    head
 }
 
 #[cfg(test)]

@@ -1,33 +1,28 @@
 //! The byte tap: what hyper's types cannot hold, read from the first bytes of a connection below hyper.
 //!
 //! Over HTTP/1.1 header names may have upper-case letters, which `HeaderMap` folds: the tap keeps them as sent. Over
-//! HTTP/2 they may not, and hyper ends the whole connection without ever showing the request: the tap records it. The
-//! tap only looks; it changes no byte and holds none back. It is best effort: it keeps at most [`WATCHED_BYTES`] of a connection.
+//! HTTP/2 they may not, and hyper ends the whole connection without ever showing the request: the tap records it, as it does
+//! what hyper answers by itself because it cannot read it, or because it is too much (400, 431). The tap only looks; it
+//! changes no byte and holds none back. It is best effort: it keeps [`WATCHED_BYTES`] of a connection at most, and a block of
+//! headers of [`crate::upstream::MAX_HEADER_LIST`].
 
 mod http1;
 mod http2;
+mod refused;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use spanwise_model::Source;
+use spanwise_model::{End, HttpVersion, secret};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::TapLog;
+pub(crate) use refused::{Refused, RefusedHead};
 
 /// How much of a connection is kept at once: over HTTP/2 its first bytes, and no more are looked at; over HTTP/1.1 the
 /// last ones, so that a head is found whatever body came before it.
 pub(crate) const WATCHED_BYTES: usize = 64 * 1024;
-
-/// Where a request is recorded that hyper refuses, and what is known of it beforehand.
-pub(crate) struct Refused {
-    pub(crate) log: Arc<TapLog>,
-    pub(crate) from: Option<Source>,
-    pub(crate) to: Source,
-    pub(crate) tls: bool,
-}
 
 /// The watch over one connection; the stream feeds it and the exchanges ask it.
 #[derive(Clone)]
@@ -57,6 +52,19 @@ impl Watch {
         match &mut self.lock().protocol {
             Protocol::Http1(heads) => heads.take(method, target),
             _ => None,
+        }
+    }
+
+    /// Records a request that hyper could not read, and answered by itself with this status.
+    pub(crate) fn http1_refused(&self, status: u16) {
+        let state = self.lock();
+        if let Protocol::Http1(heads) = &state.protocol {
+            let mut head = RefusedHead::new(HttpVersion::Http1);
+            if let Some((method, target)) = heads.request_line() {
+                head.method = method;
+                head.path = secret::path_and_query(&target).into_owned();
+            }
+            state.refused.record(head, Some(status), End::Complete);
         }
     }
 

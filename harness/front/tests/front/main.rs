@@ -8,4 +8,5 @@ mod tap;
 mod tls;
 mod trouble;
 mod upgrade;
+mod way;
 mod wire;

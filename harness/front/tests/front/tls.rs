@@ -16,7 +16,8 @@ use crate::canned;
 use crate::service::{Service, options};
 use crate::wire::{connect, exchange, grpc, handshake};
 
-async fn tls(
+/// A connection over TLS to a front that has its certificate of this authority.
+pub(crate) async fn tls(
     address: SocketAddr,
     name: &str,
     ca_pem: &str,

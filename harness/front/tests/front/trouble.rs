@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{HeaderValue, Response, request, response};
-use spanwise_front::{Decision, Front, Hold, Policy, TapLog};
+use http::{HeaderValue, Response, response};
+use spanwise_front::{Asked, Decision, Front, Hold, Policy, TapLog, Way};
 use spanwise_model::End;
 use tokio::net::TcpSocket;
 
@@ -91,7 +91,8 @@ async fn many_cancelled_calls_leave_the_others_alone() {
 struct Marking;
 
 impl Policy for Marking {
-    fn request<'a>(&'a self, head: &'a mut request::Parts) -> Hold<'a> {
+    fn request<'a>(&'a self, request: Asked<'a>) -> Hold<'a> {
+        let head = request.head;
         Box::pin(async {
             tokio::task::yield_now().await;
             if head.uri.path() == "/private" {
@@ -99,7 +100,7 @@ impl Policy for Marking {
                 return Decision::Answer(refused.expect("an answer"));
             }
             head.headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
-            Decision::Forward
+            Decision::Forward(Way::default())
         })
     }
 

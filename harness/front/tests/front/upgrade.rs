@@ -1,21 +1,25 @@
 //! Connections that go on in another protocol, and offers of one that are not passed on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use spanwise_front::{Front, TapLog};
+use spanwise_front::{Asked, Decision, Front, Hold, Policy, TapLog, Transparent, Way};
 use spanwise_model::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::http1::converse;
-use crate::service::{Service, front_before, front_before_address};
+use crate::service::{Service, front_before, options};
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
 
 /// Opens a WebSocket's connection through a front, to a service that agrees to whatever it is offered.
-async fn upgraded() -> (TcpStream, TcpStream, Front, Arc<TapLog>) {
+async fn upgraded(policy: impl Policy) -> (TcpStream, TcpStream, Front, Arc<TapLog>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let (front, log) = front_before_address(listener.local_addr().expect("an address")).await;
+    let log = Arc::new(TapLog::new());
+    let mut options = options(&log, listener.local_addr().ok());
+    options.policy = Arc::new(policy);
+    let front = Front::start(options).await.expect("a front");
     let mut caller = TcpStream::connect(front.addr()).await.expect("a connection");
     caller.write_all(UPGRADE.as_bytes()).await.expect("room");
     let (mut service, _) = listener.accept().await.expect("a connection");
@@ -60,7 +64,7 @@ fn abort(stream: TcpStream) {
 
 #[tokio::test]
 async fn another_protocol_passes_both_ways_until_both_sides_close() {
-    let (mut caller, mut service, _front, log) = upgraded().await;
+    let (mut caller, mut service, _front, log) = upgraded(Transparent).await;
     caller.shutdown().await.expect("a socket");
     assert_eq!(service.read(&mut [0; 1]).await.expect("an end"), 0);
     service.shutdown().await.expect("a socket");
@@ -70,12 +74,30 @@ async fn another_protocol_passes_both_ways_until_both_sides_close() {
 
 #[tokio::test]
 async fn who_breaks_another_protocol_off_is_told_apart() {
-    let (_caller, service, _front, log) = upgraded().await;
+    let (_caller, service, _front, log) = upgraded(Transparent).await;
     abort(service);
     check_upgraded_end(&log, End::Reset(None)).await;
-    let (caller, _service, _front, log) = upgraded().await;
+    let (caller, _service, _front, log) = upgraded(Transparent).await;
     abort(caller);
     check_upgraded_end(&log, End::Canceled).await;
+}
+
+/// A platform on which nothing takes longer than a second.
+struct Hasty;
+
+impl Policy for Hasty {
+    fn request<'a>(&'a self, _request: Asked<'a>) -> Hold<'a> {
+        let way = Way { timeout: Some(Duration::from_secs(1)), ..Way::default() };
+        Box::pin(std::future::ready(Decision::Forward(way)))
+    }
+}
+
+#[tokio::test]
+async fn another_protocol_ends_when_its_time_is_up() {
+    let (mut caller, mut service, _front, log) = upgraded(Hasty).await;
+    check_upgraded_end(&log, End::Reset(None)).await;
+    assert_eq!(caller.read(&mut [0; 1]).await.expect("an end"), 0);
+    assert_eq!(service.read(&mut [0; 1]).await.expect("an end"), 0);
 }
 
 #[tokio::test]

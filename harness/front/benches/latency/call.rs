@@ -1,6 +1,4 @@
-//! What a front costs: one gRPC-like call directly and through it, in plaintext and over TLS, alone and among others.
-//!
-//! `cargo bench -p spanwise-front`; client, front and service share one process and its cores.
+//! One gRPC-like call: its service, its connection and itself. The benchmarks of this crate and of what stands on it use it.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -8,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -18,9 +16,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use spanwise_front::tls::Authority;
-use spanwise_front::{Front, FrontOptions, TapLog};
-use spanwise_model::Source;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
@@ -30,7 +25,7 @@ const AT_ONCE: usize = 64;
 
 async fn answer(
     request: Request<Incoming>,
-) -> Result<Response<impl http_body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
+) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
     let message = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let trailers =
         HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
@@ -38,7 +33,8 @@ async fn answer(
     Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("a response"))
 }
 
-async fn service() -> SocketAddr {
+/// Starts a service that answers with what it was sent.
+pub(crate) async fn service() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -87,35 +83,19 @@ async fn call(mut sender: SendRequest<Full<Bytes>>) -> Bytes {
     response.into_body().collect().await.expect("a body").to_bytes()
 }
 
-fn latency(criterion: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime");
-    let authority = Authority::new().expect("an authority");
-    let service = runtime.block_on(service());
-    let front = |tls| {
-        // Each call leaves a tap behind; a log of its own keeps the rows apart.
-        let log = Arc::new(TapLog::new());
-        let mut options = FrontOptions::new(None, Source::new("service", 1), log);
-        options.upstream = Some(service);
-        options.tls = tls;
-        runtime.block_on(Front::start(options)).expect("a front")
-    };
-    let (plaintext, secure) = (front(None), front(Some(authority.server_tls())));
-    let ways = [
-        ("direct", service, None),
-        ("front, plaintext", plaintext.addr(), None),
-        ("front, TLS", secure.addr(), Some(authority.ca_pem())),
-    ];
-    for (way, address, ca_pem) in ways {
-        let sender = runtime.block_on(connect(address, ca_pem));
-        criterion.bench_function(&format!("one call/{way}"), |bencher| {
-            bencher.iter(|| black_box(runtime.block_on(call(sender.clone()))));
-        });
-        criterion.bench_function(&format!("{AT_ONCE} calls at once/{way}"), |bencher| {
-            bencher
-                .iter(|| black_box(runtime.block_on(join_all((0..AT_ONCE).map(|_| call(sender.clone()))))));
-        });
-    }
+/// Measures calls one after another and many at once; over TLS where there is a certificate to trust.
+pub(crate) fn measure(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    way: &str,
+    address: SocketAddr,
+    ca_pem: Option<&str>,
+) {
+    let sender = runtime.block_on(connect(address, ca_pem));
+    criterion.bench_function(&format!("one call/{way}"), |bencher| {
+        bencher.iter(|| black_box(runtime.block_on(call(sender.clone()))));
+    });
+    criterion.bench_function(&format!("{AT_ONCE} calls at once/{way}"), |bencher| {
+        bencher.iter(|| black_box(runtime.block_on(join_all((0..AT_ONCE).map(|_| call(sender.clone()))))));
+    });
 }
-
-criterion_group!(benches, latency);
-criterion_main!(benches);
