@@ -143,6 +143,7 @@ impl Instances {
             }
             Reference::Collector(_) => listener.url(),
             Reference::Port => Launch::PORT.to_owned(),
+            Reference::MetadataHost => return Err("no metadata server runs".to_owned()),
             Reference::CaFile => world.ca_file().display().to_string(),
             Reference::UntrustedUrl => world.untrusted_url(),
             Reference::RefusedUrl => world.refused_url(setting.channel_out == Channel::Secure),
