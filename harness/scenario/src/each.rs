@@ -12,8 +12,9 @@ use crate::yaml::{AsText, Scalar};
 /// More requests at once than this say nothing more.
 const MOST_CONCURRENT: u32 = 1_000;
 
-/// Nor do more rounds, and a run must end.
+/// Nor do more rounds.
 const MOST_ROUNDS: u32 = 10_000;
+/// What a service does when it is left alone, it does within a minute, or nobody waits for it.
 const LONGEST_PAUSE_MS: u64 = 60_000;
 
 /// One value of every `each` list.

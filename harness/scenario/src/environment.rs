@@ -72,8 +72,8 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// The environment before the suite adds to it; `deployed` is what the service is deployed with.
 ///
-/// What is deployed gives way to the table, which points the service at this run and not at the world, and says what the axes
-/// are called. Only the batch delay is no more than a wish: that of the deployment is worth seeing.
+/// What is deployed gives way to the table, which points the service at this run and not at the world, and does what the axes
+/// say. Only the batch delay is no more than a wish: that of the deployment is worth seeing.
 pub(crate) fn environment(
     service: &str,
     choice: &Choice,
@@ -96,7 +96,9 @@ pub(crate) fn environment(
             environment.insert(name.to_owned(), Template::text(value));
         }
         for (name, value) in deployed {
-            if name == BATCH_DELAY || !environment.contains_key(name) {
+            // An exporter has more variables than the table: one for traces alone would send them to the world after all.
+            let exporter = name.starts_with("OTEL_EXPORTER_");
+            if name == BATCH_DELAY || !exporter && !environment.contains_key(name) {
                 environment.insert(name.clone(), Template::text(value));
             }
         }

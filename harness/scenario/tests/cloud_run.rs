@@ -13,6 +13,8 @@ use spanwise_scenario::{Caller, Channel, Known, Repeat, Setting, Suite, SuiteErr
 const KNOWN: Known<'static> =
     Known { rules: &[], profiles: &[], demos: &[], schemas: &[], registry: None, deployed: &[] };
 
+const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
+
 const SUITE: &str = r#"suite: shop
 project: shop-project
 cloud-run: { region: europe-west1, sampling: rate }
@@ -85,6 +87,17 @@ fn check_names(axes: &str, case: &str, expected: &[&str]) {
 fn setting(suite: &Suite, platform: Platform) -> &Setting {
     let mut settings = suite.settings.iter().filter(|setting| setting.platform == platform);
     settings.next().expect("a setting of the platform")
+}
+
+#[test]
+fn the_example_of_the_architecture_is_right() {
+    let begin = ARCHITECTURE.find("    cloud-run: {").expect("the example begins with the front end");
+    let example = ARCHITECTURE[begin..].lines().take_while(|line| line.starts_with("    "));
+    let example: Vec<&str> = example.map(|line| &line[4..]).collect();
+    let text = format!("suite: shop\naxes: {{ platform: [plain, cloud-run] }}\n{}\n", example.join("\n"));
+    let suite = parse(&text).map_err(miette::Report::new).expect("the example is right");
+    let names: Vec<&str> = suite.permutations.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["shop/cold-start/platform=plain", "shop/cold-start/platform=cloud-run"]);
 }
 
 #[test]

@@ -42,6 +42,8 @@ spec:
           value: '60000'
         - name: OTEL_EXPORTER_OTLP_ENDPOINT
           value: https://telemetry.example
+        - name: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
+          value: https://telemetry.example/v1/traces
         - name: MODE
           value: deployed
         - name: PASSWORD
@@ -151,6 +153,7 @@ fn variables_are_set_on_cloud_run_where_nothing_of_the_run_does() {
     check("OTEL_BSP_SCHEDULE_DELAY", Some("5"), Some("60000"));
     let mock = Some("{{collector.otlp_grpc}}");
     check("OTEL_EXPORTER_OTLP_ENDPOINT", mock, mock);
+    check("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None, None);
     check("MODE", Some("suite"), Some("suite"));
     check("PASSWORD", None, None);
 }
@@ -162,8 +165,9 @@ fn what_is_not_taken_is_told() {
     ServiceYaml::check(&files, &suites).map_err(miette::Report::new).expect("the file has its service");
     let expected = [
         "orders.yaml: `PASSWORD` is not set: its value is not in the file; give it one in the suite's `env`",
-        "orders.yaml: `OTEL_EXPORTER_OTLP_ENDPOINT` is not taken from the file: the suite or the run itself sets it",
-        "orders.yaml: `MODE` is not taken from the file: the suite or the run itself sets it",
+        "orders.yaml: `OTEL_EXPORTER_OTLP_ENDPOINT` is not taken from the file: it is the suite's or the run's to set",
+        "orders.yaml: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is not taken from the file: it is the suite's or the run's to set",
+        "orders.yaml: `MODE` is not taken from the file: it is the suite's or the run's to set",
         "orders.yaml: 1 of its containers is not started: it takes no requests",
     ];
     assert_eq!(files[0].notes(&suites), expected);
@@ -194,6 +198,12 @@ fn mistakes() {
         "serving.knative.dev/v1",
         "^v1",
         "`v1` is not the `serving.knative.dev/v1` of a Cloud Run service",
+        "",
+    );
+    check(
+        "- { percent: 100, latestRevision: true }\n",
+        "- { percent: 100 }\n---^\n",
+        "only single YAML document expected but multiple found",
         "",
     );
     check("kind: Service\n", "kind: ^Job\n", "`Job` is not the `Service` of a Cloud Run service", "");
@@ -248,8 +258,8 @@ fn mistakes() {
     );
     check(
         "- name: main\n        image: registry.example/orders:1\n        args: [--serve]\n        ports:\n        - name: h2c\n          containerPort: 8080\n",
-        "^- name: main\n",
-        "exactly one of the containers has a port",
+        "- ^name: main\n",
+        "of several containers, exactly one must have a port: the one that takes requests",
         "",
     );
 }

@@ -2,14 +2,17 @@
 //!
 //! The program reads the files that it is given; a suite whose service has a file's name runs it so on `platform: cloud-run`,
 //! over what the suite says of it in `cloud-run`. What is taken: `metadata.name`; of the container that takes requests, `env`
-//! (plain values) and the name of its port; `serviceAccountName`, `timeoutSeconds`, `containerConcurrency`; the annotations of
-//! ingress, scaling, CPU throttling, audiences, and of invocation without a check. What is not: `image`, `command`, `args` and the
-//! number of the port, because the suite says how a service is started, other containers, and values that are secrets.
+//! (plain values, which give way to the suite's and the run's) and the name of its port; `serviceAccountName`, `timeoutSeconds`,
+//! `containerConcurrency`; the annotations of ingress, scaling, CPU throttling, audiences, and of invocation without a check.
+//! What is not: `image`, `command`, `args` and the number of the port, because the suite says how a service is started; other
+//! containers; values that are secrets.
 //!
 //! Source: "Cloud Run YAML Reference" and the reference of `RevisionSpec` of the Cloud Run Admin API v1.
 
 mod file;
 mod read;
+
+use std::collections::BTreeSet;
 
 use serde_saphyr::Location;
 use spanwise_model::{Auth, CloudRunService, Cpu, Ingress, Platform};
@@ -89,9 +92,9 @@ impl ServiceYaml {
                 return Err(file.error(format!("`{}` is deployed by {} already", file.name, other.file)));
             }
             let first = suites.iter().filter_map(|suite| suite.permutations.first());
-            let names: Vec<&str> =
+            let names: BTreeSet<&str> =
                 first.flat_map(|one| &one.settings.services).map(|facts| facts.name.as_str()).collect();
-            if !names.contains(&file.name.as_str()) {
+            if !names.contains(file.name.as_str()) {
                 let error = file.error(format!("no suite has a service `{}`", file.name));
                 return Err(error.with_names(&file.name, names));
             }
@@ -118,7 +121,7 @@ impl ServiceYaml {
             let differs =
                 |start: &ServiceStart| start.env.get(name).is_none_or(|set| set.to_string() != *value);
             if self.starts(suites).all(differs) {
-                let why = "the suite or the run itself sets it";
+                let why = "it is the suite's or the run's to set";
                 notes.push(format!("{}: `{name}` is not taken from the file: {why}", self.file));
             }
         }

@@ -71,7 +71,10 @@ fn serving<'c>(
     let mut serving = containers.value.iter().filter(has_port);
     match (serving.next(), serving.next()) {
         (Some(one), None) => Ok(one),
-        _ => Err(file.error(containers.referenced, "exactly one of the containers has a port")),
+        _ => {
+            let message = "of several containers, exactly one must have a port: the one that takes requests";
+            Err(file.error(containers.referenced, message))
+        }
     }
 }
 
