@@ -86,6 +86,9 @@ pub struct CloudRunService {
     pub invokers: Option<Vec<String>>,
     /// Whether its own calls go out through the network that `ingress: internal` admits.
     pub vpc: bool,
+    /// Whether the front end speaks HTTP/2 without TLS to it, whatever it declares to serve ("HTTP/2 end-to-end"); else a service
+    /// that serves HTTP is spoken to in HTTP/1.1. A gRPC service always gets HTTP/2.
+    pub http2: bool,
     /// How long a request may take, in milliseconds, before the front end answers 504.
     pub timeout_ms: u64,
     /// How many requests an instance is given at once.
@@ -113,6 +116,7 @@ impl Default for CloudRunService {
             service_account: None,
             invokers: None,
             vpc: true,
+            http2: false,
             timeout_ms: 300_000,
             concurrency: 80,
             min_instances: 1,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContextFormat, ExpectedSpan};
+use crate::{ContextFormat, ExpectedSpan, FrontEnd};
 
 /// Expectations and settings of one permutation, as the suite and the axes give them. For captures, the default:
 /// nothing is known.
@@ -16,6 +16,8 @@ pub struct Settings {
     pub sampling: Option<Sampling>,
     /// The platform that was emulated.
     pub platform: Platform,
+    /// The front end of that platform; the default on [`Platform::Plain`], which has none.
+    pub front_end: FrontEnd,
     /// Labels that the suite says every request span must have.
     pub required_labels: Vec<String>,
     /// Which limits labels are held against.
@@ -45,7 +47,7 @@ pub enum Sampling {
 }
 
 /// The platform that a permutation emulates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// Nothing but processes and proxies.
@@ -53,6 +55,19 @@ pub enum Platform {
     Plain,
     /// Google Cloud Run.
     CloudRun,
+}
+
+impl Platform {
+    /// Every platform.
+    pub const ALL: [Platform; 2] = [Platform::Plain, Platform::CloudRun];
+
+    /// The word in suites, in names and in the notation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Platform::Plain => "plain",
+            Platform::CloudRun => "cloud-run",
+        }
+    }
 }
 
 /// Limits that Google's trace endpoints have for names and labels.
@@ -95,7 +110,8 @@ pub struct ServiceFacts {
     pub declares_route: bool,
     /// Whether it is private: a call needs an ID token.
     pub auth_required: bool,
-    /// The audiences that an ID token for it may name: its URLs, and custom ones. Empty where they are not known.
+    /// The audiences that an ID token for it may name: its URLs, and custom ones. Empty where they are not known. A plan has
+    /// the custom ones alone: the URLs are the run loop's to add, which makes them.
     pub audiences: Vec<String>,
     /// Whether it stands for somebody else's: it makes no spans of the suite's traces, and must get no context.
     pub external: bool,

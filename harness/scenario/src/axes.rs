@@ -2,6 +2,7 @@
 //! `agree`, and from a case's own `axes`.
 
 use serde_saphyr::Spanned;
+use spanwise_model::Platform;
 
 use crate::axis::Choice;
 use crate::error::{File, SuiteError};
@@ -32,12 +33,15 @@ enum Effect {
     ChannelOut(Channel),
     Export(Export),
     Propagation(Propagation),
+    Platform(Platform),
     /// Sets the variable that the axis is called.
     Variable,
 }
 
+pub(crate) const CHANNEL_IN: &str = "channel-in";
 pub(crate) const CHANNEL_OUT: &str = "channel-out";
-const BUILT_IN: [&str; 5] = ["entry", "channel-in", CHANNEL_OUT, "export", "propagation"];
+const PLATFORM: &str = "platform";
+const BUILT_IN: [&str; 6] = ["entry", CHANNEL_IN, CHANNEL_OUT, "export", "propagation", PLATFORM];
 
 /// Axis and word of every axis, in the order of the suite.
 pub(crate) type Shown = Vec<(String, String)>;
@@ -67,6 +71,12 @@ pub(crate) fn axes(file: File<'_>, suite: &SuiteFile) -> Result<Vec<Axis>, Suite
             (_, AxisNode::Variables(_)) => return Err(unknown_axis(file, name)),
         }
     }
+    if axes.iter().position(|axis| axis.name == PLATFORM).is_some_and(|at| at + 1 < axes.len()) {
+        let name = suite.axes.iter().map(|(name, _)| name).find(|name| name.value == PLATFORM);
+        let place = name.map_or(suite.suite.referenced, |name| name.referenced);
+        return Err(file.error(place, "the axis `platform` is the last one, as in names"));
+    }
+    secure_on_cloud_run(file, &axes, suite.axes.iter().map(|(name, _)| name))?;
     for name in &suite.agree {
         match axes.iter_mut().find(|axis| axis.name == name.value) {
             Some(axis) => axis.agrees = true,
@@ -88,13 +98,18 @@ fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) 
     type EffectOf = fn(&str) -> Option<Effect>;
     let (effect, words): (EffectOf, Vec<&str>) = match name.value.as_str() {
         "entry" => (|word| Entry::of_word(word).map(Effect::Entry), Entry::words()),
-        "channel-in" => (|word| Channel::of_word(word).map(Effect::ChannelIn), Channel::words()),
+        CHANNEL_IN => (|word| Channel::of_word(word).map(Effect::ChannelIn), Channel::words()),
         CHANNEL_OUT => (|word| Channel::of_word(word).map(Effect::ChannelOut), Channel::words()),
         "export" => (|word| Export::of_word(word).map(Effect::Export), Export::words()),
+        PLATFORM => (platform, Platform::ALL.map(Platform::as_str).to_vec()),
         "propagation" => (|word| Propagation::of_word(word).map(Effect::Propagation), Propagation::words()),
         _ => return Err(unknown_axis(file, name)),
     };
     axis(file, name, values, effect, &words)
+}
+
+fn platform(word: &str) -> Option<Effect> {
+    Platform::ALL.into_iter().find(|platform| platform.as_str() == word).map(Effect::Platform)
 }
 
 fn axis(
@@ -138,7 +153,38 @@ pub(crate) fn of_case(file: File<'_>, axes: &[Axis], case: &CaseFile) -> Result<
         };
         Axis { name: axis.name.clone(), values: kept, agrees: axis.agrees }
     };
-    Ok(axes.iter().map(restricted).collect())
+    let axes: Vec<Axis> = axes.iter().map(restricted).collect();
+    secure_on_cloud_run(file, &axes, case.axes.iter().map(|(name, _)| name))?;
+    Ok(axes)
+}
+
+/// Whether something runs on Cloud Run.
+pub(crate) fn on_cloud_run(axes: &[Axis]) -> bool {
+    let platform = axes.iter().find(|axis| axis.name == PLATFORM);
+    platform.is_some_and(|axis| axis.has(Platform::CloudRun.as_str()))
+}
+
+/// Refuses channels that leave nothing to run on Cloud Run, where every channel is secure. `written` are the axes' names in
+/// the part of the file that is read.
+fn secure_on_cloud_run<'f>(
+    file: File<'_>,
+    axes: &[Axis],
+    mut written: impl Iterator<Item = &'f Spanned<String>>,
+) -> Result<(), SuiteError> {
+    let insecure = |name: &str| {
+        let channel = [CHANNEL_IN, CHANNEL_OUT].contains(&name);
+        channel && axes.iter().any(|axis| axis.name == name && !axis.has(Channel::Secure.as_str()))
+    };
+    match written.find(|name| on_cloud_run(axes) && insecure(&name.value)) {
+        None => Ok(()),
+        Some(name) => {
+            let message =
+                format!("on `cloud-run` every channel is secure, and `{}` is not, here", name.value);
+            let help =
+                "add `secure`, which alone is planned on `cloud-run`, or leave `cloud-run` out of `platform`";
+            Err(file.error(name.referenced, message).with_help(help))
+        }
+    }
 }
 
 fn check_restrictions(
@@ -166,6 +212,19 @@ fn check_restrictions(
     Ok(())
 }
 
+/// The axes with the axis `entry`, if there is one, held to one value.
+pub(crate) fn with_entry(axes: &[Axis], entry: Entry) -> Vec<Axis> {
+    let held = |axis: &Axis| {
+        let keep = |word: &str| axis.name != "entry" || word == entry.as_str();
+        Axis {
+            name: axis.name.clone(),
+            values: axis.values.iter().filter(|value| keep(&value.word)).cloned().collect(),
+            agrees: axis.agrees,
+        }
+    };
+    axes.iter().map(held).collect()
+}
+
 /// Every combination of the axes' values, the first axis changing slowest.
 pub(crate) fn combinations(axes: &[Axis], entry: Entry) -> Vec<(Shown, Choice)> {
     let mut combinations = vec![(Shown::new(), Choice::default_for(entry))];
@@ -183,6 +242,12 @@ pub(crate) fn combinations(axes: &[Axis], entry: Entry) -> Vec<(Shown, Choice)> 
     combinations
 }
 
+impl Axis {
+    fn has(&self, word: &str) -> bool {
+        self.values.iter().any(|value| value.word == word)
+    }
+}
+
 impl Choice {
     pub(crate) fn apply(&mut self, axis: &str, value: &Value) {
         match value.effect {
@@ -191,6 +256,7 @@ impl Choice {
             Effect::ChannelOut(channel) => self.channel_out = channel,
             Effect::Export(export) => self.export = export,
             Effect::Propagation(propagation) => self.propagation = propagation,
+            Effect::Platform(platform) => self.platform = platform,
             Effect::Variable => self.env.push((axis.to_owned(), value.word.clone())),
         }
     }

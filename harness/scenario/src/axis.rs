@@ -1,7 +1,7 @@
 //! The built-in axes, each with a fixed effect. What they do to a service's environment stands in `environment`.
 
 use serde::{Deserialize, Serialize};
-use spanwise_model::ContextFormat;
+use spanwise_model::{ContextFormat, Platform};
 
 /// An enum whose values are words of the suite format.
 macro_rules! words {
@@ -101,6 +101,17 @@ pub enum ContextKind {
     Conflicting,
 }
 
+/// Where the driver stands when it calls a service on Cloud Run, key `caller` of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Caller {
+    /// In the project's own network, which `ingress: internal` admits.
+    #[default]
+    Vpc,
+    /// Outside of it.
+    Internet,
+}
+
 /// How a service says that it serves, key `ready` of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -145,6 +156,7 @@ pub(crate) struct Choice {
     pub(crate) channel_out: Channel,
     pub(crate) export: Export,
     pub(crate) propagation: Propagation,
+    pub(crate) platform: Platform,
     /// Variables of the axis `env`.
     pub(crate) env: Vec<(String, String)>,
 }
@@ -158,6 +170,7 @@ impl Choice {
             channel_out: Channel::Insecure,
             export: Export::OtlpGrpc,
             propagation: Propagation::Tracecontext,
+            platform: Platform::Plain,
             env: Vec::new(),
         }
     }

@@ -1,13 +1,21 @@
-//! What multiplies a case besides the axes: the lists of its `each`, and the users of its `concurrent`.
+//! What multiplies a case besides the axes: the lists of its `each`, the users of its `concurrent`, the rounds of its `repeat`.
+
+use std::time::Duration;
 
 use crate::axes::Axis;
 use crate::error::{File, SuiteError};
 use crate::format::CaseFile;
 use crate::name::component;
+use crate::suite::Repeat;
 use crate::yaml::{AsText, Scalar};
 
 /// More requests at once than this say nothing more.
 const MOST_CONCURRENT: u32 = 1_000;
+
+/// Nor do more rounds.
+const MOST_ROUNDS: u32 = 10_000;
+/// What a service does when it is left alone, it does within a minute, or nobody waits for it.
+const LONGEST_PAUSE_MS: u64 = 60_000;
 
 /// One value of every `each` list.
 pub(crate) type Each = Vec<(String, Scalar)>;
@@ -60,4 +68,21 @@ pub(crate) fn users(file: File<'_>, case: &CaseFile) -> Result<Vec<Option<String
             Err(file.error(count.referenced, message))
         }
     }
+}
+
+/// How often a case's requests are sent; `None` where it is once.
+pub(crate) fn repeat(file: File<'_>, case: &CaseFile) -> Result<Option<Repeat>, SuiteError> {
+    let Some(written) = &case.repeat else { return Ok(None) };
+    if !(2..=MOST_ROUNDS).contains(&written.times.value) {
+        let message = format!("`times` is a number from 2 to {MOST_ROUNDS}");
+        return Err(file.error(written.times.referenced, message));
+    }
+    let pause = match &written.pause_ms {
+        Some(pause) if pause.value > LONGEST_PAUSE_MS => {
+            let message = format!("`pause-ms` is at most {LONGEST_PAUSE_MS}");
+            return Err(file.error(pause.referenced, message));
+        }
+        pause => pause.as_ref().map_or(0, |pause| pause.value),
+    };
+    Ok(Some(Repeat { times: written.times.value, pause: Duration::from_millis(pause) }))
 }

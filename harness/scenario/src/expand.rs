@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use serde_saphyr::Spanned;
-use spanwise_model::{ContextFormat, ExpectedSpan, PermutationName, Platform, Settings};
+use spanwise_model::{ContextFormat, ExpectedSpan, FrontEnd, PermutationName, Settings};
 
-use crate::axes::{Axis, CHANNEL_OUT, Shown, combinations, of_case};
+use crate::axes::{Axis, Shown, combinations, of_case, on_cloud_run, with_entry};
 use crate::axis::Choice;
+use crate::channels::{settle, without_channel_out};
 use crate::each::{self, Each};
 use crate::error::{File, SuiteError};
 use crate::expected::expected;
@@ -15,8 +16,8 @@ use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
 use crate::request::{EntryRequest, check_forms, request};
 use crate::service::{Overrides, Service, needed, variables};
-use crate::setting::{SettingKey, start};
-use crate::suite::{DriverContext, Permutation, Setting};
+use crate::setting::{SettingKey, of_platform, start};
+use crate::suite::{DriverContext, Permutation, Repeat, Setting};
 use crate::template::{Names, Reference};
 use crate::{ContextKind, Entry};
 
@@ -31,9 +32,17 @@ pub(crate) fn expand(
     suite: &SuiteFile,
     services: &[Service<'_>],
     axes: &[Axis],
+    front_end: &FrontEnd,
 ) -> Result<(Vec<Setting>, Vec<Permutation>), SuiteError> {
-    let mut expansion =
-        Expansion { file, suite, services, axes, settings: IndexMap::new(), permutations: Vec::new() };
+    let mut expansion = Expansion {
+        file,
+        suite,
+        services,
+        axes,
+        front_end,
+        settings: IndexMap::new(),
+        permutations: Vec::new(),
+    };
     for (name, case) in suite.cases.iter() {
         component(file, name, "case name")?;
         expansion.case(name, case)?;
@@ -41,7 +50,9 @@ pub(crate) fn expand(
     if suite.cases.0.is_empty() {
         return Err(file.error(suite.suite.referenced, "the suite has no cases"));
     }
-    let settings = expansion.settings.iter().map(|(key, used)| key.setting(suite, services, used)).collect();
+    let setting =
+        |(key, used): (&SettingKey, &BTreeSet<usize>)| key.setting(suite, services, front_end, used);
+    let settings = expansion.settings.iter().map(setting).collect();
     Ok((settings, expansion.permutations))
 }
 
@@ -50,9 +61,19 @@ struct Expansion<'a> {
     suite: &'a SuiteFile,
     services: &'a [Service<'a>],
     axes: &'a [Axis],
+    front_end: &'a FrontEnd,
     /// Settings by what makes them different, each with the services that its permutations need.
     settings: IndexMap<SettingKey, BTreeSet<usize>>,
     permutations: Vec<Permutation>,
+}
+
+/// A case in one of its forms, before the axes.
+struct Form<'c> {
+    each: &'c Each,
+    requests: &'c [EntryRequest],
+    repeat: Option<Repeat>,
+    overrides: &'c Overrides,
+    expected: &'c [ExpectedSpan],
 }
 
 impl Expansion<'_> {
@@ -61,7 +82,13 @@ impl Expansion<'_> {
         check_forms(file, case, self.services)?;
         let axes = of_case(file, self.axes, case)?;
         let users = each::users(file, case)?;
-        self.not_too_many(name, case, &axes, users.len())?;
+        let repeat = each::repeat(file, case)?;
+        self.not_too_many(name, case, &axes, users.len() * repeat.map_or(1, |repeat| repeat.times as usize))?;
+        if let Some(caller) = case.caller.as_ref().filter(|_| !on_cloud_run(&axes)) {
+            let message =
+                "where the caller stands matters on `cloud-run` alone, and this case does not run there";
+            return Err(file.error(caller.referenced, message));
+        }
         let before = self.permutations.len();
         for each in each::each(file, case, &axes)? {
             for entry in self.entries(name, case, &axes)? {
@@ -69,8 +96,10 @@ impl Expansion<'_> {
                 let overrides = self.overrides(case, &each)?;
                 let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
                 let expected = expected(case, entry, &self.names(&services, &each, users[0].as_deref()))?;
+                let (requests, expected) = (requests.as_slice(), expected.as_slice());
+                let form = Form { each: &each, requests, repeat, overrides: &overrides, expected };
                 for (shown, choice) in combinations(&with_entry(&axes, entry), entry) {
-                    self.permutation(name, case, (&each, &requests, &overrides, &expected), shown, choice);
+                    self.permutation(name, case, &form, shown, choice);
                 }
             }
         }
@@ -94,13 +123,13 @@ impl Expansion<'_> {
         name: &Spanned<String>,
         case: &CaseFile,
         axes: &[Axis],
-        users: usize,
+        requests: usize,
     ) -> Result<(), SuiteError> {
         let lists = case.each.iter().map(|(_, values)| values.len());
         let product = lists.chain(axes.iter().map(|axis| axis.values.len())).fold(1, usize::saturating_mul);
-        if product > MOST_PERMUTATIONS || product.saturating_mul(users) > MOST_REQUESTS {
+        if product > MOST_PERMUTATIONS || product.saturating_mul(requests) > MOST_REQUESTS {
             let message = format!(
-                "case `{}` has {product} combinations of `each` and the axes, with {users} requests each; at most \
+                "case `{}` has {product} combinations of `each` and the axes, with {requests} requests each; at most \
                  {MOST_PERMUTATIONS} combinations and {MOST_REQUESTS} requests are planned",
                 name.value
             );
@@ -139,7 +168,7 @@ impl Expansion<'_> {
     }
 
     fn names<'n>(&'n self, services: &'n [&'n str], each: &'n Each, user: Option<&'n str>) -> Names<'n> {
-        Names { file: self.file, services, each, user }
+        Names { file: self.file, services, each, user, metadata: on_cloud_run(self.axes) }
     }
 
     fn requests(
@@ -173,17 +202,21 @@ impl Expansion<'_> {
         &mut self,
         name: &Spanned<String>,
         case: &CaseFile,
-        (each, requests, overrides, expected): (&Each, &[EntryRequest], &Overrides, &[ExpectedSpan]),
+        form: &Form<'_>,
         mut shown: Shown,
         mut choice: Choice,
     ) {
+        if !settle(&shown, &mut choice) {
+            return;
+        }
+        let Form { each, requests, repeat, overrides, expected } = *form;
         let Some(entry_service) = requests.first().map(|request| request.to.clone()) else { return };
         let needed = needed(self.services, &entry_service, overrides);
         // Changes to a service that this form never reaches make no setting of their own.
         let mut overrides = overrides.clone();
         overrides.retain(|(service, _)| needed.iter().any(|at| self.services[*at].name == service));
         if !self.uses_channel_out(&needed, &overrides)
-            && !self.without_channel_out(case, &mut shown, &mut choice)
+            && !without_channel_out(self.axes, case, &mut shown, &mut choice)
         {
             return;
         }
@@ -208,7 +241,9 @@ impl Expansion<'_> {
             exclusive: case.context == ContextKind::None,
             channel_in: choice.channel_in,
             context: driver_context(case.context, &choice),
+            caller: case.caller.as_ref().map(|caller| caller.value).unwrap_or_default(),
             requests: requests.to_vec(),
+            repeat,
             settings,
             known: Vec::new(),
         });
@@ -217,19 +252,6 @@ impl Expansion<'_> {
     fn uses_channel_out(&self, needed: &BTreeSet<usize>, overrides: &Overrides) -> bool {
         let mut references = needed.iter().flat_map(|at| self.services[*at].references(overrides));
         references.any(|reference| matches!(reference, Reference::ServiceUrl(_) | Reference::RefusedUrl))
-    }
-
-    /// Takes channel-out out of a permutation that does not depend on it; false for all but one of its values.
-    fn without_channel_out(&self, case: &CaseFile, shown: &mut Shown, choice: &mut Choice) -> bool {
-        let Some(at) = shown.iter().position(|(axis, _)| axis == CHANNEL_OUT) else { return true };
-        let Some(axis) = self.axes.iter().find(|axis| axis.name == CHANNEL_OUT) else { return true };
-        let allowed = case.axes.get(CHANNEL_OUT);
-        let first = axis.values.iter().find(|value| {
-            allowed.is_none_or(|allowed| allowed.iter().any(|one| one.value.to_string() == value.word))
-        });
-        let (_, word) = shown.remove(at);
-        choice.apply(CHANNEL_OUT, &axis.values[0]);
-        first.is_some_and(|first| first.word == word)
     }
 
     fn model_settings(
@@ -250,7 +272,8 @@ impl Expansion<'_> {
             axes: each::shown(each).chain(shown.iter().cloned()).collect(),
             project: self.suite.project.clone(),
             sampling: self.suite.sampling,
-            platform: Platform::Plain,
+            platform: choice.platform,
+            front_end: of_platform(self.front_end, choice.platform),
             services: self
                 .services
                 .iter()
@@ -259,19 +282,6 @@ impl Expansion<'_> {
             ..Settings::default()
         }
     }
-}
-
-/// The axes with the axis `entry`, if there is one, held to one value.
-fn with_entry(axes: &[Axis], entry: Entry) -> Vec<Axis> {
-    let held = |axis: &Axis| {
-        let keep = |word: &str| axis.name != "entry" || word == entry.as_str();
-        Axis {
-            name: axis.name.clone(),
-            values: axis.values.iter().filter(|value| keep(&value.word)).cloned().collect(),
-            agrees: axis.agrees,
-        }
-    };
-    axes.iter().map(held).collect()
 }
 
 fn driver_context(kind: ContextKind, choice: &Choice) -> DriverContext {

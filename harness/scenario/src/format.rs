@@ -1,16 +1,19 @@
 //! The suite file as it is written: one struct a mapping, one field a key.
 //!
 //! Only shapes and types are checked here; what the names mean is checked where they are used (`service`, `axes`,
-//! `request`, `expected`, `levels`, `known`). Every mapping refuses keys it does not know.
+//! `request`, `expected`, `levels`, `known`, `cloud_run`). Every mapping refuses keys it does not know.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::Spanned;
-use spanwise_model::{LimitProfile, Sampling, ServiceProtocol, SpanKind, StatusCode};
+use spanwise_model::{
+    Auth, Cpu, FrontEndContext, FrontEndSampling, FrontEndSpans, Ingress, InstanceEnd, LimitProfile,
+    Sampling, ServiceProtocol, SpanKind, StatusCode,
+};
 
 use crate::error::{File, SuiteError};
 use crate::yaml::{AxisNode, Described, Entries, LabelValue, Scalar};
-use crate::{ContextKind, Persona, Ready};
+use crate::{Caller, ContextKind, Persona, Ready};
 
 /// No hand writes a longer file; a program that does should make several.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -32,6 +35,7 @@ pub(crate) struct SuiteFile {
     pub(crate) limits: LimitProfile,
     #[serde(default)]
     pub(crate) external_hosts: Vec<String>,
+    pub(crate) cloud_run: Option<Spanned<FrontEndFile>>,
     pub(crate) services: Entries<ServiceFile>,
     #[serde(default)]
     pub(crate) axes: Entries<AxisNode>,
@@ -69,6 +73,49 @@ pub(crate) struct ServiceFile {
     pub(crate) external: bool,
     #[serde(default)]
     pub(crate) collector: CollectorFile,
+    pub(crate) cloud_run: Option<Spanned<CloudRunFile>>,
+}
+
+/// `cloud-run` of a suite; [`spanwise_model::FrontEnd`] says what it means.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FrontEndFile {
+    #[serde(default)]
+    pub(crate) sampling: FrontEndSampling,
+    #[serde(default)]
+    pub(crate) spans: FrontEndSpans,
+    #[serde(default)]
+    pub(crate) context: FrontEndContext,
+    pub(crate) region: Option<Spanned<String>>,
+    pub(crate) not_allowed: Option<Spanned<u16>>,
+    pub(crate) not_valid: Option<Spanned<u16>>,
+}
+
+/// `cloud-run` of a service; [`spanwise_model::CloudRunService`] says what it means, and what holds where nothing is said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CloudRunFile {
+    #[serde(default)]
+    pub(crate) ingress: Ingress,
+    #[serde(default)]
+    pub(crate) auth: Auth,
+    #[serde(default)]
+    pub(crate) audiences: Vec<Spanned<String>>,
+    pub(crate) service_account: Option<Spanned<String>>,
+    pub(crate) invokers: Option<Vec<Spanned<String>>>,
+    pub(crate) vpc: Option<bool>,
+    #[serde(default)]
+    pub(crate) http2: bool,
+    pub(crate) timeout_ms: Option<Spanned<u64>>,
+    pub(crate) concurrency: Option<Spanned<u32>>,
+    pub(crate) min_instances: Option<Spanned<u32>>,
+    pub(crate) max_instances: Option<Spanned<u32>>,
+    pub(crate) idle_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) cpu: Cpu,
+    #[serde(default)]
+    pub(crate) end: InstanceEnd,
+    pub(crate) token_lifetime_s: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -95,10 +142,19 @@ pub(crate) struct CaseFile {
     #[serde(default)]
     pub(crate) context: ContextKind,
     pub(crate) concurrent: Option<Spanned<u32>>,
+    pub(crate) repeat: Option<RepeatFile>,
+    pub(crate) caller: Option<Spanned<Caller>>,
     #[serde(default)]
     pub(crate) require_labels: Vec<String>,
     #[serde(default)]
     pub(crate) services: Entries<OverrideFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RepeatFile {
+    pub(crate) times: Spanned<u32>,
+    pub(crate) pause_ms: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

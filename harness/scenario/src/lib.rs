@@ -3,12 +3,15 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `axes`, `request`, `expected`, `levels` and `known` give
-//! meaning to its parts; `expand` multiplies cases, `each` lists and axes; `setting` says what runs together; [`plan()`] selects.
-//! `registry` reads the labels that a suite adds to the conventions. `environment` is the table of what services find in their environment.
+//! In reading order: `format` is the file as it is written; `service`, `cloud_run`, `axes`, `request`, `expected`, `levels` and
+//! `known` give meaning to its parts; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
+//! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
+//! conventions, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
 
 mod axes;
 mod axis;
+mod channels;
+mod cloud_run;
 mod each;
 mod environment;
 mod error;
@@ -22,12 +25,13 @@ mod plan;
 mod registry;
 mod request;
 mod service;
+mod service_yaml;
 mod setting;
 mod suite;
 mod template;
 mod yaml;
 
-pub use axis::{Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
+pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
 pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
@@ -36,5 +40,6 @@ pub use plan::{Group, Plan, PlanError, plan};
 pub use registry::{ReadRegistry, RegistryText};
 pub use request::{EntryRequest, RequestForm, http_status};
 pub use service::{Collector, Launch, ServiceStart};
-pub use suite::{DriverContext, Known, Permutation, Setting, Suite};
+pub use service_yaml::ServiceYaml;
+pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Suite};
 pub use template::{Listener, Piece, Reference, Template};

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use spanwise_model::{GrpcCode, ServiceFacts, Source};
+use spanwise_model::{Auth, CloudRunService, GrpcCode, Platform, ServiceFacts, Source};
 
+use crate::axes::{Axis, on_cloud_run};
+use crate::axis::Choice;
+use crate::cloud_run::cloud_run_service;
 use crate::environment::{Environment, configured};
 use crate::error::{File, SuiteError};
 use crate::format::{CollectorFile, ServiceFile, SuiteFile};
 use crate::template::{Names, RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
-use crate::{Known, Persona, Ready};
+use crate::{Known, Persona, Ready, ServiceYaml};
 
 /// How a service is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct ServiceStart {
     pub env: Environment,
     /// Where it exports to.
     pub collector: Collector,
+    /// How it is deployed where the setting's platform is Cloud Run.
+    pub cloud_run: CloudRunService,
     /// What is declared of it, for the rules.
     pub facts: ServiceFacts,
 }
@@ -56,6 +61,9 @@ pub(crate) struct Service<'f> {
     ready: Ready,
     env: Environment,
     collector: Collector,
+    cloud_run: CloudRunService,
+    /// The file that it is deployed with, where the run is told.
+    pub(crate) deployed: Option<&'f ServiceYaml>,
 }
 
 /// What a case changes of its services' environments: service and variables.
@@ -75,17 +83,16 @@ impl Service<'_> {
     }
 
     /// How it is started on top of what the axes give.
-    pub(crate) fn start(
-        &self,
-        axes: Environment,
-        variables: &[(String, String)],
-        overrides: &Overrides,
-    ) -> ServiceStart {
+    pub(crate) fn start(&self, axes: Environment, choice: &Choice, overrides: &Overrides) -> ServiceStart {
         let mut env = axes;
         env.extend(self.env.clone());
-        env.extend(variables.iter().map(|(name, value)| (name.clone(), Template::text(value))));
+        env.extend(choice.env.iter().map(|(name, value)| (name.clone(), Template::text(value))));
         for (_, changed) in overrides.iter().filter(|(service, _)| service == self.name) {
             env.extend(changed.clone());
+        }
+        let on_cloud_run = choice.platform == Platform::CloudRun;
+        if !on_cloud_run {
+            env.retain(|_, value| !value.references().any(|one| *one == Reference::MetadataHost));
         }
         let (propagation, baggage) = configured(&env);
         let facts = ServiceFacts {
@@ -96,8 +103,8 @@ impl Service<'_> {
             flushes_on_sigterm: self.file.flushes_on_sigterm,
             untraced: self.file.untraced.clone(),
             declares_route: self.file.sets_http_route,
-            auth_required: false,
-            audiences: Vec::new(),
+            auth_required: on_cloud_run && self.cloud_run.auth == Auth::Required,
+            audiences: if on_cloud_run { self.cloud_run.audiences.clone() } else { Vec::new() },
             external: self.file.external,
         };
         ServiceStart {
@@ -106,6 +113,7 @@ impl Service<'_> {
             ready: self.ready,
             env,
             collector: self.collector.clone(),
+            cloud_run: self.cloud_run.clone(),
             facts,
         }
     }
@@ -115,30 +123,34 @@ impl Service<'_> {
 pub(crate) fn services<'f>(
     file: File<'_>,
     suite: &'f SuiteFile,
-    known: &Known<'_>,
+    axes: &[Axis],
+    known: &Known<'f>,
 ) -> Result<Vec<Service<'f>>, SuiteError> {
     let names: Vec<&str> = suite.services.keys().collect();
     let mut services = Vec::new();
     for (name, service) in suite.services.iter() {
         crate::name::component(file, name, "service name")?;
-        if name.value == Source::DRIVER || RESERVED.contains(&name.value.as_str()) {
+        if [Source::DRIVER, Source::FRONT_END].iter().chain(&RESERVED).any(|word| name.value == *word) {
             let message =
                 format!("a service cannot be called `{}`: the word has a meaning of its own", name.value);
             return Err(file.error(name.referenced, message));
         }
-        let names = Names { file, services: &names, each: &[], user: None };
+        let names = Names { file, services: &names, each: &[], user: None, metadata: false };
         let launch = launch(file, name.referenced, service, known, &names)?;
         let ready = service.ready.unwrap_or(match launch {
             Launch::Demo(_) => Ready::Line,
             Launch::Command(_) => Ready::Port,
         });
+        let deployed = known.deployed.iter().find(|deployed| deployed.name() == name.value);
         services.push(Service {
             name: &name.value,
             file: service,
             launch,
             ready,
-            env: variables(&service.env, &names)?,
+            env: variables(&service.env, &Names { metadata: on_cloud_run(axes), ..names })?,
             collector: collector(file, &service.collector)?,
+            cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,
+            deployed,
         });
     }
     if services.is_empty() {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
-use crate::axes::{Axis, Shown};
+use spanwise_model::{FrontEnd, Platform};
+
+use crate::axes::{Axis, CHANNEL_IN, Shown};
 use crate::axis::Choice;
 use crate::each::{Each, shown};
 use crate::environment::environment;
@@ -38,10 +40,10 @@ impl SettingKey {
         (case, each): (&str, &Each),
     ) -> SettingKey {
         let mut name = suite.suite.value.clone();
-        for axis in axes.iter().filter(|axis| !matches!(axis.name.as_str(), "entry" | "channel-in")) {
+        for axis in axes.iter().filter(|axis| !["entry", CHANNEL_IN].contains(&axis.name.as_str())) {
             let word = shown_axes.iter().find(|(shown, _)| *shown == axis.name).map(|(_, word)| word);
-            // An axis that the permutation does not have runs under its first value.
-            let word = word.unwrap_or(&axis.values[0].word);
+            // The only axis that a permutation may not have is channel-out.
+            let word = word.map_or(choice.channel_out.as_str(), String::as_str);
             name.push_str(&format!("/{}={word}", axis.name));
         }
         if !overrides.is_empty() {
@@ -57,6 +59,7 @@ impl SettingKey {
         &self,
         suite: &SuiteFile,
         services: &[Service<'_>],
+        front_end: &FrontEnd,
         used: &BTreeSet<usize>,
     ) -> Setting {
         let order = start_order(services, used, &self.overrides);
@@ -65,6 +68,8 @@ impl SettingKey {
             name: self.name.clone(),
             suite: suite.suite.value.clone(),
             channel_out: self.choice.channel_out,
+            platform: self.choice.platform,
+            front_end: of_platform(front_end, self.choice.platform),
             services: order.into_iter().map(start).collect(),
         }
     }
@@ -77,6 +82,15 @@ pub(crate) fn start(
     choice: &Choice,
     overrides: &Overrides,
 ) -> ServiceStart {
-    let axes = environment(choice.export, choice.propagation, suite.project.as_deref());
-    service.start(axes, &choice.env, overrides)
+    let deployed = service.deployed.map_or(&[][..], |deployed| deployed.env());
+    let axes = environment(service.name, choice, suite.project.as_deref(), deployed);
+    service.start(axes, choice, overrides)
+}
+
+/// The front end where the platform has one; else what says nothing.
+pub(crate) fn of_platform(front_end: &FrontEnd, platform: Platform) -> FrontEnd {
+    match platform {
+        Platform::CloudRun => front_end.clone(),
+        Platform::Plain => FrontEnd::default(),
+    }
 }

@@ -1,7 +1,9 @@
 //! A suite: one file, read, checked and expanded to its permutations and the settings they run in.
 
+use std::time::Duration;
+
 use serde_saphyr::Spanned;
-use spanwise_model::{ContextFormat, Label, PermutationName, Sampling, Settings};
+use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Platform, Sampling, Settings};
 
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
@@ -10,7 +12,8 @@ use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
 use crate::{
-    Channel, ContextKind, ReadRegistry, axes, expand, format, known, levels, name, registry, service,
+    Caller, Channel, ContextKind, ReadRegistry, ServiceYaml, axes, cloud_run, expand, format, known, levels,
+    name, registry, service,
 };
 
 /// A suite file, read and checked.
@@ -47,6 +50,8 @@ pub struct Known<'a> {
     pub schemas: &'a [&'a str],
     /// Reads the registries that suites name; without it they are passed over.
     pub registry: Option<ReadRegistry>,
+    /// How services are deployed to Cloud Run, at most one of each name; those that the suite does not have are passed over.
+    pub deployed: &'a [ServiceYaml],
 }
 
 impl Permutation {
@@ -76,6 +81,10 @@ pub struct Setting {
     pub suite: String,
     /// What `{{NAME.url}}` says to the services.
     pub channel_out: Channel,
+    /// The platform that is emulated.
+    pub platform: Platform,
+    /// Its front end; the default on [`Platform::Plain`], which has none.
+    pub front_end: FrontEnd,
     /// The services to start, callees before their callers.
     pub services: Vec<ServiceStart>,
 }
@@ -101,12 +110,26 @@ pub struct Permutation {
     pub channel_in: Channel,
     /// What the driver says of the trace.
     pub context: DriverContext,
+    /// Where the driver stands; matters on Cloud Run alone.
+    pub caller: Caller,
     /// What the driver sends, all at once.
     pub requests: Vec<EntryRequest>,
-    /// What the rules are told; the run loop fills in times and whether a deadline passed.
+    /// How often it sends that; `None` where it does once.
+    pub repeat: Option<Repeat>,
+    /// What the rules are told. The run loop fills in times, whether a deadline passed, and on Cloud Run each service's URLs
+    /// among the audiences of tokens for it.
     pub settings: Settings,
     /// The known failures that speak of it.
     pub known: Vec<KnownEntry>,
+}
+
+/// Rounds of requests: the driver waits for all answers of one, then the pause, and begins the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// How many rounds.
+    pub times: u32,
+    /// Between the last answer of a round and the first request of the next.
+    pub pause: Duration,
 }
 
 /// The trace context that the driver sends with every request of a permutation.
@@ -141,9 +164,10 @@ impl Suite {
         }
         let labels = labels(file, &written, known)?;
         let levels = levels::levels(file, &written, known)?;
-        let services = service::services(file, &written, known)?;
         let axes = axes::axes(file, &written)?;
-        let (settings, mut permutations) = expand::expand(file, &written, &services, &axes)?;
+        let front_end = cloud_run::front_end(file, &written, &axes)?;
+        let services = service::services(file, &written, &axes, known)?;
+        let (settings, mut permutations) = expand::expand(file, &written, &services, &axes, &front_end)?;
         known::assign(file, &written, known, &mut permutations)?;
         Ok(Suite {
             name: written.suite.value,

@@ -42,6 +42,9 @@ pub enum Reference {
     /// `{{untrusted.url}}`: an `https://` URL of a server that answers, with a certificate that no authority signed
     /// which the services trust. Nothing is tapped.
     UntrustedUrl,
+    /// `{{metadata.host}}`: `127.0.0.1:PORT` of the metadata server of this very instance. Only on Cloud Run: a variable
+    /// that holds it is not set on another platform, and no command can.
+    MetadataHost,
     /// `{{refused.url}}`: a URL on whose port nothing listens. Its scheme follows channel-out; nothing is tapped.
     RefusedUrl,
 }
@@ -58,9 +61,10 @@ pub enum Listener {
 }
 
 /// The words before a dot or alone that no service can be called, because a reference begins with them.
-pub(crate) const RESERVED: [&str; 7] = ["collector", "untrusted", "refused", "ca", "port", "each", "user"];
+pub(crate) const RESERVED: [&str; 8] =
+    ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user"];
 
-const FIXED: [(&str, Reference); 7] = [
+const FIXED: [(&str, Reference); 8] = [
     ("collector.otlp_grpc", Reference::Collector(Listener::OtlpGrpc)),
     ("collector.otlp_http", Reference::Collector(Listener::OtlpHttp)),
     ("collector.cloud_trace", Reference::Collector(Listener::CloudTrace)),
@@ -68,6 +72,7 @@ const FIXED: [(&str, Reference); 7] = [
     ("ca.file", Reference::CaFile),
     ("untrusted.url", Reference::UntrustedUrl),
     ("refused.url", Reference::RefusedUrl),
+    ("metadata.host", Reference::MetadataHost),
 ];
 
 impl Template {
@@ -182,6 +187,8 @@ pub(crate) struct Names<'a> {
     pub(crate) each: &'a [(String, Scalar)],
     /// The user of one of several concurrent requests.
     pub(crate) user: Option<&'a str>,
+    /// Whether there can be a metadata server: in variables of a suite that runs on Cloud Run.
+    pub(crate) metadata: bool,
 }
 
 impl Names<'_> {
@@ -203,6 +210,11 @@ impl Names<'_> {
             return Ok(Piece::Text(value.to_string()));
         }
         if let Some(reference) = fixed(name) {
+            if reference == Reference::MetadataHost && !self.metadata {
+                let message = "there is no metadata server here";
+                let help = "it is part of `platform: cloud-run`: a variable that holds it is set there alone";
+                return Err(self.file.error_within(text.referenced, name, message).with_help(help));
+            }
             return Ok(Piece::Reference(reference));
         }
         if let Some(service) = name.strip_suffix(".url").filter(|name| self.services.contains(name)) {

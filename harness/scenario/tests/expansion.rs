@@ -5,7 +5,7 @@ use spanwise_model::{ContextFormat, GrpcCode, Level, LimitProfile, Pattern, Requ
 use spanwise_scenario::{Known, LevelEntry, Permutation, PlanError, Suite, http_status, plan};
 
 const KNOWN: Known<'static> =
-    Known { rules: &["trace-split"], profiles: &[], demos: &[], schemas: &[], registry: None };
+    Known { rules: &["trace-split"], profiles: &[], demos: &[], schemas: &[], registry: None, deployed: &[] };
 
 /// Two services, the first of which calls the second; the rest of the suite is the test's.
 fn suite(rest: &str) -> Suite {

@@ -2,6 +2,8 @@
 //!
 //! Every row changes one place of a right suite.
 
+mod marked;
+
 use spanwise_scenario::{Known, Suite, SuiteError};
 
 const RIGHT: &str = r#"suite: shop
@@ -38,6 +40,7 @@ const KNOWN: Known<'static> = Known {
     demos: &["api-service", "backend-service"],
     schemas: &["1.42"],
     registry: Some(registry),
+    deployed: &[],
 };
 
 /// A registry by the path that a suite names.
@@ -61,18 +64,8 @@ fn parse(text: &str) -> Result<Suite, SuiteError> {
 #[track_caller]
 fn check(piece: &str, replacement: &str, message: &str, advice: &str) {
     assert_eq!(RIGHT.matches(piece).count(), 1, "{piece:?} does not occur once in the suite");
-    let marked = RIGHT.replace(piece, replacement);
-    let place = marked.find('^').expect("the replacement marks the place");
-    let text = marked.replace('^', "");
-    let before = &text[..place];
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-
-    let error = parse(&text).expect_err("the suite has a mistake");
-    let found = (error.message(), error.advice().unwrap_or_default(), error.line(), error.column());
-    assert_eq!(found, (message, advice, line, column));
+    let error = marked::check(&RIGHT.replace(piece, replacement), parse, message, advice);
     assert_eq!(error.file(), "shop.yaml");
-    assert_eq!(error.span().offset(), place);
 }
 
 #[test]
@@ -137,6 +130,12 @@ fn words_of_names() {
         "  web:\n",
         "  ^driver:\n",
         "a service cannot be called `driver`: the word has a meaning of its own",
+        "",
+    );
+    check(
+        "  web:\n",
+        "  ^front-end:\n",
+        "a service cannot be called `front-end`: the word has a meaning of its own",
         "",
     );
 }
@@ -259,6 +258,17 @@ fn requests_and_expectations() {
         "add the form `http`, or remove `expect.http`",
     );
     check("    axes: {", "    concurrent: ^1\n    axes: {", "`concurrent` is a number from 2 to 1000", "");
+    let rounds = |text: &str| format!("    repeat: {{ {text} }}\n    axes: {{");
+    check("    axes: {", &rounds("times: ^1"), "`times` is a number from 2 to 10000", "");
+    check("    axes: {", &rounds("times: ^10001"), "`times` is a number from 2 to 10000", "");
+    check("    axes: {", &rounds("times: 2, pause-ms: ^60001"), "`pause-ms` is at most 60000", "");
+    check(
+        "  buy:\n",
+        "  ^buy:\n    concurrent: 1000\n    repeat: { times: 10000 }\n",
+        "case `buy` has 8 combinations of `each` and the axes, with 10000000 requests each; at most 20000 \
+         combinations and 200000 requests are planned",
+        "",
+    );
     check("[tea, 7]", "[tea, ^tea]", "`each` has the value `tea` twice", "");
     check("item: [tea, 7]", "item: [tea], ^entry: [x]", "`entry` is an axis of the suite already", "");
     check(

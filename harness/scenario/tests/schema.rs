@@ -17,6 +17,7 @@ const KNOWN: Known<'static> = Known {
     demos: &["web"],
     schemas: &["1.42"],
     registry: None,
+    deployed: &[],
 };
 
 /// A suite in which `@` is put where a key or a word is asked for.
@@ -53,6 +54,9 @@ fn keys() {
     check("/$defs/span/properties", "cases: { a: { expect: { spans: [{ @: x }] } } }");
     check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
+    check("/properties/cloud-run/properties", "cloud-run: { @: x }");
+    check("/$defs/cloud-run/properties", "services: { web: { cloud-run: { @: x } } }");
+    check("/$defs/case/properties/repeat/properties", "cases: { a: { repeat: { @: x } } }");
     check("/$defs/known/properties", "known-failing: [{ @: x }]");
     check(
         "/properties/axes/properties",
@@ -80,6 +84,18 @@ fn words() {
     check("/$defs/channels/items/enum", &axis("channel-out"));
     check("/properties/axes/properties/export/items/enum", &axis("export"));
     check("/properties/axes/properties/propagation/items/enum", &axis("propagation"));
+    check("/properties/axes/properties/platform/items/enum", &axis("platform"));
+    for word in ["sampling", "spans", "context"] {
+        check(
+            &format!("/properties/cloud-run/properties/{word}/enum"),
+            &format!("cloud-run: {{ {word}: @ }}"),
+        );
+    }
+    for word in ["ingress", "auth", "cpu", "end"] {
+        let text = format!("services: {{ web: {{ cloud-run: {{ {word}: @ }} }} }}");
+        check(&format!("/$defs/cloud-run/properties/{word}/enum"), &text);
+    }
+    check("/$defs/case/properties/caller/enum", "cases: { a: { caller: @ } }");
     check("/properties/profile/enum", "suite: a\nservices: {}\ncases: {}\nprofile: @");
     check("/properties/sampling/enum", "sampling: @");
     check("/properties/limits/enum", "limits: @");

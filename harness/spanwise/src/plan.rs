@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spanwise_check::{Profile, Rule, conventions, registry as rules};
 use spanwise_model::{Pattern, PermutationName};
-use spanwise_scenario::{Known, Plan, PlanError, Suite, SuiteError};
+use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Suite, SuiteError};
 
 use crate::registry;
 
-/// A suite file that was read: what to call it in messages, and its text.
+/// A file of a suite, or of a service's deployment, that was read: what to call it in messages, and its text.
 #[derive(Clone, Debug)]
 pub struct SuiteText {
     /// The file's name as the user wrote it.
@@ -26,12 +26,14 @@ pub struct Planned {
     pub profiles: BTreeMap<String, Profile>,
     /// The cases, as `suite/case`, from which the filter took permutations away.
     pub cut_cases: BTreeSet<String>,
+    /// What the files of [`More::deployed`] say and a run does not do, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanningError {
-    /// A suite file has a mistake; the error points at it.
+    /// A suite file, or the file of a deployment, has a mistake; the error points at it.
     #[error(transparent)]
     Suite(#[from] Box<SuiteError>),
     /// The files do not go together.
@@ -52,6 +54,9 @@ pub struct More<'m> {
     pub services: &'m [&'m str],
     /// The rules of [`crate::Options::rules`].
     pub rules: &'m [&'static Rule],
+    /// Cloud Run files: how services of the suites, by name, are deployed, and so run on `platform: cloud-run`. See
+    /// [`ServiceYaml`] for what is taken of them.
+    pub deployed: &'m [SuiteText],
 }
 
 /// As [`plan`], for a program that has services and rules of its own.
@@ -64,15 +69,19 @@ pub fn plan_with(
     let rules: Vec<&str> = rules.map(|rule| rule.name).collect();
     let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
     let demos: Vec<&str> = demos().into_iter().chain(more.services.iter().copied()).collect();
+    let parse = |file: &SuiteText| ServiceYaml::parse(&file.file, &file.text).map_err(Box::new);
+    let deployed: Vec<ServiceYaml> = more.deployed.iter().map(parse).collect::<Result<_, _>>()?;
     let known = Known {
         rules: &rules,
         profiles: &profiles,
         demos: &demos,
         schemas: &conventions::schemas(),
         registry: Some(registry::read),
+        deployed: &deployed,
     };
     let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, &known).map_err(Box::new);
     let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
+    ServiceYaml::check(&deployed, &suites).map_err(Box::new)?;
     let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));
     let profiles = suites.iter().filter_map(profile).collect();
     let plan = spanwise_scenario::plan(&suites, filter)?;
@@ -80,7 +89,8 @@ pub fn plan_with(
     let all = suites.iter().flat_map(|suite| &suite.permutations);
     let cut = all.filter(|one| !selected.contains(&one.name));
     let cut_cases = cut.map(|one| format!("{}/{}", one.suite, one.case)).collect();
-    Ok(Planned { plan, profiles, cut_cases })
+    let notes = deployed.iter().flat_map(|deployed| deployed.notes(&suites)).collect();
+    Ok(Planned { plan, profiles, cut_cases, notes })
 }
 
 #[cfg(feature = "demo")]

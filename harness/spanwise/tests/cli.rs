@@ -226,6 +226,21 @@ fn a_service_that_does_not_start_leaves_the_others_running() {
 }
 
 #[test]
+fn a_deployment_is_read_and_what_is_not_taken_of_it_is_told() {
+    let file = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  name: backend-service\nspec:\n  template:\n    \
+                spec:\n      containers:\n      - env: [{ name: PASSWORD, valueFrom: {} }]\n";
+    let suite = SUITE.replace("  entry: [grpc]\n", "  entry: [grpc]\n  platform: [plain, cloud-run]\n");
+    let arguments = ["run", "small.yaml", "--service-yaml", "backend.yaml", "--filter", "**/platform=plain"];
+    let told = ["1 passed", "spanwise: backend.yaml: `PASSWORD` is not set"];
+    check(&[("small.yaml", &suite), ("backend.yaml", file)], &arguments, 0, &told);
+    let other = file.replace("backend-service", "backend-servise");
+    let mistake =
+        ["backend.yaml:4:9", "no suite has a service `backend-servise`", "did you mean `backend-service`?"];
+    check(&[("small.yaml", &suite), ("backend.yaml", &other)], &arguments, 2, &mistake);
+    check(&[("small.yaml", &suite)], &arguments, 2, &["backend.yaml: No such file"]);
+}
+
+#[test]
 fn a_program_that_is_not_there_could_not_run() {
     let suite = SUITE.replace("demo: backend-service", "command: [no-such-program-anywhere]");
     check(&[("small.yaml", &suite)], &["run", "small.yaml"], 3, &["no-such-program-anywhere", "could not"]);

@@ -5,8 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
-    ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer, GrpcCode, Header,
-    HttpVersion, LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request,
+    ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer, FrontEnd, GrpcCode,
+    Header, HttpVersion, LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request,
     RequestResult, Sampling, ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, StatusCode, Stream,
     TraceContext, TraceId, WireTap,
 };
@@ -188,6 +188,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
             project,
             sampling: sampling.then_some(Sampling::ParentBased),
             platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
+            front_end: FrontEnd::default(),
             required_labels: labels.0,
             limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
             external_hosts: labels.2,

@@ -29,7 +29,7 @@ pub(super) fn list(arguments: ListArguments) -> Exit {
         };
         registry::rules().map(line).collect()
     } else {
-        match suites::planned(&arguments.suites, &arguments.filter) {
+        match suites::planned(&arguments.suites, &[], &arguments.filter) {
             Ok(planned) => planned.plan.permutations.iter().map(|one| one.name.to_string()).collect(),
             Err(exit) => return exit,
         }

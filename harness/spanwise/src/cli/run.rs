@@ -22,6 +22,15 @@ pub(super) struct RunArguments {
     /// component or a part of one, `**` for any number of components. May be given several times: one match is enough
     #[arg(long, value_name = "PATTERN")]
     filter: Vec<Pattern>,
+    /// How a service is deployed to Cloud Run: the file that `gcloud run services replace` takes. Its `metadata.name` is the
+    /// service of the suite that runs so on `platform=cloud-run`. May be given several times, once a service.
+    ///
+    /// Taken over what the suite says in `cloud-run`: the service account, timeout and concurrency, ingress, scaling, CPU
+    /// throttling, custom audiences, a disabled check of invokers, and h2c. Its variables are set where neither the suite nor
+    /// the run sets them; those whose values are secrets are told and not set. Not taken: image, command, arguments and the
+    /// number of the port, because the suite says how the service is started; other containers
+    #[arg(long, value_name = "FILE")]
+    service_yaml: Vec<PathBuf>,
     /// How the report is written
     #[arg(long, value_enum, default_value = "terminal")]
     format: Format,
@@ -51,10 +60,13 @@ pub(super) fn profile(name: &str) -> Result<Profile, String> {
 }
 
 pub(super) fn run(arguments: RunArguments) -> Exit {
-    let planned = match suites::planned(&arguments.suites, &arguments.filter) {
+    let planned = match suites::planned(&arguments.suites, &arguments.service_yaml, &arguments.filter) {
         Ok(planned) => planned,
         Err(exit) => return exit,
     };
+    for note in &planned.notes {
+        eprintln!("spanwise: {note}");
+    }
     if planned.plan.permutations.is_empty() {
         eprintln!("spanwise: no permutation is selected; `spanwise list` prints their names");
         return Exit::NothingSelected;

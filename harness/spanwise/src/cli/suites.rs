@@ -1,28 +1,32 @@
-//! Which suite files a command reads: those it is given, else `spanwise.yaml` here, else the demo.
+//! Which suite files a command reads: those it is given, else `spanwise.yaml` here, else the demo; and how their services are
+//! deployed.
 
 use std::path::{Path, PathBuf};
 
 use spanwise::model::Pattern;
-use spanwise::plan::{Planned, PlanningError, SuiteText, plan};
+use spanwise::plan::{More, Planned, PlanningError, SuiteText, plan_with};
 
 use super::{Exit, unusable};
 
 /// The suite file that is read when none is named.
 const DEFAULT: &str = "spanwise.yaml";
 
-/// A suite file has no reason to be larger; what is, is something else.
+/// Such a file has no reason to be larger; what is, is something else.
 const MOST_BYTES: u64 = 1024 * 1024;
 
-/// Reads and plans; a mistake is shown where it stands in the file.
-pub(super) fn planned(files: &[PathBuf], filter: &[Pattern]) -> Result<Planned, Exit> {
+/// Reads and plans; `deployed` are Cloud Run files. A mistake is shown where it stands in its file.
+pub(super) fn planned(files: &[PathBuf], deployed: &[PathBuf], filter: &[Pattern]) -> Result<Planned, Exit> {
     let suites = texts(files)?;
-    plan(&suites, filter).map_err(|error| match error {
-        PlanningError::Suite(error) => {
-            eprintln!("{:?}", miette::Report::new(*error));
-            Exit::Unusable
-        }
-        other => unusable(other),
-    })
+    let deployed: Vec<SuiteText> = deployed.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    plan_with(&suites, filter, &More { deployed: &deployed, ..More::default() }).map_err(
+        |error| match error {
+            PlanningError::Suite(error) => {
+                eprintln!("{:?}", miette::Report::new(*error));
+                Exit::Unusable
+            }
+            other => unusable(other),
+        },
+    )
 }
 
 fn texts(files: &[PathBuf]) -> Result<Vec<SuiteText>, Exit> {
@@ -50,7 +54,7 @@ fn read(file: &Path) -> Result<SuiteText, Exit> {
     let failed = |error: std::io::Error| unusable(format!("{}: {error}", file.display()));
     let size = std::fs::metadata(file).map_err(failed)?.len();
     if size > MOST_BYTES {
-        return Err(unusable(format!("{}: {size} bytes are too many for a suite file", file.display())));
+        return Err(unusable(format!("{}: {size} bytes are too many for such a file", file.display())));
     }
     let text = std::fs::read_to_string(file).map_err(failed)?;
     Ok(SuiteText { file: file.display().to_string(), text })

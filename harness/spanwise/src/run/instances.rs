@@ -62,6 +62,100 @@ impl Instances {
     }
 
     /// Why one of these services does not serve, if one does not.
+    async fn start_one(
+        &mut self,
+        world: &World,
+        setting: &Setting,
+        start: &ServiceStart,
+    ) -> Result<Service, String> {
+        if let Some(Err(reason)) = self.services.remove(&start.name) {
+            return Err(reason);
+        }
+        let source = Source::new(&start.name, 1);
+        let options = listen_options(source.clone(), &start.collector);
+        let listener = self.collector.listen_with(options).map_err(|error| chain(&error))?;
+        for callee in callees(start) {
+            self.open_front(world, setting, &start.name, &callee, setting.channel_out).await?;
+        }
+        let value = |reference: &Reference| self.value(world, setting, start, &listener, reference);
+        let mut launch = match &start.launch {
+            scenario::Launch::Demo(name) => demo(source.clone(), name)?,
+            scenario::Launch::Command(words) => {
+                let mut words = words.iter().map(|word| word.fill(value));
+                let program = words.next().ok_or("the command is empty")??;
+                Launch { args: words.collect::<Result<_, String>>()?, ..Launch::new(source.clone(), program) }
+            }
+        };
+        for (name, template) in &start.env {
+            launch.env.push((name.clone(), template.fill(value)?));
+        }
+        launch.ready = match start.ready {
+            scenario::Ready::Line => Ready::Line,
+            scenario::Ready::Port => Ready::Port,
+            scenario::Ready::GrpcHealth => Ready::GrpcHealth,
+        };
+        let service = world.launcher.start(launch).await.map_err(|error| chain(&error))?;
+        for ((_, callee, _), front) in &self.fronts {
+            if *callee == start.name {
+                front.set_upstream(service.addr());
+            }
+        }
+        self.listeners.insert(start.name.clone(), listener);
+        Ok(service)
+    }
+
+    async fn open_front(
+        &mut self,
+        world: &World,
+        setting: &Setting,
+        from: &str,
+        to: &str,
+        channel: Channel,
+    ) -> Result<(), String> {
+        let mut options =
+            FrontOptions::new(Some(Source::new(from, 1)), Source::new(to, 1), self.taps.clone());
+        options.tls = (channel == Channel::Secure).then(|| world.authority.server_tls());
+        let callee = setting.services.iter().find(|service| service.name == to);
+        options.protocol = callee.map(|callee| spoken_to(callee.facts.protocol, channel)).unwrap_or_default();
+        let front = Front::start(options).await.map_err(|error| chain(&error))?;
+        if let Some(Ok(service)) = self.services.get(to) {
+            front.set_upstream(service.addr());
+        }
+        self.fronts.insert((from.to_owned(), to.to_owned(), channel), front);
+        Ok(())
+    }
+
+    /// What a reference in a service's environment or command stands for.
+    fn value(
+        &self,
+        world: &World,
+        setting: &Setting,
+        start: &ServiceStart,
+        listener: &Listener,
+        reference: &Reference,
+    ) -> Result<String, String> {
+        Ok(match reference {
+            Reference::ServiceUrl(callee) => {
+                let key = (start.name.clone(), callee.clone(), setting.channel_out);
+                let front = self.fronts.get(&key).ok_or_else(|| format!("no front before {callee}"))?;
+                front.url("localhost")
+            }
+            Reference::Collector(_) => listener.url(),
+            Reference::Port => Launch::PORT.to_owned(),
+            Reference::MetadataHost => return Err("no metadata server runs".to_owned()),
+            Reference::CaFile => world.ca_file().display().to_string(),
+            Reference::UntrustedUrl => world.untrusted_url(),
+            Reference::RefusedUrl => world.refused_url(setting.channel_out == Channel::Secure),
+        })
+    }
+
+    fn note(&mut self, service: &str, opened: Result<(), String>) {
+        if let Err(reason) = opened {
+            self.services.insert(service.to_owned(), Err(reason));
+        }
+    }
+
+    /// Why one of these services does not run, if one does not.
     pub(super) fn failure(&self, services: &[String]) -> Option<String> {
         services.iter().find_map(|name| match self.failures.get(name) {
             Some(reason) => Some(reason.clone()),
