@@ -4,21 +4,20 @@
 //! no request, starts no process and judges nothing.
 
 mod admission;
+mod context;
 mod error;
+mod forwarded;
 mod identity;
 mod metadata;
+mod policy;
+mod random;
+pub mod schedule;
+mod span;
 
 pub use admission::{Admission, SERVERLESS_AUTHORIZATION};
+pub use context::Sampler;
 pub use error::CloudRunError;
 pub use identity::{Account, Caller, ISSUER, Identity, Rejection};
 pub use metadata::{Instance, JWKS_PATH, MetadataRequest, MetadataServer};
-pub mod schedule;
-mod context;
-mod forwarded;
-mod policy;
-mod random;
-mod span;
-
-pub use context::Sampler;
 pub use policy::{Admit, FrontEndPolicy, NoPlace, Place, Placed, Placing, PolicyOptions};
 pub use span::front_end_span;
