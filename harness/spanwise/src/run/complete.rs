@@ -67,8 +67,8 @@ pub(super) async fn wait(
 ) -> Vec<Awaited> {
     let deadline = Instant::now() + world.options.deadline;
     let awaited = |store: &Store| {
-        let of_traces = || sent.traces.iter().flat_map(|trace| instances.taps.taps_of_trace(*trace));
-        let taps: Vec<WireTap> = if alone { instances.taps.all() } else { of_traces().collect() };
+        let of_traces = || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace));
+        let taps: Vec<WireTap> = if alone { instances.taps().all() } else { of_traces().collect() };
         let traces = if alone { store.traces() } else { sent.traces.clone() };
         let known: Vec<Known> =
             traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
@@ -78,7 +78,7 @@ pub(super) async fn wait(
         awaited.extend(missing(&taps, &known, &permutation.settings.services, alone));
         awaited
     };
-    let mut news = instances.taps.subscribe();
+    let mut news = instances.taps().subscribe();
     loop {
         news.borrow_and_update();
         let is_complete = |store: &Store| awaited(store).is_empty().then_some(());

@@ -3,6 +3,7 @@
 //! Its end is the services' end: only when they have flushed and are gone is it known what did not come.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -13,7 +14,8 @@ use tokio::sync::mpsc;
 
 use super::complete::{self, Awaited};
 use super::drive::News;
-use super::instances::{Instances, chain};
+use super::fleet::chain;
+use super::instances::Instances;
 use super::observe::{Named, Scene, Strays};
 use super::send::{self, Sent};
 use super::world::World;
@@ -98,13 +100,18 @@ impl Lane {
 }
 
 /// Runs a lane from the start of its services to their end.
-pub(super) async fn run(world: &World, plan: &Plan, lane: Lane, news: &mpsc::Sender<News>) -> LaneReport {
+pub(super) async fn run(
+    world: &Arc<World>,
+    plan: &Plan,
+    lane: Lane,
+    news: &mpsc::Sender<News>,
+) -> LaneReport {
     let mut setting = plan.settings[lane.setting].clone();
     let is_needed = |service: &str| {
         lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
     };
     setting.services.retain(|service| is_needed(&service.name));
-    let instances = Instances::start(world, &setting, &lane.entries(plan), news).await;
+    let instances = Instances::start(world, setting, &lane.entries(plan), news).await;
     let descriptors = descriptors(world, plan, &lane, &instances).await;
 
     let mut running: FuturesUnordered<_> = lane

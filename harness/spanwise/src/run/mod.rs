@@ -11,6 +11,7 @@ mod context;
 mod drive;
 #[cfg(test)]
 mod fixture;
+mod fleet;
 mod instances;
 mod judge;
 mod lane;

@@ -65,10 +65,10 @@ impl Scene<'_> {
 
     fn wire(&self, traces: &[TraceId]) -> Vec<WireTap> {
         if self.alone {
-            return self.instances.taps.all();
+            return self.instances.taps().all();
         }
         let mut taps: Vec<WireTap> = Vec::new();
-        for tap in traces.iter().flat_map(|trace| self.instances.taps.taps_of_trace(*trace)) {
+        for tap in traces.iter().flat_map(|trace| self.instances.taps().taps_of_trace(*trace)) {
             // An exchange that names two traces is found by both.
             if !taps.contains(&tap) {
                 taps.push(tap);
@@ -84,7 +84,7 @@ impl Scene<'_> {
         wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
         let is_wanted =
             |record: &LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
-        self.instances.running().flat_map(|service| service.logs_where(is_wanted)).collect()
+        self.instances.all().iter().flat_map(|service| service.logs_where(is_wanted)).collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
@@ -159,7 +159,7 @@ impl Strays {
             contexts.map(|context| context.trace_id).any(|trace| named.traces.contains(&trace))
         };
         let is_drivers = |tap: &WireTap| tap.from.as_ref().is_some_and(|from| from.is_driver());
-        let taps = instances.taps.all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
+        let taps = instances.taps().all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
         let is_unnamed = |record: &LogRecord| {
             record.stream == Stream::Stderr && !record.line.is_empty() && !named.in_line(&record.line)
         };
@@ -168,7 +168,7 @@ impl Strays {
             taps: taps.collect(),
             defects,
             empty_exports: store.exports().iter().any(|export| export.spans == 0),
-            unnamed_errors: instances.running().any(|service| !service.logs_where(is_unnamed).is_empty()),
+            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(is_unnamed).is_empty()),
         }
     }
 

@@ -12,7 +12,8 @@ use spanwise_model::{
 use spanwise_scenario::{EntryRequest, Permutation, RequestForm};
 
 use super::context::{self, SentContext};
-use super::instances::{Instances, chain};
+use super::fleet::chain;
+use super::instances::Instances;
 use super::world::World;
 
 /// What the driver did in one permutation.
@@ -119,8 +120,8 @@ async fn given_up(
 ) -> Result<Answer, DriveError> {
     let begun = now();
     let late = async {
-        let mut news = instances.taps.subscribe_trace(trace);
-        while instances.taps.taps_of_trace(trace).is_empty() && news.changed().await.is_ok() {}
+        let mut news = instances.taps().subscribe_trace(trace);
+        while instances.taps().taps_of_trace(trace).is_empty() && news.changed().await.is_ok() {}
         // waits on purpose: this is the deadline.
         tokio::time::sleep(deadline).await;
     };

@@ -1,0 +1,235 @@
+//! The processes of a lane: instances of its services, each with a mock of its own to export to and a front of its own before
+//! every service that it calls.
+//!
+//! `instances` says what is started when; nothing here decides that.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
+use spanwise_drive::{Launch, Ready, Service};
+use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
+use spanwise_model::{ServiceProtocol, Source};
+use spanwise_scenario as scenario;
+use spanwise_scenario::{Channel, Reference, ServiceStart, Setting};
+
+use super::world::World;
+
+/// A lane's processes and what stands around them.
+pub(super) struct Fleet {
+    world: Arc<World>,
+    setting: Setting,
+    collector: Collector,
+    /// What went over the wire.
+    taps: Arc<TapLog>,
+    held: Mutex<Held>,
+}
+
+/// What lives as long as the lane.
+#[derive(Default)]
+struct Held {
+    /// Every instance that was started and got ready, also one that ended since.
+    services: BTreeMap<Source, Arc<Service>>,
+    /// A listener for each instance; held so that it listens.
+    listeners: Vec<Listener>,
+    fronts: HashMap<Hop, Front>,
+}
+
+/// Which front: who calls whom, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Hop {
+    pub(super) from: Source,
+    pub(super) to: String,
+    pub(super) channel: Channel,
+}
+
+impl Fleet {
+    pub(super) fn new(world: Arc<World>, setting: Setting) -> Fleet {
+        let collector = Collector::new(spanwise_collect::Options::default());
+        Fleet { world, setting, collector, taps: Arc::new(TapLog::new()), held: Mutex::default() }
+    }
+
+    pub(super) fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    pub(super) fn taps(&self) -> &Arc<TapLog> {
+        &self.taps
+    }
+
+    /// Everything that was exported.
+    pub(super) fn store(&self) -> &Arc<Store> {
+        self.collector.store()
+    }
+
+    /// Opens the front of a hop. Its service need not run yet.
+    pub(super) async fn open(&self, hop: Hop) -> Result<(), String> {
+        let (from, to) = (hop.from.clone(), Source::new(&hop.to, 1));
+        let mut options = FrontOptions::new(Some(from), to, self.taps.clone());
+        options.tls = (hop.channel == Channel::Secure).then(|| self.world.authority.server_tls());
+        let callee = self.setting.services.iter().find(|service| service.name == hop.to);
+        options.protocol =
+            callee.map(|callee| spoken_to(callee.facts.protocol, hop.channel)).unwrap_or_default();
+        let front = Front::start(options).await.map_err(|error| chain(&error))?;
+        if let Some(service) = self.first(&hop.to) {
+            front.set_upstream(service.addr());
+        }
+        self.held().fronts.insert(hop, front);
+        Ok(())
+    }
+
+    /// The URL of a hop's front.
+    pub(super) fn url(&self, hop: &Hop) -> Option<String> {
+        self.held().fronts.get(hop).map(|front| front.url("localhost"))
+    }
+
+    /// Starts an instance of a service, with the fronts before everything that it calls, and waits until it is ready.
+    pub(super) async fn launch(&self, start: &ServiceStart, number: u32) -> Result<Arc<Service>, String> {
+        let source = Source::new(&start.name, number);
+        let listener = self.collector.listen_with(listen_options(source.clone(), &start.collector));
+        let listener = listener.map_err(|error| chain(&error))?;
+        for to in callees(start) {
+            self.open(Hop { from: source.clone(), to, channel: self.setting.channel_out }).await?;
+        }
+        let value = |reference: &Reference| self.value(&source, &listener, reference);
+        let mut launch = match &start.launch {
+            scenario::Launch::Demo(name) => demo(source.clone(), name)?,
+            scenario::Launch::Command(words) => {
+                let mut words = words.iter().map(|word| word.fill(value));
+                let program = words.next().ok_or("the command is empty")??;
+                Launch { args: words.collect::<Result<_, String>>()?, ..Launch::new(source.clone(), program) }
+            }
+        };
+        for (name, template) in &start.env {
+            launch.env.push((name.clone(), template.fill(value)?));
+        }
+        launch.ready = match start.ready {
+            scenario::Ready::Line => Ready::Line,
+            scenario::Ready::Port => Ready::Port,
+            scenario::Ready::GrpcHealth => Ready::GrpcHealth,
+        };
+        let service = Arc::new(self.world.launcher.start(launch).await.map_err(|error| chain(&error))?);
+        let mut held = self.held();
+        held.listeners.push(listener);
+        held.services.insert(source, service.clone());
+        Ok(service)
+    }
+
+    /// Sends what comes for a service to this one.
+    pub(super) fn serve(&self, service: &Service) {
+        for (hop, front) in &self.held().fronts {
+            if *hop.to == *service.source().service {
+                front.set_upstream(service.addr());
+            }
+        }
+    }
+
+    /// Every instance that was started and got ready, also one that ended since.
+    pub(super) fn services(&self) -> Vec<Arc<Service>> {
+        self.held().services.values().cloned().collect()
+    }
+
+    /// The first instance of a service.
+    pub(super) fn first(&self, name: &str) -> Option<Arc<Service>> {
+        let held = self.held();
+        held.services.values().find(|service| *service.source().service == *name).cloned()
+    }
+
+    /// What a reference in the environment or the command of an instance stands for.
+    fn value(&self, source: &Source, listener: &Listener, reference: &Reference) -> Result<String, String> {
+        Ok(match reference {
+            Reference::ServiceUrl(callee) => {
+                let channel = self.setting.channel_out;
+                let hop = Hop { from: source.clone(), to: callee.clone(), channel };
+                self.url(&hop).ok_or_else(|| format!("no front before {callee}"))?
+            }
+            Reference::Collector(_) => listener.url(),
+            Reference::Port => Launch::PORT.to_owned(),
+            Reference::MetadataHost => return Err("no metadata server runs".to_owned()),
+            Reference::CaFile => self.world.ca_file().display().to_string(),
+            Reference::UntrustedUrl => self.world.untrusted_url(),
+            Reference::RefusedUrl => self.world.refused_url(self.setting.channel_out == Channel::Secure),
+        })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a front speaks to a service. Behind TLS it is what the service declares, as on Cloud Run: a caller negotiates
+/// HTTP/2 with the platform, which says nothing of the service. In plaintext the caller speaks to the service itself.
+fn spoken_to(service: ServiceProtocol, channel: Channel) -> UpstreamProtocol {
+    match (channel, service) {
+        (Channel::Insecure, _) => UpstreamProtocol::AsCaller,
+        (Channel::Secure, ServiceProtocol::Http) => UpstreamProtocol::Http1,
+        (Channel::Secure, ServiceProtocol::Grpc) => UpstreamProtocol::H2c,
+    }
+}
+
+/// How the mock listens for a service.
+fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
+    let persona = match collector.persona {
+        scenario::Persona::Otlp => Persona::Otlp,
+        scenario::Persona::Google => Persona::Google,
+    };
+    let refuse_first = collector.refuse_first.map(|code| RefuseFirst { requests: 1, code });
+    let behavior = Behavior { refuse: collector.refuse, refuse_first, ..Behavior::default() };
+    ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
+}
+
+/// The services that a service's environment or command names.
+fn callees(start: &ServiceStart) -> Vec<String> {
+    let words = match &start.launch {
+        scenario::Launch::Command(words) => words.as_slice(),
+        scenario::Launch::Demo(_) => &[],
+    };
+    let mut found = Vec::new();
+    for reference in start.env.values().chain(words).flat_map(|template| template.references()) {
+        if let Reference::ServiceUrl(name) = reference
+            && !found.contains(name)
+        {
+            found.push(name.clone());
+        }
+    }
+    found
+}
+
+/// A demo service: this very program, asked to be one.
+#[cfg(feature = "demo")]
+fn demo(source: Source, name: &str) -> Result<Launch, String> {
+    let program =
+        std::env::current_exe().map_err(|error| format!("the running program cannot be found: {error}"))?;
+    let args = vec![crate::demo::ARGUMENT.to_owned(), name.to_owned()];
+    Ok(Launch { args, ..Launch::new(source, program) })
+}
+
+#[cfg(not(feature = "demo"))]
+fn demo(_: Source, name: &str) -> Result<Launch, String> {
+    Err(format!("this build has no demo services (feature `demo`), so {name} cannot be started"))
+}
+
+/// An error with all its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_tls_a_service_is_spoken_to_in_its_own_protocol() {
+        let check = |service, channel, expected| assert_eq!(spoken_to(service, channel), expected);
+        check(ServiceProtocol::Http, Channel::Secure, UpstreamProtocol::Http1);
+        check(ServiceProtocol::Grpc, Channel::Secure, UpstreamProtocol::H2c);
+        check(ServiceProtocol::Http, Channel::Insecure, UpstreamProtocol::AsCaller);
+        check(ServiceProtocol::Grpc, Channel::Insecure, UpstreamProtocol::AsCaller);
+    }
+}
