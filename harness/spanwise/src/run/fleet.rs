@@ -145,6 +145,7 @@ impl Fleet {
             }
             Reference::Collector(_) => listener.url(),
             Reference::Port => Launch::PORT.to_owned(),
+            Reference::MetadataHost => return Err("no metadata server runs".to_owned()),
             Reference::CaFile => self.world.ca_file().display().to_string(),
             Reference::UntrustedUrl => self.world.untrusted_url(),
             Reference::RefusedUrl => self.world.refused_url(self.setting.channel_out == Channel::Secure),
