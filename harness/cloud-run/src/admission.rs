@@ -1,7 +1,7 @@
 //! Who may call a service: ingress and identity, decided before the service sees anything. The policy of a front asks it for
 //! every request; it holds nothing back and forwards nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 use spanwise_model::{Auth, CloudRunService, FrontEnd, Ingress};
 
 use crate::identity::{Identity, Rejection};
+use crate::policy::Admit;
 
 /// Where a caller puts the token for the platform when the application wants `Authorization` for itself.
 pub const SERVERLESS_AUTHORIZATION: HeaderName = HeaderName::from_static("x-serverless-authorization");
@@ -26,9 +27,32 @@ pub struct Admission {
     /// The statuses that refusals have.
     pub front_end: FrontEnd,
     /// The service's own URLs: audiences that are always accepted, custom ones or not.
-    pub urls: Vec<String>,
+    pub urls: Urls,
     /// The addresses of the accounts that may call it.
     pub invokers: Vec<String>,
+}
+
+/// The URLs at which one service is called. Every caller has a front of its own, and they are opened one after another, so a
+/// copy sees what is added to any other.
+#[derive(Clone, Debug, Default)]
+pub struct Urls(Arc<RwLock<Vec<String>>>);
+
+impl Urls {
+    /// One more, without a path.
+    pub fn add(&self, url: String) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(url);
+    }
+
+    /// All of them, in the order in which they were added.
+    pub fn all(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Admit for Admission {
+    fn admit(&self, headers: &mut HeaderMap, is_internal: bool) -> Result<(), Box<Response<Bytes>>> {
+        Admission::admit(self, headers, is_internal)
+    }
 }
 
 impl Admission {
@@ -58,8 +82,8 @@ impl Admission {
             AUTHORIZATION
         };
         let token = headers.get(&header).and_then(bearer).unwrap_or_default();
-        let urls = self.urls.iter().chain(&self.service.audiences);
-        let audiences: Vec<&str> = urls.map(String::as_str).collect();
+        let mut audiences = self.urls.all();
+        audiences.extend(self.service.audiences.iter().cloned());
         let caller = self.identity.verify(token, &audiences).map_err(|why| self.refuse(why))?;
         if !self.invokers.contains(&caller.email) {
             let words = format!("{} may not call the service", caller.email);

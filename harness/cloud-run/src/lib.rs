@@ -14,7 +14,7 @@ mod random;
 pub mod schedule;
 mod span;
 
-pub use admission::{Admission, SERVERLESS_AUTHORIZATION};
+pub use admission::{Admission, SERVERLESS_AUTHORIZATION, Urls};
 pub use context::Sampler;
 pub use error::CloudRunError;
 pub use identity::{Account, Caller, ISSUER, Identity, Rejection};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
-use spanwise_cloud_run::{Account, Admission, ISSUER, Identity};
+use spanwise_cloud_run::{Account, Admission, ISSUER, Identity, Urls};
 use spanwise_model::{Auth, CloudRunService, FrontEnd, Ingress};
 
 static IDENTITY: LazyLock<Arc<Identity>> = LazyLock::new(|| Arc::new(Identity::new().expect("a key")));
@@ -27,11 +27,13 @@ fn private() -> Admission {
         audiences: vec![CUSTOM.to_owned()],
         ..CloudRunService::default()
     };
+    let urls = Urls::default();
+    urls.add(URL.to_owned());
     Admission {
         identity: Arc::clone(&IDENTITY),
         service,
         front_end: FrontEnd::default(),
-        urls: vec![URL.to_owned()],
+        urls,
         invokers: vec![account().email],
     }
 }

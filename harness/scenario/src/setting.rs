@@ -67,6 +67,7 @@ impl SettingKey {
         Setting {
             name: self.name.clone(),
             suite: suite.suite.value.clone(),
+            project: suite.project.clone(),
             channel_out: self.choice.channel_out,
             platform: self.choice.platform,
             front_end: of_platform(front_end, self.choice.platform),

@@ -79,6 +79,8 @@ pub struct Setting {
     pub name: String,
     /// The suite.
     pub suite: String,
+    /// The Google Cloud project that the services are told.
+    pub project: Option<String>,
     /// What `{{NAME.url}}` says to the services.
     pub channel_out: Channel,
     /// The platform that is emulated.

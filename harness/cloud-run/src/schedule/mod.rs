@@ -45,6 +45,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep_until, timeout};
 
+use crate::policy::{NoPlace, Place, Placed, Placing};
 pub use lease::Lease;
 use state::{Action, State};
 
@@ -80,6 +81,18 @@ pub enum NoInstance {
 /// The life cycle of one service's instances.
 pub struct Schedule {
     shared: Arc<Shared>,
+}
+
+impl Place for Schedule {
+    fn place(&self, patience: Duration) -> Placing<'_> {
+        Box::pin(async move {
+            let lease = self.admit(patience).await.map_err(|reason| match reason {
+                NoInstance::Full => NoPlace::Full,
+                NoInstance::Failed(why) => NoPlace::Failed(why),
+            })?;
+            Ok(Placed { source: lease.source.clone(), address: lease.address, held: Box::new(lease) })
+        })
+    }
 }
 
 /// What leases and tasks hold of a schedule.

@@ -138,7 +138,9 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: 
             .into_iter()
             .filter(|format| reads.contains(format))
             .find_map(|format| tap.context_in(format));
-        let Some(TraceContext { trace_id, span_id, sampled }) = context else {
+        // Behind a front end, the service hears of a span of that.
+        let heard = tap.announced.or(context);
+        let Some(TraceContext { trace_id, span_id, sampled }) = heard else {
             if alone {
                 match roots.get_mut(to).filter(|left| **left > 0) {
                     Some(left) => *left -= 1,
@@ -158,6 +160,9 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: 
             awaited.push(Awaited::Server { from, to, parent: Some(span_id) });
         }
         let is_from_service = tap.from.as_ref().is_some_and(|from| !from.is_driver());
+        let Some(TraceContext { span_id, .. }) = context.filter(|sent| sent.sampled == Some(true)) else {
+            continue;
+        };
         if is_from_service && !of_trace().any(|span| span.span == span_id) {
             awaited.push(Awaited::Sender { from: caller(tap), to: to.to_owned(), span: span_id });
         }

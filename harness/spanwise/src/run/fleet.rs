@@ -4,21 +4,26 @@
 //! `instances` says what is started when; nothing here decides that.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use spanwise_cloud_run::MetadataServer;
 use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
 use spanwise_drive::{Launch, Ready, Service};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
-use spanwise_model::{ServiceProtocol, Source};
+use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
 use spanwise_scenario as scenario;
-use spanwise_scenario::{Channel, Reference, ServiceStart, Setting};
+use spanwise_scenario::{Caller, Channel, Reference, ServiceStart, Setting};
+use tokio::task::JoinSet;
 
+use super::deployment::Deployment;
 use super::world::World;
 
 /// A lane's processes and what stands around them.
 pub(super) struct Fleet {
     world: Arc<World>,
     setting: Setting,
+    /// Where the platform is Cloud Run.
+    deployment: Option<Deployment>,
     collector: Collector,
     /// What went over the wire.
     taps: Arc<TapLog>,
@@ -33,6 +38,11 @@ struct Held {
     /// A listener for each instance; held so that it listens.
     listeners: Vec<Listener>,
     fronts: HashMap<Hop, Front>,
+    /// What ends TLS before listeners, where services shall believe that they export to Google.
+    tls: Vec<Front>,
+    metadata: Vec<MetadataServer>,
+    /// They wait for processes that end by themselves, and end with the lane.
+    watchers: JoinSet<()>,
 }
 
 /// Which front: who calls whom, and how.
@@ -41,12 +51,29 @@ pub(super) struct Hop {
     pub(super) from: Source,
     pub(super) to: String,
     pub(super) channel: Channel,
+    /// Where the driver stands; services stand where they are deployed.
+    pub(super) caller: Caller,
 }
 
 impl Fleet {
-    pub(super) fn new(world: Arc<World>, setting: Setting) -> Fleet {
-        let collector = Collector::new(spanwise_collect::Options::default());
-        Fleet { world, setting, collector, taps: Arc::new(TapLog::new()), held: Mutex::default() }
+    pub(super) async fn new(world: Arc<World>, setting: Setting) -> Result<Arc<Fleet>, String> {
+        let identity = match setting.platform {
+            Platform::Plain => None,
+            Platform::CloudRun => Some(world.identity().await?),
+        };
+        Ok(Arc::new_cyclic(|fleet: &Weak<Fleet>| Fleet {
+            deployment: identity.map(|identity| Deployment::new(identity, &setting, fleet)),
+            world,
+            setting,
+            collector: Collector::new(spanwise_collect::Options::default()),
+            taps: Arc::new(TapLog::new()),
+            held: Mutex::default(),
+        }))
+    }
+
+    /// Where the platform is Cloud Run.
+    pub(super) fn deployment(&self) -> Option<&Deployment> {
+        self.deployment.as_ref()
     }
 
     pub(super) fn setting(&self) -> &Setting {
@@ -70,7 +97,13 @@ impl Fleet {
         let callee = self.setting.services.iter().find(|service| service.name == hop.to);
         options.protocol =
             callee.map(|callee| spoken_to(callee.facts.protocol, hop.channel)).unwrap_or_default();
+        if let Some(policy) = self.deployment.as_ref().and_then(|deployment| deployment.policy(&hop)) {
+            options.policy = policy;
+        }
         let front = Front::start(options).await.map_err(|error| chain(&error))?;
+        if let Some(deployment) = &self.deployment {
+            deployment.is_called_at(&hop.to, front.url("localhost"));
+        }
         if let Some(service) = self.first(&hop.to) {
             front.set_upstream(service.addr());
         }
@@ -84,14 +117,38 @@ impl Fleet {
     }
 
     /// Starts an instance of a service, with the fronts before everything that it calls, and waits until it is ready.
-    pub(super) async fn launch(&self, start: &ServiceStart, number: u32) -> Result<Arc<Service>, String> {
+    pub(super) async fn launch(
+        self: &Arc<Self>,
+        start: &ServiceStart,
+        number: u32,
+    ) -> Result<Arc<Service>, String> {
         let source = Source::new(&start.name, number);
         let listener = self.collector.listen_with(listen_options(source.clone(), &start.collector));
         let listener = listener.map_err(|error| chain(&error))?;
         for to in callees(start) {
-            self.open(Hop { from: source.clone(), to, channel: self.setting.channel_out }).await?;
+            self.open(self.inner_hop(&source, to)).await?;
         }
-        let value = |reference: &Reference| self.value(&source, &listener, reference);
+        let (collector, metadata) = match &self.deployment {
+            None => (listener.url(), None),
+            Some(deployment) => {
+                (self.behind_tls(&listener).await?, Some(deployment.metadata(start, number).await?))
+            }
+        };
+        let metadata_host = metadata.as_ref().map(MetadataServer::host);
+        let value = |reference: &Reference| match reference {
+            Reference::Collector(_) => Ok(collector.clone()),
+            Reference::MetadataHost => {
+                metadata_host.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
+            }
+            Reference::ServiceUrl(callee) => {
+                let url = self.url(&self.inner_hop(&source, callee.clone()));
+                url.ok_or_else(|| format!("no front before {callee}"))
+            }
+            Reference::Port => Ok(Launch::PORT.to_owned()),
+            Reference::CaFile => Ok(self.world.ca_file().display().to_string()),
+            Reference::UntrustedUrl => Ok(self.world.untrusted_url()),
+            Reference::RefusedUrl => Ok(self.world.refused_url(self.setting.channel_out == Channel::Secure)),
+        };
         let mut launch = match &start.launch {
             scenario::Launch::Demo(name) => demo(source.clone(), name)?,
             scenario::Launch::Command(words) => {
@@ -111,7 +168,11 @@ impl Fleet {
         let service = Arc::new(self.world.launcher.start(launch).await.map_err(|error| chain(&error))?);
         let mut held = self.held();
         held.listeners.push(listener);
+        held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
+        if self.deployment.is_some() {
+            held.watchers.spawn(watch(Arc::downgrade(self), service.clone()));
+        }
         Ok(service)
     }
 
@@ -121,6 +182,22 @@ impl Fleet {
             if *hop.to == *service.source().service {
                 front.set_upstream(service.addr());
             }
+        }
+    }
+
+    /// An instance that was started and got ready.
+    pub(super) fn instance(&self, source: &Source) -> Option<Arc<Service>> {
+        self.held().services.get(source).cloned()
+    }
+
+    /// Ends an instance as its service is deployed, and returns when it is gone, with all that happened to it.
+    pub(super) async fn end(&self, source: &Source) -> Vec<ProcessEvent> {
+        let Some(service) = self.instance(source) else { return Vec::new() };
+        let start = self.setting.services.iter().find(|start| *start.name == *source.service);
+        let deployed = start.filter(|_| self.deployment.is_some()).map(|start| start.cloud_run.end);
+        match deployed.unwrap_or_default() {
+            InstanceEnd::Sigterm => service.terminate(self.world.options.grace).await,
+            InstanceEnd::Killed => service.kill_as_it_is().await,
         }
     }
 
@@ -135,25 +212,37 @@ impl Fleet {
         held.services.values().find(|service| *service.source().service == *name).cloned()
     }
 
-    /// What a reference in the environment or the command of an instance stands for.
-    fn value(&self, source: &Source, listener: &Listener, reference: &Reference) -> Result<String, String> {
-        Ok(match reference {
-            Reference::ServiceUrl(callee) => {
-                let channel = self.setting.channel_out;
-                let hop = Hop { from: source.clone(), to: callee.clone(), channel };
-                self.url(&hop).ok_or_else(|| format!("no front before {callee}"))?
-            }
-            Reference::Collector(_) => listener.url(),
-            Reference::Port => Launch::PORT.to_owned(),
-            Reference::MetadataHost => return Err("no metadata server runs".to_owned()),
-            Reference::CaFile => self.world.ca_file().display().to_string(),
-            Reference::UntrustedUrl => self.world.untrusted_url(),
-            Reference::RefusedUrl => self.world.refused_url(self.setting.channel_out == Channel::Secure),
-        })
+    /// The hop from an instance to a service that it calls.
+    fn inner_hop(&self, source: &Source, to: String) -> Hop {
+        let channel = self.setting.channel_out;
+        Hop { from: source.clone(), to, channel, caller: Caller::default() }
+    }
+
+    /// The URL of a listener behind TLS, as Google's endpoints are: exporters send their tokens to no other.
+    async fn behind_tls(&self, listener: &Listener) -> Result<String, String> {
+        let collector = Source::new("collector", 1);
+        // What is exported is read where it arrives, so nobody looks at this log.
+        let mut options = FrontOptions::new(None, collector, Arc::new(TapLog::new()));
+        options.tls = Some(self.world.authority.server_tls());
+        options.upstream = Some(listener.address());
+        let front = Front::start(options).await.map_err(|error| chain(&error))?;
+        let url = front.url("localhost");
+        self.held().tls.push(front);
+        Ok(url)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the schedule of an instance that its process is gone, however it ended.
+async fn watch(fleet: Weak<Fleet>, service: Arc<Service>) {
+    service.exited().await;
+    let Some(fleet) = fleet.upgrade() else { return };
+    let source = service.source();
+    if let Some(schedule) = fleet.deployment().and_then(|one| one.schedule(&source.service)) {
+        schedule.lost(source.instance);
     }
 }
 

@@ -1,14 +1,17 @@
 //! The running half of a lane: which instances of its services run, from their start to their end.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::join_all;
+use spanwise_cloud_run::schedule::Lease;
 use spanwise_collect::Store;
 use spanwise_drive::Service;
 use spanwise_front::TapLog;
 use spanwise_model::{ProcessEvent, RunEvent, Source};
-use spanwise_scenario::{Channel, Setting};
+use spanwise_scenario::{Caller, Channel, Setting};
 use tokio::sync::mpsc;
 
 use super::drive::News;
@@ -22,22 +25,29 @@ pub(super) struct Instances {
     failures: BTreeMap<String, String>,
 }
 
+/// An instance that can be asked, and on Cloud Run keeps its processor for as long as this lives.
+pub(super) struct Asked {
+    pub(super) address: SocketAddr,
+    _lease: Option<Lease>,
+}
+
 impl Instances {
     /// Opens the fronts through which the driver enters, then starts the services in the setting's order: callees before
-    /// callers.
+    /// callers. On Cloud Run as many instances are started as always run.
     ///
-    /// A service that does not start leaves its reason in [`Instances::failure`]; the others are started all the same.
+    /// A service that does not start leaves its reason in [`Instances::failure`]; the others are started all the same. An
+    /// error concerns them all.
     pub(super) async fn start(
         world: &Arc<World>,
         setting: Setting,
-        entries: &[(String, Channel)],
+        entries: &[Hop],
         news: &mpsc::Sender<News>,
-    ) -> Instances {
-        let fleet = Arc::new(Fleet::new(world.clone(), setting));
+    ) -> Result<Instances, String> {
+        let fleet = Fleet::new(world.clone(), setting).await?;
         let mut failures = BTreeMap::new();
-        for (service, channel) in entries {
-            if let Err(reason) = fleet.open(from_driver(service, *channel)).await {
-                failures.insert(service.clone(), reason);
+        for hop in entries {
+            if let Err(reason) = fleet.open(hop.clone()).await {
+                failures.insert(hop.to.clone(), reason);
             }
         }
         for start in &fleet.setting().services {
@@ -46,11 +56,13 @@ impl Instances {
             }
             let begun = Instant::now();
             let source = Source::new(&start.name, 1);
-            let event = match fleet.launch(start, 1).await {
-                Ok(service) => {
-                    fleet.serve(&service);
-                    RunEvent::ServiceReady { source, millis: begun.elapsed().as_millis() as u64 }
-                }
+            let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
+            let started = match schedule {
+                None => fleet.launch(start, 1).await.map(|service| fleet.serve(&service)),
+                Some(schedule) => schedule.warm().await,
+            };
+            let event = match started {
+                Ok(()) => RunEvent::ServiceReady { source, millis: begun.elapsed().as_millis() as u64 },
                 Err(reason) => {
                     failures.insert(start.name.clone(), reason.clone());
                     RunEvent::ServiceFailed { source, reason }
@@ -58,31 +70,41 @@ impl Instances {
             };
             let _ = news.send(News::Event(event)).await;
         }
-        Instances { fleet, failures }
+        Ok(Instances { fleet, failures })
     }
 
     /// Why one of these services does not serve, if one does not.
     pub(super) fn failure(&self, services: &[String]) -> Option<String> {
-        services.iter().find_map(|name| match self.failures.get(name) {
-            Some(reason) => Some(reason.clone()),
-            None if self.service(name).is_none() => Some(format!("{name} was not started")),
-            None => None,
-        })
+        services.iter().find_map(|name| self.failures.get(name).cloned())
     }
 
-    /// The first instance of a service.
-    pub(super) fn service(&self, name: &str) -> Option<Arc<Service>> {
-        self.fleet.first(name)
+    /// An instance of a service, past every front; on Cloud Run one is started where none runs.
+    pub(super) async fn ask(&self, world: &World, name: &str) -> Option<Asked> {
+        if let Some(schedule) = self.fleet.deployment().and_then(|deployment| deployment.schedule(name)) {
+            let lease = schedule.admit(world.options.answer_within).await.ok()?;
+            return Some(Asked { address: lease.address, _lease: Some(lease) });
+        }
+        self.fleet.first(name).map(|service| Asked { address: service.addr(), _lease: None })
     }
 
-    /// Every instance that got ready.
+    /// Every instance that got ready, also one that ended since.
     pub(super) fn all(&self) -> Vec<Arc<Service>> {
         self.fleet.services()
     }
 
     /// The URL at which the driver reaches a service.
-    pub(super) fn entry_url(&self, service: &str, channel: Channel) -> Option<String> {
-        self.fleet.url(&from_driver(service, channel))
+    pub(super) fn entry_url(&self, hop: &Hop) -> Option<String> {
+        self.fleet.url(hop)
+    }
+
+    /// The driver's ID token for a service that it calls at a URL, where a platform is emulated that could ask for one.
+    pub(super) fn driver_token(&self, url: &str) -> Option<String> {
+        self.fleet.deployment().map(|deployment| deployment.driver_token(url))
+    }
+
+    /// The URLs at which a service is called, where a platform is emulated that asks for tokens that name one.
+    pub(super) fn urls(&self, service: &str) -> Vec<String> {
+        self.fleet.deployment().map(|deployment| deployment.urls(service)).unwrap_or_default()
     }
 
     /// What went over the wire.
@@ -95,14 +117,19 @@ impl Instances {
         self.fleet.store()
     }
 
-    /// Ends all services at once and waits until they are gone; what they exported until then is in the store.
-    pub(super) async fn stop(&self, world: &World) -> Vec<ProcessEvent> {
+    /// Ends all services at once and waits until they are gone; what they exported until then is in the store. Gives back what
+    /// happened to every instance of the lane.
+    pub(super) async fn stop(&self) -> Vec<ProcessEvent> {
+        if let Some(deployment) = self.fleet.deployment() {
+            deployment.shutdown().await;
+        }
         let services = self.all();
-        let ends = services.iter().map(|service| service.terminate(world.options.grace));
-        futures_util::future::join_all(ends).await.into_iter().flatten().collect()
+        let ends = services.iter().map(|service| self.fleet.end(service.source()));
+        join_all(ends).await.into_iter().flatten().collect()
     }
 }
 
-fn from_driver(service: &str, channel: Channel) -> Hop {
-    Hop { from: Source::driver(), to: service.to_owned(), channel }
+/// The hop by which the driver enters.
+pub(super) fn from_driver(service: &str, channel: Channel, caller: Caller) -> Hop {
+    Hop { from: Source::driver(), to: service.to_owned(), channel, caller }
 }

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use spanwise_drive::Descriptors;
 use spanwise_model::Observation;
-use spanwise_scenario::{Channel, Permutation, Plan, RequestForm};
+use spanwise_model::{Cpu, Platform};
+use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
 use super::complete::{self, Awaited};
 use super::drive::News;
-use super::fleet::chain;
-use super::instances::Instances;
+use super::fleet::{Hop, chain};
+use super::instances::{Instances, from_driver};
 use super::observe::{Named, Scene, Strays};
 use super::send::{self, Sent};
 use super::world::World;
@@ -85,11 +86,11 @@ impl Lane {
     }
 
     /// The services and channels through which the driver enters.
-    fn entries(&self, plan: &Plan) -> Vec<(String, Channel)> {
+    fn entries(&self, plan: &Plan) -> Vec<Hop> {
         let mut entries = Vec::new();
         for permutation in self.permutations.iter().map(|at| &plan.permutations[*at]) {
             for request in &permutation.requests {
-                let entry = (request.to.clone(), permutation.channel_in);
+                let entry = from_driver(&request.to, permutation.channel_in, permutation.caller);
                 if !entries.contains(&entry) {
                     entries.push(entry);
                 }
@@ -111,7 +112,10 @@ pub(super) async fn run(
         lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
     };
     setting.services.retain(|service| is_needed(&service.name));
-    let instances = Instances::start(world, setting, &lane.entries(plan), news).await;
+    let instances = match Instances::start(world, setting, &lane.entries(plan), news).await {
+        Ok(instances) => instances,
+        Err(reason) => return lane.could_not_run(&reason),
+    };
     let descriptors = descriptors(world, plan, &lane, &instances).await;
 
     let mut running: FuturesUnordered<_> = lane
@@ -120,7 +124,9 @@ pub(super) async fn run(
         .map(|at| async {
             let begun = Instant::now();
             let permutation = &plan.permutations[*at];
-            let sent = drive(world, &instances, &descriptors, permutation, lane.alone).await;
+            let sent =
+                drive(world, &instances, &descriptors, &plan.settings[lane.setting], permutation, lane.alone)
+                    .await;
             (*at, sent, begun.elapsed())
         })
         .collect();
@@ -129,7 +135,7 @@ pub(super) async fn run(
         driven.push(done);
     }
     drop(running);
-    let process = instances.stop(world).await;
+    let process = instances.stop().await;
 
     let scene = Scene { instances: &instances, process, alone: lane.alone };
     let mut seen = Vec::new();
@@ -159,6 +165,7 @@ async fn drive(
     world: &World,
     instances: &Instances,
     descriptors: &HashMap<String, Result<Descriptors, String>>,
+    setting: &Setting,
     permutation: &Permutation,
     alone: bool,
 ) -> Result<(Sent, Vec<Awaited>), String> {
@@ -168,13 +175,25 @@ async fn drive(
     let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
     let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
     let sent = send::send(world, instances, descriptors, permutation).await?;
-    let flushes = permutation.settings.services.iter().all(|service| service.flushes_on_sigterm);
-    let awaited = match flushes {
-        // Their exit is the proof; nothing needs to be waited for before it.
+    let awaited = match is_proven_by_exit(setting, permutation) {
         true => Vec::new(),
         false => complete::wait(world, instances, permutation, &sent, alone).await,
     };
     Ok((sent, awaited))
+}
+
+/// Whether nothing can come any more that the end of the services does not bring: all flush when they are ended, or have no
+/// processor until then.
+fn is_proven_by_exit(setting: &Setting, permutation: &Permutation) -> bool {
+    let flushes = |service: &String| {
+        permutation.settings.service(service).is_some_and(|facts| facts.flushes_on_sigterm)
+    };
+    let is_frozen = |service: &String| {
+        let start = setting.services.iter().find(|start| start.name == *service);
+        setting.platform == Platform::CloudRun
+            && start.is_some_and(|start| start.cloud_run.cpu == Cpu::Throttled)
+    };
+    permutation.services.iter().all(|service| flushes(service) || is_frozen(service))
 }
 
 /// The descriptors of every gRPC service that the lane's permutations enter at.
@@ -190,9 +209,9 @@ async fn descriptors(
             let is_grpc = matches!(request.form, RequestForm::Grpc { .. });
             if is_grpc
                 && !found.contains_key(&request.to)
-                && let Some(service) = instances.service(&request.to)
+                && let Some(instance) = instances.ask(world, &request.to).await
             {
-                let asked = world.descriptors(&permutation.suite, &request.to, service.addr()).await;
+                let asked = world.descriptors(&permutation.suite, &request.to, instance.address).await;
                 found.insert(request.to.clone(), asked.map_err(|error| chain(&error)));
             }
         }

@@ -8,6 +8,7 @@
 mod attribution;
 mod complete;
 mod context;
+mod deployment;
 mod drive;
 #[cfg(test)]
 mod fixture;

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use spanwise_cloud_run::front_end_span;
 use spanwise_model::{
-    Defect, Evidence, Export, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId, WireTap,
+    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId,
+    WireTap,
 };
 use spanwise_scenario::Permutation;
 
@@ -33,6 +35,9 @@ impl Scene<'_> {
         settings.ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
         settings.deadline_passed = !awaited.is_empty();
         settings.awaited = awaited.iter().map(ToString::to_string).collect();
+        for service in settings.services.iter_mut().filter(|service| service.auth_required) {
+            service.audiences.extend(self.instances.urls(&service.name));
+        }
         let mut observation = Observation {
             name: permutation.name.to_string(),
             spans: driver_spans,
@@ -48,6 +53,11 @@ impl Scene<'_> {
             let (spans, defects) = self.instances.store().spans_of(*trace);
             observation.spans.extend(spans);
             observation.defects.extend(defects);
+        }
+        if observation.settings.front_end.spans == FrontEndSpans::Stored {
+            let context = observation.settings.front_end.context;
+            let stored = observation.wire.iter().filter_map(|tap| front_end_span(tap, context));
+            observation.spans.extend(stored);
         }
         if self.alone {
             observation.defects.extend(self.instances.store().payload_defects());

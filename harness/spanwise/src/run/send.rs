@@ -7,13 +7,14 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use spanwise_drive::{Answer, Descriptors, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
-    ContextFormat, GrpcCode, HttpVersion, Request, RequestResult, Source, Span, SpanKind, TraceId, Value,
+    ContextFormat, FrontEndContext, GrpcCode, HttpVersion, Platform, Request, RequestResult, Settings,
+    Source, Span, SpanKind, TraceId, Value,
 };
-use spanwise_scenario::{EntryRequest, Permutation, RequestForm};
+use spanwise_scenario::{EntryRequest, Permutation, Repeat, RequestForm};
 
 use super::context::{self, SentContext};
 use super::fleet::chain;
-use super::instances::Instances;
+use super::instances::{Instances, from_driver};
 use super::world::World;
 
 /// What the driver did in one permutation.
@@ -33,19 +34,52 @@ pub(super) async fn send(
     descriptors: Option<&Descriptors>,
     permutation: &Permutation,
 ) -> Result<Sent, String> {
-    let requests = permutation.requests.iter().map(|request| {
-        let reads = permutation.settings.service(&request.to).map(|facts| facts.propagation.as_slice());
-        let context = context::make(&permutation.context, reads.unwrap_or_default());
-        one(world, instances, descriptors, permutation, request, context)
-    });
     let mut sent = Sent { requests: Vec::new(), spans: Vec::new(), traces: Vec::new() };
-    for done in join_all(requests).await {
-        let (request, span, traces) = done?;
-        sent.requests.push(request);
-        sent.spans.push(span);
-        sent.traces.extend(traces);
+    let Repeat { times, pause } = permutation.repeat.unwrap_or(Repeat { times: 1, pause: Duration::ZERO });
+    for round in 0..times {
+        if round > 0 && !pause.is_zero() {
+            // waits on purpose: the suite asks for a pause between its requests.
+            tokio::time::sleep(pause).await;
+        }
+        let requests = permutation.requests.iter().map(|request| {
+            let context = context::make(&permutation.context, &read_by(permutation, &request.to));
+            one(world, instances, descriptors, permutation, request, context)
+        });
+        for done in join_all(requests).await {
+            let (request, span, traces) = done?;
+            sent.requests.push(request);
+            sent.spans.push(span);
+            sent.traces.extend(traces);
+        }
     }
     Ok(sent)
+}
+
+/// The context formats of which the first decides: those that the called service reads or, where a front end stands before it
+/// that reads both and writes both alike, all.
+fn read_by(permutation: &Permutation, service: &str) -> Vec<ContextFormat> {
+    let Settings { platform, front_end, .. } = &permutation.settings;
+    if *platform == Platform::CloudRun && front_end.context == FrontEndContext::Both {
+        return FORMATS.to_vec();
+    }
+    permutation.settings.service(service).map(|facts| facts.propagation.clone()).unwrap_or_default()
+}
+
+/// The driver's own token for a private service; a request that brings credentials shows what these are worth.
+fn credentials(
+    instances: &Instances,
+    permutation: &Permutation,
+    request: &EntryRequest,
+    url: &str,
+) -> Option<(String, String)> {
+    const HEADERS: [&str; 2] = ["authorization", "x-serverless-authorization"];
+    let is_private = permutation.settings.service(&request.to).is_some_and(|facts| facts.auth_required);
+    let brings_own = request
+        .headers
+        .iter()
+        .any(|(name, _)| HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)));
+    let token = if is_private && !brings_own { instances.driver_token(url) } else { None };
+    token.map(|token| (HEADERS[0].to_owned(), format!("Bearer {token}")))
 }
 
 async fn one(
@@ -57,11 +91,11 @@ async fn one(
     context: SentContext,
 ) -> Result<(Request, Span, Vec<TraceId>), String> {
     let _permit = Arc::clone(&world.requests).acquire_owned().await.map_err(|error| error.to_string())?;
-    let url = instances
-        .entry_url(&request.to, permutation.channel_in)
-        .ok_or_else(|| format!("no front before {}", request.to))?;
+    let hop = from_driver(&request.to, permutation.channel_in, permutation.caller);
+    let url = instances.entry_url(&hop).ok_or_else(|| format!("no front before {}", request.to))?;
     let mut headers = request.headers.clone();
     headers.extend(context.headers);
+    headers.extend(credentials(instances, permutation, request, &url));
     let (name, answer) = match &request.form {
         RequestForm::Http { method, path, body } => {
             let http = HttpRequest {

@@ -5,13 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use spanwise_cloud_run::Identity;
 use spanwise_drive::{Client, Descriptors, DriveError, Launcher};
 use spanwise_front::tls::Authority;
 use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
 use tokio::net::TcpSocket;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
+use super::fleet::chain;
 use super::{Options, RunError};
 
 /// The run's certificate authority in the run's folder.
@@ -27,6 +29,8 @@ pub(super) struct World {
     pub(super) requests: Arc<Semaphore>,
     /// What gRPC services said of themselves, by suite and service: asked once a run.
     descriptors: Mutex<HashMap<(String, String), Descriptors>>,
+    /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
+    identity: OnceCell<Arc<Identity>>,
     /// Answers with a certificate that no service trusts.
     untrusted: Front,
     /// Bound and never listening, so that connecting is refused and nobody else can take the port.
@@ -54,6 +58,7 @@ impl World {
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
             descriptors: Mutex::default(),
+            identity: OnceCell::new(),
             untrusted: Front::start(front).await?,
             refused: (socket, address),
             options,
@@ -63,6 +68,16 @@ impl World {
     /// The file with the run's certificate authority.
     pub(super) fn ca_file(&self) -> PathBuf {
         self.launcher.folder().join(CA_FILE)
+    }
+
+    /// Who signs the tokens of the emulated platform, the same for the whole run.
+    pub(super) async fn identity(&self) -> Result<Arc<Identity>, String> {
+        let made = self.identity.get_or_try_init(|| async {
+            let made = tokio::task::spawn_blocking(Identity::new).await;
+            let made = made.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+            Ok::<_, String>(Arc::new(made))
+        });
+        made.await.cloned()
     }
 
     /// A URL that answers with a certificate nobody trusts.
