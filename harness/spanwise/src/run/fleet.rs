@@ -95,8 +95,7 @@ impl Fleet {
         let mut options = FrontOptions::new(Some(from), to, self.taps.clone());
         options.tls = (hop.channel == Channel::Secure).then(|| self.world.authority.server_tls());
         let callee = self.setting.services.iter().find(|service| service.name == hop.to);
-        options.protocol =
-            callee.map(|callee| spoken_to(callee.facts.protocol, hop.channel)).unwrap_or_default();
+        options.protocol = callee.map(|callee| spoken_to(onward(callee), hop.channel)).unwrap_or_default();
         if let Some(policy) = self.deployment.as_ref().and_then(|deployment| deployment.policy(&hop)) {
             options.policy = policy;
         }
@@ -243,6 +242,14 @@ async fn watch(fleet: Weak<Fleet>, service: Arc<Service>) {
     let source = service.source();
     if let Some(schedule) = fleet.deployment().and_then(|one| one.schedule(&source.service)) {
         schedule.lost(source.instance);
+    }
+}
+
+/// What a service is deployed to be spoken to in: Cloud Run says so apart from what it serves.
+fn onward(service: &ServiceStart) -> ServiceProtocol {
+    match service.cloud_run.http2 {
+        true => ServiceProtocol::Grpc,
+        false => service.facts.protocol,
     }
 }
 
