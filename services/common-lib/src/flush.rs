@@ -158,12 +158,13 @@ mod tests {
     async fn nobody_waits_for_long() {
         let (flusher, begins, end) = flusher();
         let start = Instant::now();
-        flusher.flushed().await;
+        let first = flusher.flushed();
+        begins.recv().unwrap();
+        first.await;
         assert_eq!(start.elapsed(), LIMIT);
         flusher.flushed().await;
         assert_eq!(start.elapsed(), LIMIT, "the collector still does not answer");
 
-        begins.recv().unwrap();
         end.send(Ok(())).unwrap();
         begins.recv().unwrap();
         let again = flusher.flushed();

@@ -73,6 +73,21 @@ async fn spans_are_out_when_the_response_ends(
 }
 
 #[tokio::test]
+async fn what_a_caller_gave_up_is_flushed_as_well() {
+    let (collector, metadata) = (Collector::start(false).await, Metadata::start(USUAL).await);
+    let service = start(&collector, &metadata, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).await;
+    let mut client = BackendServiceClient::new(service.connect().await);
+    let endless = Some(Behavior::FailAfter(FailAfter { messages: u32::MAX, failure: None }));
+    let request = GreetRequest { name: "Ada".to_owned(), behavior: endless };
+    let mut greetings = client.greet_many(request).await.unwrap().into_inner();
+    greetings.message().await.unwrap().unwrap();
+    assert_eq!(collector.exports().len(), 0);
+    drop((greetings, client));
+    collector.came().await;
+    assert_eq!(names(&collector.exports()), ["backend_service.v1.BackendService/GreetMany"]);
+}
+
+#[tokio::test]
 async fn a_collector_that_does_not_answer_holds_no_response_back_for_long() {
     let (collector, metadata) = (Collector::start(false).await, Metadata::start(USUAL).await);
     collector.ignore_next();
