@@ -14,7 +14,9 @@ use std::process::ExitCode;
 use axum::Router;
 use axum::routing::{get, post};
 use spanwise_demo_common_lib::backend::{self, BackendClient, BackendSettings};
-use spanwise_demo_common_lib::instrument::{CatchPanicLayer, HttpServerTraceLayer, Instrumentation};
+use spanwise_demo_common_lib::instrument::{
+    CatchPanicLayer, FlushLayer, HttpServerTraceLayer, Instrumentation,
+};
 use spanwise_demo_common_lib::serve::serve as serve_router;
 use spanwise_demo_common_lib::settings::{Environment, Settings};
 use spanwise_demo_common_lib::start::{self, StartError};
@@ -42,6 +44,7 @@ pub async fn serve(
 
 fn router(instrumentation: Instrumentation, backend: BackendClient) -> Router {
     let traced = ServiceBuilder::new()
+        .layer(FlushLayer::new(&instrumentation))
         .layer(HttpServerTraceLayer::new(instrumentation))
         .layer(CatchPanicLayer::http(error::panicked));
     Router::new()
@@ -62,8 +65,10 @@ fn run_until_stopped() -> Result<(), StartError> {
     let environment = Environment::of_process();
     let settings = Settings::read(&environment)?;
     let backend = BackendSettings::read(&environment)?;
+    let runtime = start::runtime()?;
+    let settings = runtime.block_on(settings.completed())?;
     logging::start(&environment, settings.project.as_deref())?;
-    start::runtime()?.block_on(async {
+    runtime.block_on(async {
         let telemetry = Telemetry::start(&environment, &settings, IDENTITY)?;
         let instrumentation = telemetry.instrumentation(user::hooks());
         let backend = backend::client(&backend, &instrumentation)?;

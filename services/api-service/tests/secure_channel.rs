@@ -1,81 +1,37 @@
 //! The service as a process that calls its backend over TLS, as on Cloud Run: the backend itself is plaintext, something before
 //! it ends TLS.
 //!
-//! The backend runs in the test's process behind a forwarder of a few lines; the service is a child, because the trusted
+//! The backend runs in the test's process, with TLS before it (`tls`); the service is a child, because the trusted
 //! authorities come from its environment.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod tls;
+
 use std::process::Stdio;
-use std::sync::Arc;
 
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rstest::rstest;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use spanwise_demo_common_lib::instrument::{Hooks, Instrumentation};
 use spanwise_demo_common_lib::propagation;
 use spanwise_demo_common_lib::settings::Propagator;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio_rustls::TlsAcceptor;
+
+use tls::{Authority, authority};
 
 const T: &str = "d36a105d7002f0dee73c0dfb9553764a";
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn acceptor(authority: &Authority) -> TlsAcceptor {
-    let key = KeyPair::generate().unwrap();
-    let leaf =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    TlsAcceptor::from(Arc::new(config))
-}
-
-/// Ends TLS and passes the bytes on.
-async fn forward(listener: TcpListener, acceptor: TlsAcceptor, upstream: SocketAddr) {
-    loop {
-        let (tcp, _) = listener.accept().await.unwrap();
-        let acceptor = acceptor.clone();
-        tokio::spawn(async move {
-            // A client that does not trust the certificate hangs up here.
-            if let Ok(mut tls) = acceptor.accept(tcp).await {
-                let mut upstream = TcpStream::connect(upstream).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut tls, &mut upstream).await;
-            }
-        });
-    }
-}
-
 /// Starts the service with this backend and authority; gives it with its address.
 async fn start(backend: &str, authority: &Authority) -> (Child, String) {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = directory.join(format!("authority-of-{}.pem", backend.rsplit(':').next().unwrap()));
-    std::fs::write(&file, authority.pem()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_api-service"))
         .env_clear()
         .envs([("PORT", "0"), ("BACKEND_SERVICE_URL", backend), ("BACKEND_BACKOFF_MS", "1")])
         .envs([("OTEL_TRACES_EXPORTER", "none"), ("OTEL_PROPAGATORS", "gcp_trace")])
-        .env("SSL_CERT_FILE", file)
+        .env("SSL_CERT_FILE", tls::file(authority, backend))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -101,9 +57,7 @@ async fn the_trace_goes_on_over_a_secure_channel(#[case] trusted: bool, #[case] 
     tokio::spawn(spanwise_demo_backend_service::serve(listener, instrumentation, std::future::pending()));
 
     let (own, other) = (authority(), authority());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let backend = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    tokio::spawn(forward(listener, acceptor(&own), upstream));
+    let backend = tls::before(upstream, &own).await;
 
     let (_child, address) = start(&backend, if trusted { &own } else { &other }).await;
     let client: Client<_, Full<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::middleware::{from_fn, map_response};
-use spanwise_demo_common_lib::instrument::{CatchPanicLayer, GrpcServerTraceLayer, Instrumentation};
+use spanwise_demo_common_lib::instrument::{
+    CatchPanicLayer, FlushLayer, GrpcServerTraceLayer, Instrumentation,
+};
 use spanwise_demo_common_lib::serve::serve as serve_router;
 use spanwise_demo_common_lib::settings::{Environment, Settings};
 use spanwise_demo_common_lib::start::{self, StartError};
@@ -47,6 +49,7 @@ pub async fn serve(
 
 async fn router(instrumentation: &Instrumentation) -> std::io::Result<Router> {
     let layers = ServiceBuilder::new()
+        .layer(FlushLayer::new(instrumentation))
         .layer(GrpcServerTraceLayer::new(instrumentation.clone(), METHODS))
         .layer(from_fn(caller_deadline::keep))
         .layer(CatchPanicLayer::grpc());
@@ -74,8 +77,10 @@ pub async fn routes() -> std::io::Result<Router> {
 fn run_until_stopped() -> Result<(), StartError> {
     let environment = Environment::of_process();
     let settings = Settings::read(&environment)?;
+    let runtime = start::runtime()?;
+    let settings = runtime.block_on(settings.completed())?;
     logging::start(&environment, settings.project.as_deref())?;
-    start::runtime()?.block_on(async {
+    runtime.block_on(async {
         let telemetry = Telemetry::start(&environment, &settings, IDENTITY)?;
         let stop = start::stop_signal()?;
         let listener = start::listen(settings.port).await?;

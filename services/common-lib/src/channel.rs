@@ -63,6 +63,17 @@ impl Target {
     pub fn is_secure(&self) -> bool {
         self.origin.scheme() == Some(&Scheme::HTTPS)
     }
+
+    /// The URL by which the service there knows itself: no path, and no port where it is that of the scheme.
+    pub fn audience(&self) -> String {
+        let scheme = self.origin.scheme_str().unwrap_or_default();
+        let host = self.origin.host().unwrap_or_default();
+        match self.port {
+            443 if self.is_secure() => format!("{scheme}://{host}"),
+            80 if !self.is_secure() => format!("{scheme}://{host}"),
+            port => format!("{scheme}://{host}:{port}"),
+        }
+    }
 }
 
 impl FromStr for Target {
@@ -106,6 +117,15 @@ mod tests {
     fn urls(#[case] url: &str, #[case] origin: &str, #[case] host: &str, #[case] port: u16) {
         let found: Target = url.parse().unwrap();
         assert_eq!(found, Target { host: host.to_owned(), port, origin: origin.parse().unwrap() });
+    }
+
+    #[rstest]
+    #[case("https://backend.example/greet?x=1", "https://backend.example")]
+    #[case("backend.example:443", "https://backend.example")]
+    #[case("https://[::1]:8443", "https://[::1]:8443")]
+    #[case("http://backend.example", "http://backend.example")]
+    fn audiences(#[case] url: &str, #[case] expected: &str) {
+        assert_eq!(url.parse::<Target>().unwrap().audience(), expected);
     }
 
     #[rstest]

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -24,6 +26,8 @@ use tokio_rustls::client::TlsStream;
 use tower::util::BoxCloneSyncService;
 use tower::{Service as _, ServiceExt as _, service_fn};
 
+use crate::cloud_run::{Tokens, is_for_google};
+
 /// An answer to an export is a few bytes; more than this is no collector.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -36,6 +40,7 @@ pub struct OtlpHttpClient {
     client: Client<Connector, Full<Bytes>>,
     timeout: Duration,
     runtime: Handle,
+    tokens: Option<Tokens>,
 }
 
 impl OtlpHttpClient {
@@ -43,15 +48,28 @@ impl OtlpHttpClient {
     pub fn new(timeout: Duration) -> Self {
         let connector: Connector = BoxCloneSyncService::new(service_fn(connect));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, timeout, runtime: Handle::current() }
+        Self { client, timeout, runtime: Handle::current(), tokens: None }
+    }
+
+    /// The same, with these tokens for Google where they may go ([`is_for_google`]) and no other credentials were given.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<Tokens>) -> Self {
+        Self { tokens, ..self }
     }
 }
 
 #[tonic::async_trait]
 impl HttpClient for OtlpHttpClient {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
+        let is_secure = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let may_carry = is_secure && is_for_google(request.uri().host().unwrap_or_default());
+        let tokens =
+            self.tokens.clone().filter(|_| may_carry && !request.headers().contains_key(AUTHORIZATION));
         let exchange = async move {
+            if let Some(tokens) = tokens {
+                request.headers_mut().insert(AUTHORIZATION, tokens.token().await?.bearer());
+            }
             let response = client.request(request.map(Full::new)).await?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();

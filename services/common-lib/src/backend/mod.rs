@@ -1,7 +1,7 @@
 //! The typed client of `backend-service`, with its deadline and its retries.
 //!
-//! `api-service` calls the backend through it. From outside in: one CLIENT span, one deadline over the whole call, attempts,
-//! channel.
+//! `api-service` calls the backend through it. From outside in: one CLIENT span, one deadline over the whole call, the token that
+//! says who calls, attempts, channel.
 
 mod deadline;
 mod retry;
@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 use tower::ServiceBuilder;
 
 use crate::channel::{self, ChannelError, Target};
+use crate::cloud_run::{Bearer, BearerLayer, CloudRun, MetadataServer, Tokens};
 use crate::instrument::{GrpcClientTrace, GrpcClientTraceLayer, Instrumentation};
 use crate::settings::{Environment, SettingsError, unusable};
 
@@ -20,7 +21,7 @@ pub use deadline::{Deadline, DeadlineBody, DeadlineLayer};
 pub use retry::{Retry, RetryLayer};
 
 /// A client of the backend.
-pub type BackendClient = BackendServiceClient<GrpcClientTrace<Deadline<Retry<Channel>>>>;
+pub type BackendClient = BackendServiceClient<GrpcClientTrace<Deadline<Bearer<Retry<Channel>>>>>;
 
 /// Where the backend is, and how patient its client.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct BackendSettings {
     pub max_attempts: u32,
     /// `BACKEND_BACKOFF_MS`: the wait before the second attempt; it doubles before each further one. 50 ms if absent.
     pub backoff: Duration,
+    /// On Cloud Run: who gives the ID tokens that a private backend asks for.
+    pub metadata: Option<MetadataServer>,
 }
 
 impl BackendSettings {
@@ -51,7 +54,14 @@ impl BackendSettings {
             deadline: milliseconds("BACKEND_DEADLINE_MS", 5_000)?,
             max_attempts: environment.parsed("BACKEND_MAX_ATTEMPTS", 3, "a number of attempts")?,
             backoff: milliseconds("BACKEND_BACKOFF_MS", 50)?,
+            metadata: CloudRun::read(environment)?.map(|cloud_run| cloud_run.metadata),
         })
+    }
+
+    /// The ID tokens for calls to the backend: on Cloud Run, and over a secure channel alone.
+    pub fn id_tokens(&self) -> Option<Tokens> {
+        let server = self.metadata.clone().filter(|_| self.target.is_secure())?;
+        Some(Tokens::for_service(server, self.target.audience()))
     }
 }
 
@@ -67,6 +77,7 @@ pub fn client(
     let service = ServiceBuilder::new()
         .layer(GrpcClientTraceLayer::new(instrumentation.clone(), settings.target.clone()))
         .layer(DeadlineLayer::new(settings.deadline))
+        .layer(BearerLayer::new(settings.id_tokens()))
         .layer(RetryLayer::new(settings.max_attempts, settings.backoff))
         .service(channel);
     Ok(BackendServiceClient::new(service))
@@ -87,6 +98,7 @@ mod tests {
             deadline: Duration::from_secs(5),
             max_attempts: 3,
             backoff: Duration::from_millis(50),
+            metadata: None,
         };
         assert_eq!(BackendSettings::read(&Environment::of([URL])), Ok(expected));
     }
@@ -104,8 +116,18 @@ mod tests {
             deadline: Duration::from_millis(300),
             max_attempts: 1,
             backoff: Duration::from_millis(2),
+            metadata: None,
         };
         assert_eq!(BackendSettings::read(&environment), Ok(expected));
+    }
+
+    #[rstest]
+    #[case("https://backend.example", "api", true)]
+    #[case("https://backend.example", "", false)]
+    #[case("http://backend.example", "api", false)]
+    fn tokens(#[case] url: &str, #[case] service: &str, #[case] expected: bool) {
+        let environment = Environment::of([("BACKEND_SERVICE_URL", url), ("K_SERVICE", service)]);
+        assert_eq!(BackendSettings::read(&environment).unwrap().id_tokens().is_some(), expected);
     }
 
     #[rstest]

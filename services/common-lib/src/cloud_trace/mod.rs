@@ -10,6 +10,7 @@ mod limits;
 use std::time::Duration;
 
 use googleapis_tonic_google_devtools_cloudtrace_v2::google::devtools::cloudtrace::v2;
+use http::header::AUTHORIZATION;
 use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -23,6 +24,7 @@ use tonic::transport::Channel;
 use v2::trace_service_client::TraceServiceClient;
 
 use crate::channel::{self, ChannelError, Target};
+use crate::cloud_run::Tokens;
 use crate::start::FLUSH;
 use convert::Converter;
 
@@ -39,6 +41,8 @@ pub struct CloudTraceExporter {
     project: String,
     converter: Converter,
     runtime: Handle,
+    is_secure: bool,
+    tokens: Option<Tokens>,
 }
 
 impl CloudTraceExporter {
@@ -56,7 +60,15 @@ impl CloudTraceExporter {
             project: project.to_owned(),
             converter: Converter::new(project, &Resource::builder_empty().build()),
             runtime: Handle::current(),
+            is_secure: target.is_secure(),
+            tokens: None,
         })
+    }
+
+    /// The same, but each request carries one of these access tokens, where the target is secure.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<Tokens>) -> Self {
+        Self { tokens: tokens.filter(|_| self.is_secure), ..self }
     }
 }
 
@@ -74,7 +86,7 @@ impl SpanExporter for CloudTraceExporter {
             name: format!("projects/{}", self.project),
             spans: batch.into_iter().map(|span| self.converter.span(span)).collect(),
         };
-        let sent = self.runtime.spawn(write(self.client.clone(), request)).await;
+        let sent = self.runtime.spawn(write(self.client.clone(), self.tokens.clone(), request)).await;
         sent.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?
             .map_err(|status| OTelSdkError::InternalFailure(status.to_string()))
     }
@@ -86,15 +98,17 @@ impl SpanExporter for CloudTraceExporter {
 
 /// Sends one batch, and again as long as the API's retry contract and the deadline allow.
 async fn write(
-    mut client: TraceServiceClient<Channel>,
+    client: TraceServiceClient<Channel>,
+    tokens: Option<Tokens>,
     request: v2::BatchWriteSpansRequest,
 ) -> Result<(), tonic::Status> {
     let deadline = Instant::now() + DEADLINE;
     let mut backoff = FIRST_BACKOFF;
     loop {
-        let answer = tokio::time::timeout_at(deadline, client.batch_write_spans(request.clone())).await;
+        let attempt = attempt(client.clone(), tokens.as_ref(), request.clone());
+        let answer = tokio::time::timeout_at(deadline, attempt).await;
         let error = match answer {
-            Ok(Ok(_)) => return Ok(()),
+            Ok(Ok(())) => return Ok(()),
             Ok(Err(status)) => status,
             Err(_) => return Err(tonic::Status::deadline_exceeded("no answer in time")),
         };
@@ -106,4 +120,19 @@ async fn write(
         tokio::time::sleep(backoff).await;
         backoff *= 2;
     }
+}
+
+/// One attempt. Without a token that could be had it would only be refused.
+async fn attempt(
+    mut client: TraceServiceClient<Channel>,
+    tokens: Option<&Tokens>,
+    request: v2::BatchWriteSpansRequest,
+) -> Result<(), tonic::Status> {
+    let mut request = tonic::Request::new(request);
+    if let Some(tokens) = tokens {
+        let token = tokens.token().await;
+        let token = token.map_err(|error| tonic::Status::unauthenticated(error.to_string()))?;
+        request.metadata_mut().as_mut().insert(AUTHORIZATION, token.bearer());
+    }
+    client.batch_write_spans(request).await.map(|_| ())
 }

@@ -24,7 +24,8 @@ pub struct TracedBody<B> {
 impl<B: Body> TracedBody<B> {
     /// Wraps a response's body, or ends the span at once where nothing is to follow.
     pub(super) fn wrap(mut span: RequestSpan, ending: Ending, response: Response<B>) -> Response<Self> {
-        let (parts, inner) = response.into_parts();
+        let (mut parts, inner) = response.into_parts();
+        span.mark(&mut parts.extensions);
         let outcome = match ending.at_headers(&parts.headers) {
             Some(outcome) => Some(outcome),
             None => inner.is_end_stream().then(|| ending.at_end(None)),

@@ -73,7 +73,7 @@ where
 
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
         let mut span = self.layer.start(&request);
-        let propagator = &self.layer.instrumentation.0.propagator;
+        let propagator = &self.layer.instrumentation.parts.propagator;
         propagator.inject_context(span.context(), &mut HeaderWriter(request.headers_mut()));
         let response = self.inner.call(request).with_context(span.context().clone());
         Box::pin(async move {

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
@@ -13,6 +13,10 @@ use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use super::Instrumentation;
 use super::hooks::{LogLabels, Protocol, RequestEnd, RequestStart};
 use super::outcome::{Failure, Outcome};
+
+/// The mark on the response to a request that came in and whose span will be exported. `flush` looks for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded;
 
 /// A request under way. If it is dropped before [`end`](Self::end), it was given up, and the span says so.
 #[derive(Debug)]
@@ -37,7 +41,7 @@ impl RequestSpan {
         attributes: Vec<KeyValue>,
         headers: &HeaderMap,
     ) -> Self {
-        let parts = &instrumentation.0;
+        let parts = &instrumentation.parts;
         let mut request = RequestStart {
             protocol,
             kind: &kind,
@@ -70,6 +74,13 @@ impl RequestSpan {
         &self.context
     }
 
+    /// Marks a response whose end may have to wait for this span.
+    pub(super) fn mark(&self, extensions: &mut Extensions) {
+        if self.kind == SpanKind::Server && self.context.span().span_context().is_sampled() {
+            extensions.insert(Recorded);
+        }
+    }
+
     /// Writes the outcome onto the span, runs the end hooks, logs the request if it came in, and ends the span.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if std::mem::replace(&mut self.ended, true) {
@@ -83,7 +94,7 @@ impl RequestSpan {
         }
         let error_type = outcome.error.as_ref().map(|failure| failure.error_type.as_ref());
         let duration = self.started.elapsed();
-        self.instrumentation.0.hooks.run_end(&RequestEnd {
+        self.instrumentation.parts.hooks.run_end(&RequestEnd {
             protocol: self.protocol,
             kind: &self.kind,
             name: &self.name,
@@ -102,7 +113,7 @@ impl RequestSpan {
             }
         }
         span.end();
-        self.instrumentation.0.open.send_modify(|open| *open -= 1);
+        self.instrumentation.parts.open.send_modify(|open| *open -= 1);
     }
 }
 

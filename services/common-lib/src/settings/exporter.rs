@@ -41,6 +41,8 @@ pub enum OtlpProtocol {
     HttpJson,
 }
 
+/// On Cloud Run the metadata server knows the project, too.
+const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
 const TARGET: &str = "an http or https url";
 
 pub(super) fn read(environment: &Environment) -> Result<Exporter, SettingsError> {
@@ -52,12 +54,16 @@ pub(super) fn read(environment: &Environment) -> Result<Exporter, SettingsError>
     }
 }
 
+/// The error for an exporter that does not know whose traces it writes.
+pub(super) fn no_project() -> SettingsError {
+    unusable(PROJECT, "", "a project id, which the exporter gcp_trace needs")
+}
+
 fn gcp_trace(environment: &Environment) -> Result<Exporter, SettingsError> {
     const ENDPOINT: &str = "GOOGLE_CLOUD_TRACE_ENDPOINT";
     const REAL: &str = "https://cloudtrace.googleapis.com";
-    const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
-    if environment.get(PROJECT).is_none() {
-        return Err(unusable(PROJECT, "", "a project id, which the exporter gcp_trace needs"));
+    if environment.get(PROJECT).is_none() && environment.get("K_SERVICE").is_none() {
+        return Err(no_project());
     }
     let endpoint = environment.get(ENDPOINT).unwrap_or(REAL);
     let endpoint = endpoint.parse().map_err(|_| unusable(ENDPOINT, endpoint, TARGET))?;

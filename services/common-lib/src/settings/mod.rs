@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::cloud_run::CloudRun;
 pub use exporter::{Exporter, OtlpProtocol};
 
 /// Where settings are looked up: the process environment, or a table in tests. An empty value counts as absent, as the
@@ -47,8 +48,12 @@ pub enum Propagator {
 pub struct Settings {
     /// `PORT`: where to listen; 0 lets the operating system choose.
     pub port: u16,
-    /// `GOOGLE_CLOUD_PROJECT`.
+    /// `GOOGLE_CLOUD_PROJECT`, or on Cloud Run the project that the service runs in.
     pub project: Option<String>,
+    /// What the platform says; `None` anywhere but on Cloud Run.
+    pub cloud_run: Option<CloudRun>,
+    /// `FLUSH_SPANS`: whether a response ends only when its spans are out. So it is on Cloud Run, if absent.
+    pub flushes_responses: bool,
     /// `OTEL_TRACES_EXPORTER` and what belongs to it.
     pub exporter: Exporter,
     /// `OTEL_PROPAGATORS`, sorted and without repetitions.
@@ -107,12 +112,38 @@ impl Settings {
             // The SDK would warn and sample everything; a service that samples otherwise than asked had better not start.
             return Err(unusable("OTEL_TRACES_SAMPLER", sampler, one_of(&SAMPLERS)));
         }
+        let cloud_run = CloudRun::read(environment)?;
         Ok(Self {
             port: environment.parsed("PORT", 8080, "a port number")?,
             project: environment.get("GOOGLE_CLOUD_PROJECT").map(str::to_owned),
             exporter: exporter::read(environment)?,
             propagators: propagators(environment)?,
+            flushes_responses: match environment.get("FLUSH_SPANS") {
+                None => cloud_run.is_some(),
+                Some("response") => true,
+                Some("background") => false,
+                Some(other) => {
+                    return Err(unusable("FLUSH_SPANS", other, one_of(&["response", "background"])));
+                }
+            },
+            cloud_run,
         })
+    }
+
+    /// The settings with what only the metadata server knows. Anywhere but on Cloud Run nobody is asked; where the server does
+    /// not answer within three seconds, what it would have said stays empty.
+    ///
+    /// # Errors
+    /// The exporter needs a project, and neither the environment nor the platform names one.
+    pub async fn completed(mut self) -> Result<Self, SettingsError> {
+        if let Some(cloud_run) = &mut self.cloud_run {
+            cloud_run.ask().await;
+            self.project = self.project.or_else(|| cloud_run.instance.project.clone());
+        }
+        match (&self.exporter, &self.project) {
+            (Exporter::GcpTrace { .. }, None) => Err(exporter::no_project()),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -160,10 +191,21 @@ mod tests {
     }
 
     #[rstest]
+    #[case::elsewhere("", "", false)]
+    #[case::cloud_run("api", "", true)]
+    #[case::instance_based_billing("api", "background", false)]
+    #[case::asked_for("", "response", true)]
+    fn flushes(#[case] service: &str, #[case] flush: &str, #[case] expected: bool) {
+        let environment = Environment::of([("K_SERVICE", service), ("FLUSH_SPANS", flush)]);
+        assert_eq!(Settings::read(&environment).unwrap().flushes_responses, expected);
+    }
+
+    #[rstest]
     #[case("PORT", "http")]
     #[case("PORT", "65536")]
     #[case("OTEL_TRACES_EXPORTER", "zipkin")]
     #[case("OTEL_PROPAGATORS", "b3")]
+    #[case("FLUSH_SPANS", "yes")]
     #[case("OTEL_TRACES_SAMPLER", "sometimes")]
     fn refused(#[case] variable: &str, #[case] value: &str) {
         let error = Settings::read(&Environment::of([(variable, value)])).unwrap_err();

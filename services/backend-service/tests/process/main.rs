@@ -3,7 +3,10 @@
 //! Each case starts the real binary and a collector of its own, makes one call, and ends the process. Its exit is the proof:
 //! what was to be exported has been.
 
+mod cloud_run;
 mod collector;
+#[path = "../../../common-lib/tests/metadata/mod.rs"]
+mod metadata;
 
 use std::process::Stdio;
 
@@ -33,6 +36,8 @@ struct Service {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     url: String,
+    /// What it wrote before the ready line.
+    before: Vec<serde_json::Value>,
 }
 
 fn command(environment: &[(&str, &str)]) -> Command {
@@ -46,13 +51,17 @@ impl Service {
     async fn start(environment: &[(&str, &str)]) -> Self {
         let mut child = command(environment).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = json(&lines.next_line().await.unwrap().unwrap());
-        assert_eq!(
-            (ready["severity"].as_str(), ready["message"].as_str()),
-            (Some("INFO"), Some("listening"))
-        );
+        let mut before = Vec::new();
+        let ready = loop {
+            let line = json(&lines.next_line().await.unwrap().unwrap());
+            if line["message"] == "listening" {
+                break line;
+            }
+            before.push(line);
+        };
+        assert_eq!(ready["severity"], "INFO");
         let url = format!("http://{}", ready["address"].as_str().unwrap());
-        Self { child, lines, url }
+        Self { child, lines, url, before }
     }
 
     async fn connect(&self) -> Channel {
@@ -71,6 +80,23 @@ impl Service {
         metadata.insert("x-cloud-trace-context", format!("{trace}/74;o=1").parse().unwrap());
         metadata.insert("x-user-id", "ada".parse().unwrap());
         Ok(client.greet(request).await?.into_inner())
+    }
+
+    /// How a stream of greetings fails, if it does.
+    async fn stream(&self, behavior: Option<Behavior>) -> Option<Status> {
+        let mut client = BackendServiceClient::new(self.connect().await);
+        let request = GreetRequest { name: "Ada".to_owned(), behavior };
+        let mut greetings = match client.greet_many(request).await {
+            Ok(greetings) => greetings.into_inner(),
+            Err(status) => return Some(status),
+        };
+        loop {
+            match greetings.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(status) => return Some(status),
+            }
+        }
     }
 
     /// Ends it by this signal; gives the lines it wrote after the ready line.

@@ -29,6 +29,8 @@ pub(crate) struct Export {
     pub(crate) path: String,
     /// Its `user-agent`.
     pub(crate) user_agent: String,
+    /// Its `authorization`; empty if it has none.
+    pub(crate) authorization: String,
     /// Its body; for gRPC with the five bytes before the message.
     pub(crate) body: Bytes,
 }
@@ -120,9 +122,10 @@ async fn answer(request: Request<Incoming>, exports: Exports) -> Result<Response
     let text =
         |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
     let (content_type, user_agent) = (text("content-type"), text("user-agent"));
+    let authorization = text("authorization");
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
-    exports.seen.lock().unwrap().push(Export { path, user_agent, body });
+    exports.seen.lock().unwrap().push(Export { path, user_agent, authorization, body });
     exports.came.notify_one();
     if exports.ignores.swap(false, Ordering::SeqCst) {
         std::future::pending::<()>().await;
