@@ -33,7 +33,8 @@ mod value;
 mod wire;
 
 pub use cloud_run::{
-    Auth, CloudRunService, Cpu, FrontEnd, FrontEndContext, FrontEndSampling, FrontEndSpans, Ingress, InstanceEnd,
+    Auth, CloudRunService, Cpu, FrontEnd, FrontEndContext, FrontEndSampling, FrontEndSpans, Ingress,
+    InstanceEnd,
 };
 pub use context::{ContextError, ContextFormat, TraceContext, parse_cloud_trace_context, parse_traceparent};
 pub use defect::{Defect, DefectKind};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContextFormat, ExpectedSpan};
+use crate::{ContextFormat, ExpectedSpan, FrontEnd};
 
 /// Expectations and settings of one permutation, as the suite and the axes give them. For captures, the default:
 /// nothing is known.
@@ -16,6 +16,8 @@ pub struct Settings {
     pub sampling: Option<Sampling>,
     /// The platform that was emulated.
     pub platform: Platform,
+    /// The front end of that platform; the default on [`Platform::Plain`], which has none.
+    pub front_end: FrontEnd,
     /// Labels that the suite says every request span must have.
     pub required_labels: Vec<String>,
     /// Which limits labels are held against.

@@ -4,6 +4,7 @@
 //! it was collected, never this form. It does no I/O and knows nothing of suites.
 
 mod agree;
+mod front_end;
 mod order;
 mod scrub;
 mod tidy;
@@ -35,10 +36,10 @@ fn settle(normal: &mut Observation, keep: impl Fn(&mut Relation)) {
     let timed = (normal.settings.begun, normal.settings.ended) != (0, 0);
     // Relations of impossible observations can contradict one another; after a round or two the rest is stable.
     for _ in 0..ROUNDS {
-        let mut wanted = relations(normal, &Forest::of(&normal.spans));
+        let mut wanted = relations(normal, &Forest::of(normal));
         wanted.iter_mut().for_each(&keep);
         lay_out(normal, &wanted, timed);
-        if relations(normal, &Forest::of(&normal.spans)) == wanted {
+        if relations(normal, &Forest::of(normal)) == wanted {
             break;
         }
     }

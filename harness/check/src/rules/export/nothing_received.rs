@@ -80,7 +80,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut unanswered = Vec::new();
     for (at, request) in index.requests() {
         let hop = index.entry(at);
-        let sampled = request.context.map(|context| context.sampled == Some(true));
+        let sampled = index.received(at).map(|context| context.sampled == Some(true));
         if is_answered(index, &request.result, hop) && sampled == Some(true) {
             findings.looked();
             unanswered.push((&*request.to.service, hop));
