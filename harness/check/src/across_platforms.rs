@@ -4,9 +4,7 @@
 //! `permutations-differ` asks. It reads what the fronts saw and judges nothing: a defect of a service has a rule of its own, whose
 //! finding explains the difference.
 
-use spanwise_model::{
-    ContextFormat, FrontEndContext, FrontEndSampling, HttpVersion, Platform, Token, TraceContext,
-};
+use spanwise_model::{ContextFormat, FrontEndContext, FrontEndSampling, Platform, Token, TraceContext};
 
 use crate::index::ContextHeader;
 use crate::rules::token;
@@ -136,26 +134,28 @@ fn answered(hop: Hop<'_>) -> Option<Reason<'_>> {
     Some(Reason { name: "answered-by-front-end", text, policy: policy.to_owned(), hop, header: None })
 }
 
-/// A request that its caller wanted recorded, and the front end did not.
+/// A request that the front end decided not to record, although its caller did not say so.
 fn turned_off(hop: Hop<'_>) -> Option<Reason<'_>> {
     decided(hop, false)
 }
 
-/// A request that its caller did not want recorded, and the front end did.
+/// A request that its caller did not want recorded, and the front end recorded.
 fn turned_on(hop: Hop<'_>) -> Option<Reason<'_>> {
     decided(hop, true)
 }
 
 fn decided(hop: Hop<'_>, announced: bool) -> Option<Reason<'_>> {
-    let (before, after) = (hop.sent_context()?, hop.tap().announced?);
-    if before.sampled.unwrap_or(false) == announced || after.sampled != Some(announced) {
+    let after = hop.tap().announced?;
+    let is_asked_for = hop.replaced_context().is_none_or(|before| before.sampled == Some(true));
+    if is_asked_for == announced || after.sampled != Some(announced) {
         return None;
     }
     let (name, what) = match announced {
-        true => ("sampling-turned-on", "recorded, which its caller did not ask for"),
-        false => ("sampling-turned-off", "not recorded, which its caller asked for"),
+        true => ("sampling-turned-on", "recorded"),
+        false => ("sampling-turned-off", "not recorded"),
     };
-    let text = format!("the front end decided that {} is {what}: {}", call(hop), rewritten(hop));
+    let text =
+        format!("the front end and not the caller decided that {} is {what}: {}", call(hop), rewritten(hop));
     let policy = format!("cloud-run.sampling: {}", sampling(hop));
     Some(Reason {
         name,
@@ -178,8 +178,8 @@ fn sampling(hop: Hop<'_>) -> &'static str {
 /// A service that reads `X-Cloud-Trace-Context` alone, which says nothing of the decision over HTTP/2, and that recorded nothing.
 fn left_open(hop: Hop<'_>) -> Option<Reason<'_>> {
     let announced = hop.tap().announced?;
-    let is_left_open = announced.sampled == Some(true) && hop.context()?.sampled.is_none();
-    if !is_left_open || hop.tap().http != HttpVersion::Http2 || hop.server().or(hop.unlinked()).is_some() {
+    let is_left_open = announced.sampled != Some(false) && hop.context()?.sampled.is_none();
+    if !is_left_open || hop.server().or(hop.unlinked()).is_some() {
         return None;
     }
     let to = hop.to();
@@ -196,13 +196,12 @@ fn left_open(hop: Hop<'_>) -> Option<Reason<'_>> {
 fn read_past(hop: Hop<'_>) -> Option<Reason<'_>> {
     let announced = hop.tap().announced?;
     let server = hop.server().or(hop.unlinked())?;
-    let caller = hop.sent_context().or_else(|| hop.tap().context());
+    let caller = hop.tap().context();
     let in_trace = |context: TraceContext| context.trace_id == server.trace_id;
-    let is_linked = hop.server().is_some() && caller.is_some_and(in_trace);
-    let is_legacy = hop.front_end().context == FrontEndContext::Google;
-    if is_linked {
+    if hop.server().is_some() && caller.is_none_or(in_trace) {
         return None;
     }
+    let is_legacy = hop.front_end().context == FrontEndContext::Google;
     let to = hop.to();
     let is_followed = in_trace(announced) && server.parent_span_id == Some(announced.span_id);
     let followed = match (is_followed, caller.is_some_and(in_trace)) {

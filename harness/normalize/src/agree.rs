@@ -6,7 +6,7 @@ use std::sync::Arc;
 use spanwise_model::notation::{Forest, implied_remote};
 use spanwise_model::{Evidence, IdField, Observation, Resource, Scope, Settings, Source, Span, Value};
 
-use crate::{front_end, normalize, settle};
+use crate::{fold_front_end, normalize, settle};
 
 /// Attributes that one exporter sends as labels of spans and another in the resource, or that only one sends.
 const EXPORTER: [&str; 11] = [
@@ -37,7 +37,7 @@ const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.t
 pub fn agreeing(observation: &Observation) -> Observation {
     let mut reduced = observation.clone();
     reduced.name.clear();
-    front_end::fold(&mut reduced);
+    fold_front_end(&mut reduced.spans, &reduced.wire);
     reduced.wire.clear();
     reduced.logs.clear();
     reduced.exports.clear();

@@ -13,6 +13,7 @@ use spanwise_model::Observation;
 use spanwise_model::notation::{Forest, Relation, canonical_ids, lay_out, relations};
 
 pub use agree::agreeing;
+pub use front_end::fold_front_end;
 
 /// The normal form of an observation: two runs of the same services, or two orders of the same spans, have the same one.
 ///

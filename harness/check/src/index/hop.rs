@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use spanwise_model::{
-    ContextError, ContextFormat, End, FrontEnd, FrontEndContext, Header, HttpVersion, ServiceFacts, Settings,
-    TraceContext, WireTap,
+    ContextError, ContextFormat, End, FrontEnd, FrontEndContext, Header, HttpVersion, ServiceFacts,
+    ServiceProtocol, Settings, TraceContext, WireTap,
 };
 
 use super::{Index, Node};
@@ -101,8 +101,12 @@ impl<'i> Hop<'i> {
             if !knows(format) {
                 return self.sent_header(format);
             }
-            let value = Cow::Owned(format.print(&announced));
-            Some(ContextHeader { format, value, read: Ok(announced) })
+            let written = match format {
+                ContextFormat::Tracecontext => announced,
+                ContextFormat::GcpTrace => google_form(self.tap(), self.callee(), announced),
+            };
+            let value = Cow::Owned(format.print(&written));
+            Some(ContextHeader { format, value, read: Ok(written) })
         };
         FORMATS.into_iter().filter_map(header).collect()
     }
@@ -137,6 +141,12 @@ impl<'i> Hop<'i> {
     /// The context in the caller's headers, of the formats that the called service reads.
     pub fn sent_context(self) -> Option<TraceContext> {
         sent(self.tap(), self.callee())
+    }
+
+    /// The caller's context in whose place the platform's front end announced its own.
+    pub fn replaced_context(self) -> Option<TraceContext> {
+        let announced = self.tap().announced?;
+        self.index.announced.context(announced.trace_id, announced.span_id)
     }
 
     /// The span whose id was in the headers, where it arrived.
@@ -246,8 +256,8 @@ fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
 }
 
 /// The context that the called service must follow: what the front end announced to it, else what was sent. A front end that
-/// knows `X-Cloud-Trace-Context` alone lets `traceparent` through, which wins. Over HTTP/2 it writes the former without its
-/// option (Cloud Run, "Using distributed tracing", as users report it), so that nothing is said of the decision.
+/// knows `X-Cloud-Trace-Context` alone lets `traceparent` through, which wins. To a service that it speaks HTTP/2 to, the former
+/// comes without its option, so that whoever reads nothing else is not told the decision.
 pub(super) fn received(tap: &WireTap, settings: &Settings) -> Option<TraceContext> {
     let facts = settings.service(&tap.to.service);
     let Some(announced) = tap.announced else { return sent(tap, facts) };
@@ -257,8 +267,13 @@ pub(super) fn received(tap: &WireTap, settings: &Settings) -> Option<TraceContex
     if passed.is_some() || (passes && !google) {
         return passed;
     }
-    let is_open = (passes || !w3c) && tap.http == HttpVersion::Http2;
-    Some(TraceContext { sampled: announced.sampled.filter(|_| !is_open), ..announced })
+    Some(if w3c { announced } else { google_form(tap, facts, announced) })
+}
+
+/// What a front end writes as `X-Cloud-Trace-Context`: without the option to a service that it speaks HTTP/2 to.
+fn google_form(tap: &WireTap, facts: Option<&ServiceFacts>, announced: TraceContext) -> TraceContext {
+    let is_grpc = tap.is_grpc() || facts.is_some_and(|facts| facts.protocol == ServiceProtocol::Grpc);
+    TraceContext { sampled: announced.sampled.filter(|_| !is_grpc), ..announced }
 }
 
 /// The context in the caller's headers, of the formats that a service with these facts reads.

@@ -13,7 +13,7 @@ mod requests;
 use std::collections::{HashMap, HashSet};
 
 use spanwise_model::notation::Announced;
-use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceContext, TraceId};
+use spanwise_model::{Evidence, Observation, Request, Span, SpanId, SpanKind, TraceContext, TraceId};
 
 pub use hop::{ContextHeader, Hop};
 pub use node::Node;
@@ -29,6 +29,8 @@ pub struct Index<'a> {
     pub observation: &'a Observation,
     forest: Forest,
     announced: Announced,
+    /// Whether the platform's front end made or announced any span.
+    has_front_end: bool,
     matching: Matching,
     requests: requests::Requests,
     /// The nearest SERVER or CONSUMER span at or above each span in the same process.
@@ -67,6 +69,7 @@ impl<'a> Index<'a> {
         let mut index = Index {
             observation,
             forest,
+            has_front_end: !announced.is_empty() || spans.iter().any(Span::is_front_end),
             announced,
             matching,
             requests,
@@ -187,20 +190,22 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Whether the platform's front end decided otherwise than its caller that a request is not recorded.
+    /// Whether the platform's front end decided that a request is not recorded, although its caller did not say so.
     pub fn is_turned_off(&self, request: usize) -> bool {
         let sent = self.observation.requests.get(request).and_then(|request| request.context);
-        let says =
-            |context: Option<TraceContext>, sampled| context.is_some_and(|c| c.sampled == Some(sampled));
-        says(sent, true) && says(self.received(request), false)
+        let is_asked_for = sent.is_none_or(|context| context.sampled == Some(true));
+        let is_announced = self.entry(request).is_some_and(|hop| hop.tap().announced.is_some());
+        let received = self.received(request).and_then(|context| context.sampled);
+        is_announced && is_asked_for && received == Some(false)
     }
 
     /// Whether a span is one that the platform's front end made or announced.
     pub fn is_of_front_end(&self, trace: TraceId, span: SpanId) -> bool {
-        match self.find(trace, span) {
-            Some(node) => node.is_front_end(),
-            None => self.announced.contains(trace, span),
-        }
+        self.has_front_end
+            && match self.find(trace, span) {
+                Some(node) => node.is_front_end(),
+                None => self.announced.contains(trace, span),
+            }
     }
 
     /// Whether an exporter sets kinds at all; where it never does, rules about kinds are not observed.

@@ -49,6 +49,27 @@ fn its_spans_are_nobodys_fault() {
 }
 
 #[test]
+fn requests_under_way_at_once_are_told_apart() {
+    let request = |trace: &str, one: [&str; 6]| {
+        let [driver, caller, entry, inner, marker, during] = one;
+        let spans = format!(
+            "driver CLIENT \"POST /greet\" 200 trace={trace} id={driver} marker=\"{marker}\" {during}\n  \
+             api SERVER \"POST /greet\" 200 announced={entry}\n    api CLIENT \"b.B/Greet\" OK id={caller}\n      \
+             b SERVER \"b.B/Greet\" OK announced={inner}\n"
+        );
+        let wire = format!(
+            "  driver -> api https/1.1 announced={trace}/{entry};o=1 traceparent: {trace}-{driver}-01\n  \
+             api -> b h2 announced={trace}/{inner};o=1 traceparent: {trace}-{caller}-01\n"
+        );
+        (spans, wire)
+    };
+    let (first, at_first) = request("T1", ["S1", "S2", "P1", "P2", "ada", ""]);
+    let (second, at_second) = request("T2", ["S3", "S4", "P3", "P4", "bob", "during=S1"]);
+    let settings = format!("settings:\n  platform=cloud-run no-resource sampling=parent-based\n{SERVICES}");
+    causes(&format!("{first}{second}wire:\n{at_first}{at_second}{settings}"), &[]);
+}
+
+#[test]
 fn it_decides_what_is_recorded() {
     // On: the caller did not ask for it.
     causes(&text("200 unsampled", KEPT, &wire("00", ["T1/P1", "T1/P2"], "1"), SERVICES), &[]);
@@ -58,6 +79,8 @@ fn it_decides_what_is_recorded() {
                api -> b h2 \"POST /b.B/Greet\" OK announced=T1/P3;o=0 traceparent: T1-P2-00\n";
     let expected = format!("{SERVICES}expected:\n  api SERVER \"POST /greet\"\n");
     causes(&text("200 to=api", "", off, &expected), &[]);
+    let rate = off.replace("traceparent: T1-S1-01", "").replace("T1", "T2");
+    causes(&text("200 no-context to=api", "", &rate, &expected), &[]);
     let logs = format!(
         "{SERVICES}logs:\n  api: {{\"severity\":\"INFO\",\"message\":\"m\",\"logging.googleapis.com/trace\":\"projects/demo/traces/{{T1}}\",\"logging.googleapis.com/spanId\":\"{{P2}}\",\"logging.googleapis.com/trace_sampled\":false}}\n"
     );

@@ -165,8 +165,8 @@ fn a_difference_that_sampling_alone_makes_is_information() {
     why(
         &text,
         "sampling-turned-off",
-        "Links locally, breaks on Cloud Run, because the front end decided that the request to api is not recorded, which its caller \
-         asked for: traceparent: 00-",
+        "Links locally, breaks on Cloud Run, because the front end and not the caller decided that the request to api is not \
+         recorded: traceparent: 00-",
     );
     // It is not all that differs.
     let failed = deployed("500 to=api", "", &off.replace("\" 200", "\" 500"), "  front-end sampling=off\n");

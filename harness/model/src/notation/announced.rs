@@ -30,6 +30,11 @@ impl Announced {
         Announced { callers }
     }
 
+    /// Whether it announced none.
+    pub fn is_empty(&self) -> bool {
+        self.callers.is_empty()
+    }
+
     /// Whether the front end announced this span.
     pub fn contains(&self, trace: TraceId, span: SpanId) -> bool {
         self.callers.contains_key(&(trace, span))

@@ -138,7 +138,7 @@
 //!   api-service -> backend-service h2 announced=T1/P1;o=1 traceparent: T1-S3-01
 //! ```
 //!
-//! Lines of `front-end`, as those of `driver`, have their code and nothing else.
+//! Lines of `front-end`, as those of `driver`, have their code and no other label.
 //!
 //! **export**: `carries=T1/S2,T1/P1` are the spans of a refused request, `google` says that the endpoint stands for Google's.
 //!

@@ -15,8 +15,8 @@ pub(crate) static RULE: Rule = Rule {
     explanation: r#"
 ## What it checks
 
-Where sampled requests were answered, at least one span of a service came. Where no request was sampled there is nothing to
-expect. A capture that is looked at holds at least one span.
+Where sampled requests were answered, at least one span of a service came. Where no request was sampled, by its caller or by
+the platform's front end, there is nothing to expect. A capture that is looked at holds at least one span.
 
 ## Why it matters
 

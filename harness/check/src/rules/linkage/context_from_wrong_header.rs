@@ -27,7 +27,7 @@ pub(crate) static RULE: Rule = Rule {
 
 Where a request carries both `traceparent` and `X-Cloud-Trace-Context`, they differ, and the service is configured for
 both: a valid `traceparent` is followed, and a malformed one does not keep the service from following a valid
-`X-Cloud-Trace-Context`.
+`X-Cloud-Trace-Context`. Behind a front end of the platform the headers are those that it wrote or let through.
 
 ## Why it matters
 

@@ -18,7 +18,8 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 The parent that a span names arrived too, in the same trace. A parent that the driver sent is there; in a capture, the
-caller of the first service may stay outside.
+caller of the first service may stay outside. A parent that the platform's front end announced is the platform's to keep: that of
+its caller must be there instead.
 
 ## Why it matters
 

@@ -16,7 +16,7 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Of the context formats that a caller sends (`traceparent`, `X-Cloud-Trace-Context`, `grpc-trace-bin`, B3), the called
-service is configured to read at least one.
+service is configured to read at least one. A front end of the platform that knows both headers writes the missing one.
 
 ## Why it matters
 

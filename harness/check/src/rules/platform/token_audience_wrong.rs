@@ -21,7 +21,7 @@ custom audience. An access token has none. Where no platform is emulated the rul
 
 ## Why it matters
 
-Cloud Run refuses the call with 401. The usual cause is an access token in place of an ID token, or one audience for all
+Cloud Run refuses the call with 401 or 403. The usual cause is an access token in place of an ID token, or one audience for all
 services: both look right in the code.
 
 ## Bad

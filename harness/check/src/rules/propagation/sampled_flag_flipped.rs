@@ -25,8 +25,9 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 The sampling decision that a request came with (bit 0 of the flags) goes out unchanged with every call made for it, a call
-that was recorded goes out as sampled, and no spans come of a request that is not sampled. It is a violation where the suite says `sampling: parent-based`, else
-information: a service may decide for itself.
+that was recorded goes out as sampled, and no spans come of a request that is not sampled. What the platform's front end decides
+otherwise than the caller is the decision that a request came with. It is a violation where the suite says `sampling: parent-based`,
+else information: a service may decide for itself.
 
 ## Why it matters
 
