@@ -67,6 +67,9 @@ impl<'i> Node<'i> {
     /// whose place it stands, if it is there or was sent as sampled.
     pub fn due_parent(self) -> Option<SpanId> {
         let named = self.parent_span_id?;
+        if let Some(parent) = self.parent() {
+            return Some(parent.span_id);
+        }
         if !self.index.is_of_front_end(self.trace_id, named) {
             return Some(named);
         }

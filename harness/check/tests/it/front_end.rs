@@ -43,7 +43,9 @@ fn wire(sent: &str, announced: [&str; 2], flags: &str) -> String {
 fn its_spans_are_nobodys_fault() {
     causes(&text("200", KEPT, &wire("01", ["T1/P1", "T1/P2"], "1"), SERVICES), &[]);
     causes(&text("200", STORED, &wire("01", ["T1/S11", "T1/S12"], "1"), SERVICES), &[]);
-    // Without what the services are configured for.
+    // Without the exchanges, or what the services are configured for.
+    let unseen = text("200", STORED, "", SERVICES).replace("wire:\n", "");
+    causes(&unseen, &[]);
     causes(&text("200", KEPT, &wire("01", ["T1/P1", "T1/P2"], "1"), ""), &[]);
     causes(&text("200", STORED, &wire("01", ["T1/S11", "T1/S12"], "1"), ""), &[]);
 }
