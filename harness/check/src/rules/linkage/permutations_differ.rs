@@ -20,10 +20,11 @@ pub(crate) static RULE: Rule = Rule {
 
 Permutations that differ only in what must not matter (the channel, the exporter, the propagation) give the same trees
 once ids, times and ports are taken out. The finding is on the one that deviates from most of those without a violation of
-their own; where it has another finding as bad, that one explains the difference. Where the platform must not matter either, the
-measure is what the permutations without it give, and a finding on Cloud Run says what of its front end makes the difference: which
-header arrived, what was written in its place, which policy decided. Where the front end's decision on sampling is all that
-differs, the finding is information.
+their own; where it has another finding as bad, that one explains the difference.
+
+Where the platform must not matter either, the measure is what the permutations without it give, and a finding on Cloud Run says
+what of its front end makes the difference: which header arrived, what was written in its place, which policy decided. Where the
+front end's decision on sampling is all that differs, the finding is information.
 
 ## Why it matters
 
