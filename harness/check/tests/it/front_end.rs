@@ -43,6 +43,12 @@ fn wire(sent: &str, announced: [&str; 2], flags: &str) -> String {
 fn its_spans_are_nobodys_fault() {
     causes(&text("200", KEPT, &wire("01", ["T1/P1", "T1/P2"], "1"), SERVICES), &[]);
     causes(&text("200", STORED, &wire("01", ["T1/S11", "T1/S12"], "1"), SERVICES), &[]);
+    // What a suite expects directly below a caller is there.
+    let expected = format!(
+        "{SERVICES}expected:\n  api SERVER \"POST /greet\"\n    api CLIENT \"b.B/Greet\"\n      b SERVER \"b.B/Greet\"\n"
+    );
+    causes(&text("200", KEPT, &wire("01", ["T1/P1", "T1/P2"], "1"), &expected), &[]);
+    causes(&text("200", STORED, &wire("01", ["T1/S11", "T1/S12"], "1"), &expected), &[]);
     // Without the exchanges, or what the services are configured for.
     let unseen = text("200", STORED, "", SERVICES).replace("wire:\n", "");
     causes(&unseen, &[]);
