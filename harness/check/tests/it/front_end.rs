@@ -150,6 +150,31 @@ fn it_begins_traces_and_lets_traceparent_through() {
 }
 
 #[test]
+fn it_translates_between_formats() {
+    let w3c = "  driver -> api https/1.1 announced=T1/P1;o=1 traceparent: T1-S1-01\n  \
+               api -> b h2 announced=T1/P2;o=1 traceparent: T1-S3-01\n";
+    let google = "  service api http\n  service b grpc propagation=gcp_trace\n";
+    causes(&text("200", KEPT, w3c, google), &[]);
+    // One that knows the other format alone begins another trace.
+    let spans = "  api SERVER \"POST /greet\" 200\n    api CLIENT \"b.B/Greet\" OK id=S3\n\
+                 b SERVER \"b.B/Greet\" OK trace=T2 parent=?P2\n";
+    let legacy = w3c.replace("announced=T1/P1", "announced=T3/P1").replace("T1/P2;o=1", "T2/P2");
+    let google = format!("{google}  front-end context=google\n");
+    causes(&text("200", spans, &legacy, &google), &["unsupported-context-format (trace-split)"]);
+}
+
+#[test]
+fn its_spans_stand_for_no_span_of_a_service() {
+    let stored = "  front-end SERVER \"POST /greet\" 200 id=S2\n";
+    let entry = "  driver -> api https/1.1 \"POST /greet\" 200 announced=T1/S2;o=1 traceparent: T1-S1-01\n";
+    causes(&text("200 to=api", stored, entry, SERVICES), &["nothing-received ()"]);
+    // What stands in its trace belongs to the request.
+    let client = "api CLIENT \"b.B/Greet\" OK trace=T2 parent=?P1 id=S3\n  b SERVER \"b.B/Greet\" OK\n";
+    let began = "  driver -> api https/1.1 \"POST /greet\" 200 announced=T2/P1;o=1\n  api -> b h2 traceparent: T2-S3-01\n";
+    causes(&text("200 no-context to=api", client, began, SERVICES), &["entry-without-server-span ()"]);
+}
+
+#[test]
 fn it_answers_by_itself() {
     for (status, code) in [(401, "UNAUTHENTICATED"), (403, "PERMISSION_DENIED"), (404, "UNIMPLEMENTED")]
         .into_iter()

@@ -200,6 +200,21 @@ fn a_decision_that_is_left_out_over_http2_breaks_who_reads_that_header_alone() {
     );
 }
 
+#[test]
+fn what_holds_locally_is_the_measure_however_many_break() {
+    let spans = "  api SERVER \"POST /greet\" 200 announced=P1\n";
+    let wire = "  driver -> api https/1.1 announced=T1/P1;o=1 traceparent: T1-S1-01\n";
+    let one = deployed("200", spans, wire, "");
+    let other = one.replace("demo/greet/", "demo/greet/export=otlp-http/");
+    let checked = check(&format!("{LOCAL}{one}{other}"));
+    let differ: Vec<&str> = checked
+        .iter()
+        .filter(|(_, checked)| checked.findings.iter().any(|finding| finding.rule == "permutations-differ"))
+        .map(|(observation, _)| observation.name.as_str())
+        .collect();
+    assert_eq!(differ, ["demo/greet/platform=cloud-run", "demo/greet/export=otlp-http/platform=cloud-run"]);
+}
+
 const BOTH: &str = "  service api http propagation=gcp_trace,tracecontext\n";
 
 #[test]
