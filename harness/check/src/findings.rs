@@ -62,7 +62,7 @@ impl<'r> Findings<'r> {
     /// A breach in an exchange, put down to its caller, or to the called service where the driver calls. The path is
     /// that of the sender.
     pub fn on_hop(&mut self, hop: Hop<'_>, message: impl Into<String>) -> Report<'_> {
-        let sender = hop.sender().filter(|sender| !sender.is_driver());
+        let sender = hop.sender().filter(|sender| sender.is_judged());
         let report = self.push(message.into());
         let report = match sender {
             Some(sender) => report.show_span(sender),

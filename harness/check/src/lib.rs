@@ -6,6 +6,7 @@
 //!
 //! A rule is one file below `rules/<family>/` and one line in its family's `mod.rs`; see the README of this crate.
 
+mod across_platforms;
 mod anchor;
 pub mod conventions;
 mod engine;

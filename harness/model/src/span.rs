@@ -242,6 +242,16 @@ impl Span {
     pub fn is_driver(&self) -> bool {
         self.source.as_ref().is_some_and(Source::is_driver)
     }
+
+    /// Whether the platform's front end made this span; such spans are never judged.
+    pub fn is_front_end(&self) -> bool {
+        self.source.as_ref().is_some_and(Source::is_front_end)
+    }
+
+    /// Whether a service made this span: those of the driver and of the platform's front end are never judged.
+    pub fn is_judged(&self) -> bool {
+        !self.is_driver() && !self.is_front_end()
+    }
 }
 
 impl Resource {

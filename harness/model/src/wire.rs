@@ -127,7 +127,13 @@ impl WireTap {
     /// The context that a receiver configured for both formats must follow: a valid `traceparent`,
     /// else a valid `X-Cloud-Trace-Context` (Cloud Trace, page "Trace context").
     pub fn context(&self) -> Option<TraceContext> {
-        self.context_in(ContextFormat::Tracecontext).or_else(|| self.context_in(ContextFormat::GcpTrace))
+        self.contexts().next()
+    }
+
+    /// The readable contexts that the request carries, the one that wins first.
+    pub fn contexts(&self) -> impl Iterator<Item = TraceContext> {
+        let formats = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
+        formats.into_iter().filter_map(|format| self.context_in(format))
     }
 
     /// The gRPC status on the wire: of the trailers, or of the headers in a Trailers-Only answer.

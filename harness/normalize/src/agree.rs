@@ -1,11 +1,12 @@
-//! The form that permutations of one group share: what channels, exporters and propagation formats may change is taken out.
+//! The form that permutations of one group share: what channels, exporters, propagation formats and the platform may change is
+//! taken out.
 
 use std::sync::Arc;
 
 use spanwise_model::notation::{Forest, implied_remote};
 use spanwise_model::{Evidence, IdField, Observation, Resource, Scope, Settings, Source, Span, Value};
 
-use crate::{normalize, settle};
+use crate::{fold_front_end, normalize, settle};
 
 /// Attributes that one exporter sends as labels of spans and another in the resource, or that only one sends.
 const EXPORTER: [&str; 11] = [
@@ -25,9 +26,10 @@ const EXPORTER: [&str; 11] = [
 /// Attributes that tell how a request came: the channel decides them.
 const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.type", "tls."];
 
-/// The normal form without what depends on channel, exporter and propagation: snapshots hold it, and the permutations of a
-/// group must have the same one.
+/// The normal form without what depends on channel, exporter, propagation and platform: snapshots hold it, and the permutations
+/// of a group must have the same one.
 ///
+/// Spans that the platform's front end made or announced are left out, and what hangs below them hangs below their caller.
 /// Spans, their labels, status, events and links stay, and the requests. Wire taps, logs, exports, process events, defects
 /// and settings go; of a resource only `service.name` stays, wherever the exporter put it. Doubles, bytes, lists and maps
 /// become text, as Cloud Trace v2 has nothing else for them: lists and maps as JSON without spaces, which text that is a
@@ -35,6 +37,7 @@ const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.t
 pub fn agreeing(observation: &Observation) -> Observation {
     let mut reduced = observation.clone();
     reduced.name.clear();
+    fold_front_end(&mut reduced.spans, &reduced.wire);
     reduced.wire.clear();
     reduced.logs.clear();
     reduced.exports.clear();
@@ -116,7 +119,7 @@ fn json(value: &Value) -> serde_json::Value {
 }
 
 fn remoteness(observation: &mut Observation) {
-    let forest = Forest::of(&observation.spans);
+    let forest = Forest::of(observation);
     let shown: Vec<String> = observation.spans.iter().map(Span::shown_service).collect();
     for (at, span) in observation.spans.iter_mut().enumerate() {
         let same = forest.parent[at].map(|parent| shown[parent] == shown[at]);

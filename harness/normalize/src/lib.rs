@@ -4,6 +4,7 @@
 //! it was collected, never this form. It does no I/O and knows nothing of suites.
 
 mod agree;
+mod front_end;
 mod order;
 mod scrub;
 mod tidy;
@@ -12,6 +13,7 @@ use spanwise_model::Observation;
 use spanwise_model::notation::{Forest, Relation, canonical_ids, lay_out, relations};
 
 pub use agree::agreeing;
+pub use front_end::fold_front_end;
 
 /// The normal form of an observation: two runs of the same services, or two orders of the same spans, have the same one.
 ///
@@ -35,10 +37,10 @@ fn settle(normal: &mut Observation, keep: impl Fn(&mut Relation)) {
     let timed = (normal.settings.begun, normal.settings.ended) != (0, 0);
     // Relations of impossible observations can contradict one another; after a round or two the rest is stable.
     for _ in 0..ROUNDS {
-        let mut wanted = relations(normal, &Forest::of(&normal.spans));
+        let mut wanted = relations(normal, &Forest::of(normal));
         wanted.iter_mut().for_each(&keep);
         lay_out(normal, &wanted, timed);
-        if relations(normal, &Forest::of(&normal.spans)) == wanted {
+        if relations(normal, &Forest::of(normal)) == wanted {
             break;
         }
     }

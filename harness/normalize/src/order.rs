@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use spanwise_model::notation::{Forest, code_of, print_value};
+use spanwise_model::notation::{Announced, Forest, code_of, print_value};
 use spanwise_model::{Observation, Span, SpanId, SpanKind, TraceId};
 
 /// What a span is, as text that does not depend on ids, times or the order of arrival; compared field by field.
@@ -23,6 +23,7 @@ struct Key {
 pub(crate) fn order(observation: &mut Observation) {
     let taps = taps_by_span(observation);
     let requests = requests_by_span(observation);
+    let announced = Announced::of(&observation.wire);
     let spans = std::mem::take(&mut observation.spans);
     // Of spans with one id the first is the parent of children: their order must not depend on arrival either.
     let key = |span: &Span| Key { attempt: 0, ..key(span, &taps, &requests) };
@@ -30,7 +31,7 @@ pub(crate) fn order(observation: &mut Observation) {
     keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
     // Where ids are doubled, a new order can give children another parent; it settles after a round or two.
     for _ in 0..ROUNDS {
-        let order = depth_first(&mut keyed);
+        let order = depth_first(&mut keyed, &announced);
         if order.iter().enumerate().all(|(to, from)| to == *from) {
             break;
         }
@@ -45,8 +46,8 @@ pub(crate) fn order(observation: &mut Observation) {
 const ROUNDS: usize = 8;
 
 /// The canonical order of a list of spans, as indices into it.
-fn depth_first(keyed: &mut [(Key, Span)]) -> Vec<usize> {
-    let mut forest = Forest::of(keyed.iter().map(|(_, span)| span));
+fn depth_first(keyed: &mut [(Key, Span)], announced: &Announced) -> Vec<usize> {
+    let mut forest = Forest::linked(keyed.iter().map(|(_, span)| span), announced);
     number_attempts(keyed, &forest);
     let ranks = ranks(keyed, &forest);
     for children in &mut forest.children {
@@ -107,8 +108,14 @@ fn taps_by_span(observation: &Observation) -> HashMap<SpanId, String> {
     for tap in &observation.wire {
         if let Some(context) = tap.context() {
             let text = format!(
-                " {:?} {} {:?} {:?} {:?} {:?}",
-                tap.from, tap.to, tap.tls, tap.http, tap.status, tap.end
+                " {:?} {} {:?} {:?} {:?} {:?} {:?}",
+                tap.from,
+                tap.to,
+                tap.tls,
+                tap.http,
+                tap.status,
+                tap.end,
+                tap.announced.map(|announced| announced.sampled),
             );
             texts.entry(context.span_id).or_default().push(text);
         }

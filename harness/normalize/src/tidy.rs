@@ -6,7 +6,7 @@ use std::sync::Arc;
 use spanwise_model::notation::{Forest, implied_remote};
 use spanwise_model::{Evidence, Header, Observation, Resource, Scope, Value};
 
-/// The labels that the driver's own spans keep: their code. They are never judged.
+/// The labels that spans of the driver and of the platform's front end keep: their code. They are never judged.
 const CODES: [&str; 2] = ["http.response.status_code", "rpc.response.status_code"];
 
 /// Makes an observation say everything in one way.
@@ -33,7 +33,7 @@ fn attributes(observation: &mut Observation) {
     let by_key = |(a, _): &(String, Value), (b, _): &(String, Value)| a.cmp(b);
     let mut sorted: HashMap<*const Resource, Arc<Resource>> = HashMap::new();
     for span in &mut observation.spans {
-        if span.is_driver() {
+        if !span.is_judged() {
             span.attributes.retain(|(key, _)| CODES.contains(&key.as_str()));
             span.resource = Arc::default();
             span.scope = Arc::<Scope>::default();
@@ -57,7 +57,7 @@ fn attributes(observation: &mut Observation) {
 
 /// Fills in whether parents are remote where exporters do not say and the tree does.
 pub(crate) fn remoteness(observation: &mut Observation) {
-    let forest = Forest::of(&observation.spans);
+    let forest = Forest::of(observation);
     for at in 0..observation.spans.len() {
         let parent = forest.parent[at].map(|parent| &observation.spans[parent]);
         let span = &observation.spans[at];

@@ -55,6 +55,54 @@ api CLIENT \"a.B/C\" OK
     check(text, text);
 }
 
+/// What one request and its call are on a platform whose front end keeps its spans, stores them, or is not there.
+const KEPT: &str = r#"driver CLIENT "POST /greet" 200 id=S1
+  api SERVER "POST /greet" 200 announced=P1
+    api CLIENT "b.B/Greet" OK id=S2
+      b SERVER "b.B/Greet" OK announced=P2
+wire:
+  driver -> api http/1.1 announced=T1/P1;o=1 traceparent: T1-S1-01
+  api -> b h2 announced=T1/P2;o=1 traceparent: T1-S2-01
+"#;
+const STORED: &str = r#"driver CLIENT "POST /greet" 200 id=S1
+  front-end SERVER "POST /greet" 200 id=S2
+    api SERVER "POST /greet" 200
+      api CLIENT "b.B/Greet" OK id=S3
+        front-end SERVER "POST /b.B/Greet" 200 id=S4
+          b SERVER "b.B/Greet" OK
+wire:
+  driver -> api http/1.1 announced=T1/S2;o=1 traceparent: T1-S1-01
+  api -> b h2 announced=T1/S4;o=1 traceparent: T1-S3-01
+"#;
+const PLAIN: &str = r#"driver CLIENT "POST /greet" 200
+  api SERVER "POST /greet" 200
+    api CLIENT "b.B/Greet" OK
+      b SERVER "b.B/Greet" OK
+"#;
+
+#[test]
+fn platforms_agree_although_a_front_end_stands_between() {
+    check(KEPT, KEPT);
+    check(STORED, STORED);
+    check_agreeing(KEPT, PLAIN);
+    check_agreeing(STORED, PLAIN);
+    check_agreeing(PLAIN, PLAIN);
+    // A service that brings the caller's context past the front end hangs where it would without one.
+    check_agreeing(&KEPT.replace(" announced=P1\n", "\n"), PLAIN);
+}
+
+#[test]
+fn a_trace_that_the_front_end_began_has_the_service_at_its_root() {
+    let plain = "driver CLIENT \"GET /x\" 200 no-context\napi SERVER \"GET /x\" 200 trace=T2\n";
+    let kept = "driver CLIENT \"GET /x\" 200 no-context\napi SERVER \"GET /x\" 200 trace=T2 parent=?P1\n\
+                wire:\n  driver -> api http/1.1 announced=T2/P1;o=1\n";
+    let stored = "driver CLIENT \"GET /x\" 200 no-context\nfront-end SERVER \"GET /x\" 200 trace=T2 id=S1\n  \
+                  api SERVER \"GET /x\" 200\nwire:\n  driver -> api http/1.1 announced=T2/S1;o=1\n";
+    for text in [plain, kept, stored] {
+        check_agreeing(text, plain);
+    }
+}
+
 #[test]
 fn what_differs_from_run_to_run_is_scrubbed() {
     check(

@@ -4,6 +4,7 @@
 //! ancestors; each cycle is cut at one span so that every walk ends.
 
 use foldhash::{HashMap, HashMapExt};
+use spanwise_model::notation::Announced;
 use spanwise_model::{Span, SpanId, TraceId};
 
 /// How deep the spans are that a long path begins with.
@@ -16,7 +17,8 @@ pub(super) struct Forest {
     elsewhere: HashMap<SpanId, usize>,
     /// Further spans of an id that another span of the trace has already.
     pub(super) duplicates: Vec<(usize, usize)>,
-    /// The parent of each span, where it is in the same trace; `None` where a cycle was cut.
+    /// The parent of each span, where it is in the same trace; `None` where a cycle was cut. Spans of the platform's front end
+    /// are passed over: what hangs below one hangs below its caller, whether it was stored or only announced.
     pub(super) parent: Vec<Option<usize>>,
     /// Where each span's children begin in `child_list`; one more entry than spans.
     child_starts: Vec<usize>,
@@ -36,7 +38,7 @@ pub(super) struct Forest {
 }
 
 impl Forest {
-    pub(super) fn new(spans: &[Span]) -> Forest {
+    pub(super) fn new(spans: &[Span], announced: &Announced) -> Forest {
         let mut by_id = HashMap::with_capacity(spans.len());
         let mut elsewhere = HashMap::with_capacity(spans.len());
         let mut duplicates = Vec::new();
@@ -52,7 +54,8 @@ impl Forest {
         }
         let twins = twins(spans, &duplicates);
         let mut parent: Vec<Option<usize>> =
-            (0..spans.len()).map(|at| resolve(spans, at, &by_id, &twins)).collect();
+            (0..spans.len()).map(|at| resolve(spans, at, &by_id, &twins, announced)).collect();
+        pass_over_front_ends(spans, &mut parent);
         let cycles = cut_cycles(&mut parent);
         let (child_starts, child_list) = children(&parent);
         let mut forest = Forest {
@@ -95,7 +98,7 @@ impl Forest {
     /// Depths, so that a path is shown without walking all of a deep chain.
     fn measure(&mut self, spans: &[Span]) {
         for &at in &self.order {
-            let Some(parent) = self.parent[at].filter(|&parent| !spans[parent].is_driver()) else { continue };
+            let Some(parent) = self.parent[at].filter(|&parent| spans[parent].is_judged()) else { continue };
             self.depth[at] = self.depth[parent] + 1;
             if self.depth[at] > HEAD {
                 self.head[at] = self.head[parent];
@@ -142,6 +145,7 @@ fn resolve(
     at: usize,
     by_id: &HashMap<(TraceId, SpanId), usize>,
     twins: &HashMap<(TraceId, SpanId), Vec<usize>>,
+    announced: &Announced,
 ) -> Option<usize> {
     let span = &spans[at];
     let id = (span.trace_id, span.parent_span_id.filter(|id| id.is_valid())?);
@@ -151,7 +155,25 @@ fn resolve(
             let others = || twins.iter().take(8).copied().filter(|&twin| twin != at);
             others().find(|&twin| spans[twin].source == span.source).or_else(|| others().next())
         }
-        None => by_id.get(&id).copied(),
+        None => {
+            let caller = || by_id.get(&(id.0, announced.caller(id.0, id.1)?));
+            by_id.get(&id).or_else(caller).copied()
+        }
+    }
+}
+
+/// So many spans of front ends may stand above one another.
+const FRONT_ENDS: usize = 8;
+
+/// Hangs what is below a span of the front end below the caller of that span.
+fn pass_over_front_ends(spans: &[Span], parent: &mut [Option<usize>]) {
+    for at in (0..spans.len()).filter(|&at| !spans[at].is_front_end()) {
+        let is_front_end = |above: &usize| spans[*above].is_front_end();
+        let mut above = parent[at];
+        for _ in 0..FRONT_ENDS {
+            above = above.and_then(|above| if is_front_end(&above) { parent[above] } else { Some(above) });
+        }
+        parent[at] = above.filter(|above| !is_front_end(above));
     }
 }
 

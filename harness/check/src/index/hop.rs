@@ -2,8 +2,11 @@
 //!
 //! A [`Hop`] is a wire tap that knows its sender, the SERVER span it led to, and its request.
 
+use std::borrow::Cow;
+
 use spanwise_model::{
-    ContextError, ContextFormat, End, Header, HttpVersion, ServiceFacts, TraceContext, WireTap,
+    ContextError, ContextFormat, End, FrontEnd, FrontEndContext, Header, HttpVersion, ServiceFacts,
+    ServiceProtocol, Settings, TraceContext, WireTap,
 };
 
 use super::{Index, Node};
@@ -20,8 +23,8 @@ pub struct Hop<'i> {
 pub struct ContextHeader<'i> {
     /// Its format.
     pub format: ContextFormat,
-    /// Its value as sent.
-    pub value: &'i str,
+    /// Its value.
+    pub value: Cow<'i, str>,
     /// What a right receiver reads from it.
     pub read: Result<TraceContext, ContextError>,
 }
@@ -81,13 +84,41 @@ impl<'i> Hop<'i> {
         self.from().and_then(|from| self.index.observation.settings.service(from))
     }
 
-    /// The context headers in the order in which they win; the first value of each counts.
+    /// The context headers as the caller sent them, in the order in which they win; the first value of each counts.
     pub fn context_headers(self) -> Vec<ContextHeader<'i>> {
+        FORMATS.into_iter().filter_map(|format| self.sent_header(format)).collect()
+    }
+
+    /// The context headers as they reached the service: what the platform's front end announced stands in place of what the
+    /// caller sent, in the formats that the front end knows.
+    pub fn arrived_headers(self) -> Vec<ContextHeader<'i>> {
+        let Some(announced) = self.tap().announced else { return self.context_headers() };
+        let knows = |format| match self.front_end().context {
+            FrontEndContext::Both => true,
+            FrontEndContext::Google => format == ContextFormat::GcpTrace,
+        };
         let header = |format: ContextFormat| {
-            let value = self.tap().request_header(format.header())?;
-            Some(ContextHeader { format, value, read: format.parse(value) })
+            if !knows(format) {
+                return self.sent_header(format);
+            }
+            let written = match format {
+                ContextFormat::Tracecontext => announced,
+                ContextFormat::GcpTrace => google_form(self.tap(), self.callee(), announced),
+            };
+            let value = Cow::Owned(format.print(&written));
+            Some(ContextHeader { format, value, read: Ok(written) })
         };
         FORMATS.into_iter().filter_map(header).collect()
+    }
+
+    /// How the platform's front end is emulated, where there is one.
+    pub fn front_end(self) -> &'i FrontEnd {
+        &self.index.observation.settings.front_end
+    }
+
+    fn sent_header(self, format: ContextFormat) -> Option<ContextHeader<'i>> {
+        let value = self.tap().request_header(format.header())?;
+        Some(ContextHeader { format, value: value.into(), read: format.parse(value) })
     }
 
     /// The names of headers with context in formats that neither W3C nor Google Cloud reads.
@@ -104,7 +135,18 @@ impl<'i> Hop<'i> {
     /// caller's, else of the formats it is configured to read a valid `traceparent`, which wins (Cloud Trace, page "Trace
     /// context").
     pub fn context(self) -> Option<TraceContext> {
-        received(self.tap(), self.callee())
+        received(self.tap(), &self.index.observation.settings)
+    }
+
+    /// The context in the caller's headers, of the formats that the called service reads.
+    pub fn sent_context(self) -> Option<TraceContext> {
+        sent(self.tap(), self.callee())
+    }
+
+    /// The caller's context in whose place the platform's front end announced its own.
+    pub fn replaced_context(self) -> Option<TraceContext> {
+        let announced = self.tap().announced?;
+        self.index.announced.context(announced.trace_id, announced.span_id)
     }
 
     /// The span whose id was in the headers, where it arrived.
@@ -133,6 +175,11 @@ impl<'i> Hop<'i> {
         self.index.requests.of_hop(self.at)
     }
 
+    /// The exchange of the driver that its request began with.
+    pub fn entry(self) -> Option<Hop<'i>> {
+        self.request().and_then(|request| self.index.entry(request))
+    }
+
     /// The exchange that the caller was serving when it made this call.
     pub fn inbound(self) -> Option<Hop<'i>> {
         self.index.requests.inbound(self.at).map(|at| self.index.hop(at))
@@ -152,16 +199,16 @@ impl<'i> Hop<'i> {
     pub fn is_traced(self) -> bool {
         match self.request() {
             Some(request) => self.index.is_traced(request),
-            None if self.sender().is_some_and(|sender| !sender.is_driver()) => true,
+            None if self.sender().is_some_and(|sender| sender.is_judged()) => true,
             // Whichever of the requests in flight it was made for.
             None => self.is_ambiguous() && self.index.all_traced,
         }
     }
 
-    /// Whether it belongs to a request that was sent with a context, and unsampled.
+    /// Whether it belongs to a request that arrived with a context, and unsampled.
     pub fn is_of_unsampled(self) -> bool {
-        let request = self.request().and_then(|at| self.index.observation.requests.get(at));
-        request.and_then(|request| request.context).is_some_and(|context| context.sampled != Some(true))
+        let context = self.request().and_then(|request| self.index.received(request));
+        context.is_some_and(|context| context.sampled != Some(true))
     }
 
     /// Whether the suite declares that such calls make no spans: health checks, reflection, services of others.
@@ -208,9 +255,25 @@ fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
     facts.is_none_or(|facts| facts.propagation.is_empty() || facts.propagation.contains(&format))
 }
 
-/// The context that a service with these facts must follow: what the front end announced to it, else what was sent.
-pub(super) fn received(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
-    tap.announced.or_else(|| sent(tap, facts))
+/// The context that the called service must follow: what the front end announced to it, else what was sent. A front end that
+/// knows `X-Cloud-Trace-Context` alone lets `traceparent` through, which wins. To a service that it speaks HTTP/2 to, the former
+/// comes without its option, so that whoever reads nothing else is not told the decision.
+pub(super) fn received(tap: &WireTap, settings: &Settings) -> Option<TraceContext> {
+    let facts = settings.service(&tap.to.service);
+    let Some(announced) = tap.announced else { return sent(tap, facts) };
+    let [w3c, google] = FORMATS.map(|format| reads(facts, format));
+    let passes = settings.front_end.context == FrontEndContext::Google;
+    let passed = tap.context_in(ContextFormat::Tracecontext).filter(|_| w3c && passes);
+    if passed.is_some() || (passes && !google) {
+        return passed;
+    }
+    Some(if w3c { announced } else { google_form(tap, facts, announced) })
+}
+
+/// What a front end writes as `X-Cloud-Trace-Context`: without the option to a service that it speaks HTTP/2 to.
+fn google_form(tap: &WireTap, facts: Option<&ServiceFacts>, announced: TraceContext) -> TraceContext {
+    let is_grpc = tap.is_grpc() || facts.is_some_and(|facts| facts.protocol == ServiceProtocol::Grpc);
+    TraceContext { sampled: announced.sampled.filter(|_| !is_grpc), ..announced }
 }
 
 /// The context in the caller's headers, of the formats that a service with these facts reads.

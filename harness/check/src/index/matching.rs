@@ -40,11 +40,8 @@ impl Matching {
             hops_of_sender: HashMap::new(),
             hops_by_context: HashMap::new(),
         };
-        let contexts: Vec<Option<TraceContext>> = observation
-            .wire
-            .iter()
-            .map(|tap| hop::received(tap, observation.settings.service(&tap.to.service)))
-            .collect();
+        let contexts: Vec<Option<TraceContext>> =
+            observation.wire.iter().map(|tap| hop::received(tap, &observation.settings)).collect();
         for (at, tap) in observation.wire.iter().enumerate() {
             if let Some(context) = tap.announced {
                 matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
@@ -189,7 +186,7 @@ impl Matching {
         let arrives = |at: usize| {
             // Below another span of its own process it was not made by a call.
             forest.parent[at].is_none_or(|parent| {
-                spans[parent].is_driver() || node::service_of(&spans[parent]) != node::service_of(&spans[at])
+                !spans[parent].is_judged() || node::service_of(&spans[parent]) != node::service_of(&spans[at])
             })
         };
         let mut rest = open;
@@ -230,7 +227,7 @@ impl Matching {
 /// The SERVER spans of services, in the order in which they began.
 fn servers(observation: &Observation, forest: &Forest) -> Vec<usize> {
     let spans = &observation.spans;
-    let is_server = |&at: &usize| spans[at].kind == SpanKind::Server && !spans[at].is_driver();
+    let is_server = |&at: &usize| spans[at].kind == SpanKind::Server && spans[at].is_judged();
     // A copy of a span is no span of its own.
     let is_copy = |&(first, second): &(usize, usize)| node::is_same(&spans[first], &spans[second]);
     let copies: HashSet<usize> =

@@ -11,7 +11,8 @@ mod node;
 mod requests;
 
 use foldhash::{HashMap, HashMapExt, HashSet};
-use spanwise_model::{Evidence, Observation, Request, SpanId, SpanKind, TraceId};
+use spanwise_model::notation::Announced;
+use spanwise_model::{Evidence, Observation, Request, Span, SpanId, SpanKind, TraceContext, TraceId};
 
 pub use hop::{ContextHeader, Hop};
 pub use node::Node;
@@ -26,6 +27,9 @@ pub struct Index<'a> {
     /// What was observed.
     pub observation: &'a Observation,
     forest: Forest,
+    announced: Announced,
+    /// Whether the platform's front end made or announced any span.
+    has_front_end: bool,
     matching: Matching,
     requests: requests::Requests,
     /// The nearest SERVER or CONSUMER span at or above each span in the same process.
@@ -51,18 +55,21 @@ impl<'a> Index<'a> {
     /// The same with the labels of another registry.
     pub fn with_registry(observation: &'a Observation, registry: &'a Registry) -> Index<'a> {
         let spans = &observation.spans;
-        let forest = Forest::new(spans);
+        let announced = Announced::of(&observation.wire);
+        let forest = Forest::new(spans, &announced);
         let serving = node::serving(spans, &forest);
         let matching = Matching::new(observation, &forest);
         let requests = requests::Requests::new(observation, &forest, &matching, &serving);
         let services: Vec<Option<&str>> = spans.iter().map(node::service_of).collect();
         let mut sets_kinds = HashMap::new();
-        for (span, service) in spans.iter().zip(&services).filter(|(span, _)| !span.is_driver()) {
+        for (span, service) in spans.iter().zip(&services).filter(|(span, _)| span.is_judged()) {
             *sets_kinds.entry(*service).or_insert(false) |= span.kind != SpanKind::Unspecified;
         }
         let mut index = Index {
             observation,
             forest,
+            has_front_end: !announced.is_empty() || spans.iter().any(Span::is_front_end),
+            announced,
             matching,
             requests,
             serving,
@@ -88,13 +95,13 @@ impl<'a> Index<'a> {
         self.registry
     }
 
-    /// Every span of a service, in the order of the observation; the driver's own are left out, as they are never
-    /// judged.
+    /// Every span of a service, in the order of the observation; those of the driver and of the platform's front end are
+    /// left out, as they are never judged.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.nodes_with_driver().filter(|node| !node.is_driver())
+        self.nodes_with_driver().filter(|node| node.is_judged())
     }
 
-    /// Every span, the driver's among them.
+    /// Every span, those of the driver and of the platform's front end among them.
     pub fn nodes_with_driver(&self) -> impl Iterator<Item = Node<'_>> {
         (0..self.observation.spans.len()).map(|at| self.node(at))
     }
@@ -166,13 +173,38 @@ impl<'a> Index<'a> {
         self.requests.has_spans(request, service)
     }
 
-    /// Whether a request's spans must come: it was sent with a sampled context, or without any and spans came.
+    /// Whether a request's spans must come: it arrived with a sampled context, or without any and spans came.
     pub fn is_traced(&self, request: usize) -> bool {
-        match self.observation.requests.get(request).map(|request| request.context) {
-            Some(Some(context)) => context.sampled == Some(true),
-            Some(None) => self.requests.has_spans(request, None),
-            None => false,
+        match self.received(request) {
+            Some(context) => context.sampled == Some(true),
+            None => self.requests.has_spans(request, None),
         }
+    }
+
+    /// The context with which a request reached its service: what the platform's front end announced, else what was sent.
+    pub fn received(&self, request: usize) -> Option<TraceContext> {
+        match self.entry(request).filter(|hop| hop.tap().announced.is_some()) {
+            Some(hop) => hop.context(),
+            None => self.observation.requests.get(request)?.context,
+        }
+    }
+
+    /// Whether the platform's front end decided that a request is not recorded, although its caller did not say so.
+    pub fn is_turned_off(&self, request: usize) -> bool {
+        let sent = self.observation.requests.get(request).and_then(|request| request.context);
+        let is_asked_for = sent.is_none_or(|context| context.sampled == Some(true));
+        let is_announced = self.entry(request).is_some_and(|hop| hop.tap().announced.is_some());
+        let received = self.received(request).and_then(|context| context.sampled);
+        is_announced && is_asked_for && received == Some(false)
+    }
+
+    /// Whether a span is one that the platform's front end made or announced.
+    pub fn is_of_front_end(&self, trace: TraceId, span: SpanId) -> bool {
+        self.has_front_end
+            && match self.find(trace, span) {
+                Some(node) => node.is_front_end(),
+                None => self.announced.contains(trace, span),
+            }
     }
 
     /// Whether an exporter sets kinds at all; where it never does, rules about kinds are not observed.

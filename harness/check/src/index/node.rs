@@ -4,7 +4,7 @@
 
 use std::ops::Deref;
 
-use spanwise_model::{Label, Span, SpanKind, Value};
+use spanwise_model::{Label, Span, SpanId, SpanKind, TraceContext, Value};
 
 use super::forest::{Forest, HEAD};
 use super::{Hop, Index};
@@ -56,20 +56,38 @@ impl<'i> Node<'i> {
         self.index.forest.is_at_or_below(self.at, other.at)
     }
 
-    /// Whether it is a root of the services' spans: without a parent, or a child of the driver.
+    /// Whether it is a root of the services' spans: without a parent, or with one that the platform's front end began the trace
+    /// with, or a child of the driver.
     pub fn is_root(self) -> bool {
-        let says_none = self.parent_span_id.is_none_or(|id| !id.is_valid());
-        says_none || self.parent().is_some_and(|parent| parent.is_driver())
+        let has_none = self.due_parent().is_none_or(|id| !id.is_valid());
+        has_none || self.parent().is_some_and(|parent| parent.is_driver())
+    }
+
+    /// The parent that must be there: the one that it names; where that is a span of the platform's front end, the caller's in
+    /// whose place it stands, if it is there or was sent as sampled.
+    pub fn due_parent(self) -> Option<SpanId> {
+        let named = self.parent_span_id?;
+        if let Some(parent) = self.parent() {
+            return Some(parent.span_id);
+        }
+        if !self.index.is_of_front_end(self.trace_id, named) {
+            return Some(named);
+        }
+        let caller = self.index.announced.context(self.trace_id, named);
+        let is_due = |caller: &TraceContext| {
+            caller.sampled == Some(true) || self.index.find(self.trace_id, caller.span_id).is_some()
+        };
+        caller.filter(is_due).map(|caller| caller.span_id)
     }
 
     /// Whether it names a parent that is not in its trace.
     pub fn misses_parent(self) -> bool {
-        let named = self.parent_span_id.is_some_and(|id| id.is_valid());
-        named && self.trace_id.is_valid() && self.parent().is_none() && !self.is_cut_from_cycle()
+        let is_due = self.due_parent().is_some_and(|id| id.is_valid());
+        is_due && self.trace_id.is_valid() && self.parent().is_none() && !self.is_cut_from_cycle()
     }
 
     fn is_cut_from_cycle(self) -> bool {
-        self.parent_span_id.and_then(|id| self.index.find(self.trace_id, id)).is_some()
+        self.due_parent().and_then(|id| self.index.find(self.trace_id, id)).is_some()
     }
 
     /// Whether its parent is in another process, by what its exporter says, else by its kind.
@@ -134,7 +152,7 @@ impl<'i> Node<'i> {
     pub fn path(self) -> Vec<String> {
         let step = |node: Node<'_>| format!("{} {}", node.shown_service(), node.name);
         let upward = |from: Node<'i>, most: usize| -> Vec<String> {
-            let own = std::iter::once(from).chain(from.ancestors().take_while(|node| !node.is_driver()));
+            let own = std::iter::once(from).chain(from.ancestors().take_while(|node| node.is_judged()));
             own.take(most).map(step).collect()
         };
         let depth = self.index.forest.depth[self.at] + 1;

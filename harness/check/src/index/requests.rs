@@ -56,7 +56,7 @@ impl Requests {
                     requests.entries.entry(request).or_insert(at);
                 }
             } else {
-                let sender = matching.sender(at).filter(|&sender| !observation.spans[sender].is_driver());
+                let sender = matching.sender(at).filter(|&sender| observation.spans[sender].is_judged());
                 let by_span = sender.and_then(|s| serving[s]).and_then(|s| matching.hop_of_server(s));
                 let during = match by_span {
                     Some(hop) => During::One(hop),
@@ -118,7 +118,7 @@ impl Requests {
             .enumerate()
             .filter_map(|(at, request)| Some((request.context?.trace_id, at)))
             .collect();
-        for (at, span) in observation.spans.iter().enumerate().filter(|(_, span)| !span.is_driver()) {
+        for (at, span) in observation.spans.iter().enumerate().filter(|(_, span)| span.is_judged()) {
             let by_root = self.of_root.get(&forest.root[at]);
             let Some(&request) = by_root.or_else(|| by_trace.get(&span.trace_id)) else { continue };
             self.with_spans.insert(request);
@@ -198,8 +198,7 @@ impl<'a> Inbound<'a> {
         let mut inbound = Inbound { by_service: HashMap::new(), by_trace: HashMap::new() };
         for (at, tap) in observation.wire.iter().enumerate() {
             inbound.by_service.entry((&tap.to.service, tap.to.instance)).or_default().push(at);
-            let facts = observation.settings.service(&tap.to.service);
-            if let Some(context) = hop::received(tap, facts).or_else(|| tap.context()) {
+            if let Some(context) = hop::received(tap, &observation.settings).or_else(|| tap.context()) {
                 inbound.by_trace.entry((&tap.to.service, context.trace_id)).or_default().push(at);
             }
         }

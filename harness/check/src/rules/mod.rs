@@ -12,6 +12,8 @@ mod propagation;
 mod status;
 mod time;
 
+pub(crate) use platform::token;
+
 use crate::Rule;
 
 /// The families in the order of the catalogue.

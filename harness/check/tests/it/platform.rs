@@ -127,6 +127,12 @@ fn the_span_of_the_front_end_is_not_the_services() {
     let same = announced("  api SERVER \"POST /greet\" 200 id=S2", "announced=T1/S2;o=1");
     check(rule, &same, "fail: information api");
     check(rule, &announced("  api SERVER \"POST /greet\" 200", ""), "not-applicable");
+    // Stored, it is there itself.
+    let stored = same.replace("  api", "  front-end SERVER \"POST /greet\" 200 id=S2\n  api");
+    causes(&stored, &["platform-span-as-own ()"]);
+    let right =
+        stored.replace("  api SERVER \"POST /greet\" 200 id=S2", "    api SERVER \"POST /greet\" 200");
+    check(rule, &right, "pass");
     // The driver's own span is no span of a service.
     check(rule, &announced("  api SERVER \"POST /greet\" 200", "announced=T1/S1;o=1"), "pass");
 }

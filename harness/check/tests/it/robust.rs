@@ -20,9 +20,10 @@ const KINDS: [SpanKind; 6] = [
 ];
 
 fn source(number: u8) -> Option<Source> {
-    match number % 5 {
+    match number % 6 {
         0 => None,
         1 => Some(Source::driver()),
+        5 => Some(Source::front_end()),
         other => Some(Source::new(["a", "b", "c"][usize::from(other) - 2], u32::from(number % 2) + 1)),
     }
 }

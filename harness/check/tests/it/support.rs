@@ -38,15 +38,9 @@ fn axes(observation: &Observation) -> Vec<(String, String)> {
     parts.map(|(axis, value)| (axis.to_owned(), value.to_owned())).collect()
 }
 
-/// The trees alone, in the notation.
+/// The trees alone, in the form in which the run loop compares them.
 fn trees(observation: &Observation) -> String {
-    let spans = Observation {
-        spans: observation.spans.clone(),
-        recorded: observation.recorded.clone(),
-        requests: observation.requests.clone(),
-        ..Observation::default()
-    };
-    let text = notation::print(&spans);
+    let text = notation::print(&spanwise_normalize::agreeing(observation));
     text.lines().take_while(|line| !line.ends_with(':')).fold(String::new(), |all, line| all + line + "\n")
 }
 

@@ -76,7 +76,7 @@ type Key<'a> = (String, SpanKind, &'a str);
 
 impl<'a> Side<'a> {
     fn of(observation: &'a Observation) -> Side<'a> {
-        let forest = Forest::of(&observation.spans);
+        let forest = Forest::of(observation);
         let relations = relations(observation, &forest);
         Side { spans: &observation.spans, forest, relations }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::{Span, SpanId, TraceId};
+use super::announced::Announced;
+use crate::{Observation, Span, SpanId, TraceId};
 
 /// Trees over a list of spans, by their indices in it.
 ///
-/// A span hangs below the first span of its trace that has its parent's id. Where that would close a cycle, the first
-/// span of the cycle stands as a root.
+/// A span hangs below the first span of its trace that has its parent's id, else below the caller in whose place the
+/// platform's front end announced that parent. Where that would close a cycle, the first span of the cycle stands as a root.
 #[derive(Clone, Debug, Default)]
 pub struct Forest {
     /// For each span its parent.
@@ -19,8 +20,13 @@ pub struct Forest {
 }
 
 impl Forest {
+    /// The trees of an observation's spans.
+    pub fn of(observation: &Observation) -> Forest {
+        Forest::linked(&observation.spans, &Announced::of(&observation.wire))
+    }
+
     /// Finds every span's parent.
-    pub fn of<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Forest {
+    pub fn linked<'a>(spans: impl IntoIterator<Item = &'a Span>, announced: &Announced) -> Forest {
         let spans: Vec<&Span> = spans.into_iter().collect();
         let mut first: HashMap<(TraceId, SpanId), usize> = HashMap::with_capacity(spans.len());
         for (at, span) in spans.iter().enumerate() {
@@ -28,7 +34,8 @@ impl Forest {
         }
         let resolve = |span: &Span| {
             let id = span.parent_span_id.filter(|id| id.is_valid())?;
-            first.get(&(span.trace_id, id)).copied()
+            let caller = || first.get(&(span.trace_id, announced.caller(span.trace_id, id)?));
+            first.get(&(span.trace_id, id)).or_else(caller).copied()
         };
         let mut parent: Vec<Option<usize>> = spans.iter().copied().map(resolve).collect();
         cut_cycles(&mut parent);

@@ -51,7 +51,7 @@ impl Hops {
     /// What an exchange was, by its SERVER span, else its CLIENT span, else the first SERVER span of the called service.
     pub(super) fn hop(&self, spans: &[Span], tap: &WireTap) -> Hop {
         let (server, client) = self.ends(tap);
-        let client = client.filter(|at| !spans[*at].is_driver());
+        let client = client.filter(|at| spans[*at].is_judged());
         let span = server.or(client).or_else(|| self.first.get(&tap.to).copied()).map(|at| &spans[at]);
         let mut hop = Hop {
             method: "POST".into(),

@@ -69,9 +69,9 @@ pub fn code_of(span: &Span) -> Option<Code> {
     http().or_else(grpc)
 }
 
-/// The labels that follow from kind, name and code.
+/// The labels that follow from kind, name and code; `judged` where it is a service's span.
 pub(super) fn implied_labels(
-    driver: bool,
+    judged: bool,
     kind: SpanKind,
     name: &str,
     code: Option<Code>,
@@ -79,8 +79,8 @@ pub(super) fn implied_labels(
     let scrubbed = |what: &str| Value::Scrubbed(what.to_owned());
     let mut labels: Vec<(&str, Value)> = Vec::new();
     match (kind, named(name)) {
-        // The driver's spans are never judged: they carry the code and nothing else.
-        _ if driver => {}
+        // Spans that are never judged carry the code and nothing else.
+        _ if !judged => {}
         (SpanKind::Server, Named::Http { method, route }) => {
             labels.push(("http.request.method", method.into()));
             if let Some(route) = route {
@@ -116,10 +116,10 @@ pub(super) fn implied_labels(
 }
 
 /// The resource of a service, as far as what stands for it on a line implies it: by default what a process says of itself is
-/// its name. The driver says nothing, and of `?` nothing is known.
+/// its name. The driver and the front end say nothing, and of `?` nothing is known.
 pub(super) fn implied_resource(shown: &str) -> Vec<(String, Value)> {
     match shown.split('#').next() {
-        None | Some("?" | crate::Source::DRIVER) => Vec::new(),
+        None | Some("?" | crate::Source::DRIVER | crate::Source::FRONT_END) => Vec::new(),
         Some(name) => vec![("service.name".to_owned(), name.into())],
     }
 }

@@ -18,7 +18,7 @@ pub(super) const STEP: u64 = 10;
 /// their parents, siblings follow one another, traces follow one another. `timed` is whether the run's begin and end are
 /// known.
 pub fn lay_out(observation: &mut Observation, relations: &[Relation], timed: bool) {
-    let forest = Forest::of(&observation.spans);
+    let forest = Forest::of(observation);
     let guests = guests(&observation.spans, &forest, relations);
     let lodged: HashSet<usize> = guests.values().flatten().copied().collect();
     let mut clock = START;

@@ -49,6 +49,7 @@
 //! | `id=S1` | a name for others to refer to; two lines with one name have one span id; `id=zero` |
 //! | `trace=T2` | on a line without indentation: another trace than the first, `T1`; `trace=zero` |
 //! | `parent=?P1` | a parent that never arrived; `P1` is the same span wherever it is named |
+//! | `announced=P1` | its parent is `P1`, which the platform's front end announced in place of the span above and kept to itself |
 //! | `parent=S1` | a parent in another trace, or below the span itself (a cycle); `parent=zero`: sixteen zeros |
 //! | `remote=false` | what the exporter says of its parent, where it is not what the tree shows; `unknown`: nothing |
 //! | `time=reversed` | ends before it starts; `zero`, `no-start`, `no-end`, `outside-run` (needs `timed` in settings) |
@@ -68,8 +69,8 @@
 //!
 //! # Requests
 //!
-//! A line of `driver` is also the request it sent, with its code as the result, to the service of the line below it, with a
-//! sampled context that names itself. Else: `unsampled`, `no-context`, `context=T1/P1;o=1`, `to=api-service`,
+//! A line of `driver` is also the request it sent, with its code as the result, to the service of the line below it (that of
+//! `front-end` aside), with a sampled context that names itself. Else: `unsampled`, `no-context`, `context=T1/P1;o=1`, `to=api-service`,
 //! `marker="ada"`, `result=200-broken`, `result="connection refused"`, `expected=200`, `no-request`. A request whose
 //! span is not there stands in the block `requests:` as `T1/P1 to=api-service result=200`.
 //!
@@ -106,6 +107,7 @@
 //!   service api-service http propagation=gcp_trace,tracecontext baggage flushes-on-sigterm declares-route untraced="/healthz"
 //!   service backend-service grpc private audience="https://backend.example"
 //!   service payments http external
+//!   front-end sampling=off spans=stored context=google region="europe-west1" not-allowed=401 not-valid=401
 //! expected:
 //!   api-service SERVER "POST /greet" status=UNSET http.route="/greet" user.id="*" !error.type
 //!     * CLIENT "backend_service.v1.BackendService/*"
@@ -121,7 +123,22 @@
 //! `trailers-only`, `without-trailers`, `reset`, `reset=8`, `canceled`, `open`, `frames=3`, `authority="…"`,
 //! `!content-type`, `!grpc-status`. Headers behind `response` and `trailers` are those of the answer.
 //!
-//! `announced=T1/P1;o=1` is the context that the platform's front end gave the service in place of the caller's.
+//! `announced=T1/P1;o=1` is the context that the platform's front end gave the service in place of the caller's. Where the front
+//! end's own span is stored, it stands between the two, as a line of `front-end`; where it is not, the service's span hangs below
+//! the caller's and says whose child it is:
+//!
+//! ```text
+//! driver CLIENT "POST /greet" 200 id=S1
+//!   front-end SERVER "POST /greet" 200 id=S2
+//!     api-service SERVER "POST /greet" 200
+//!       api-service CLIENT "backend_service.v1.BackendService/Greet" OK id=S3
+//!         backend-service SERVER "backend_service.v1.BackendService/Greet" OK announced=P1
+//! wire:
+//!   driver -> api-service http/1.1 announced=T1/S2;o=1 traceparent: T1-S1-01
+//!   api-service -> backend-service h2 announced=T1/P1;o=1 traceparent: T1-S3-01
+//! ```
+//!
+//! Lines of `front-end`, as those of `driver`, have their code and no other label.
 //!
 //! **export**: `carries=T1/S2,T1/P1` are the spans of a refused request, `google` says that the endpoint stands for Google's.
 //!
@@ -169,9 +186,11 @@
 //! otherwise ([`lay_out`]). Requests follow one another, a tree whose parent never arrived lies in the first of its trace, and
 //! log lines fall into the first exchange of their service, else into the first request.
 
+mod announced;
 mod diff;
 mod error;
 mod forest;
+mod front_end;
 mod hop;
 mod ids;
 mod implied;
@@ -184,6 +203,7 @@ mod text;
 mod times;
 mod value;
 
+pub use self::announced::Announced;
 pub use self::diff::{Difference, diff};
 pub use self::error::NotationError;
 pub use self::forest::Forest;

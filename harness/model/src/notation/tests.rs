@@ -153,6 +153,42 @@ settings:
 }
 
 #[test]
+fn the_front_end_stands_between_services() {
+    check(
+        r#"driver CLIENT "POST /greet" 200 id=S1
+  front-end SERVER "POST /greet" 200 id=S2
+    api SERVER "POST /greet" 200
+      api CLIENT "b.B/Greet" OK id=S3
+        b SERVER "b.B/Greet" OK announced=P1
+          b INTERNAL "work" "announced"="label"
+b SERVER "b.B/Greet" OK parent=?P2
+wire:
+  driver -> api http/1.1 announced=T1/S2;o=1 traceparent: T1-S1-01
+  api -> b h2 announced=T1/P1;o=1 traceparent: T1-S3-01
+  ? -> b h2 announced=T1/P2;o=0
+settings:
+  platform=cloud-run
+  front-end sampling=off spans=stored context=google region="r" not-allowed=401 not-valid=403
+"#,
+    );
+    let announced = "driver CLIENT \"GET /x\" 200 id=S1\n  api SERVER \"GET /x\" 200 announced=P1\n";
+    check_error(
+        announced,
+        "line 2, column 3: expected an exchange in `wire:` that announces the parent in place of the span above, found `GET /x`",
+    );
+    check_error(
+        "api SERVER \"GET /x\" 200 announced=P1",
+        "line 1, column 1: expected `announced=` on lines with indentation only, found `GET /x`",
+    );
+    let fields = "`sampling=` with `keep`, `on`, `off` or `rate`, `spans=` with `kept` or `stored`, `context=` with `both` or \
+                  `google`, `region=\"…\"`, `not-allowed=403` or `not-valid=401`";
+    check_error(
+        "settings:\n  front-end sampling=some",
+        &format!("line 2, column 13: expected {fields}, found `sampling=some`"),
+    );
+}
+
+#[test]
 fn expected_spans_that_cannot_be_read() {
     let check = |line: &str, expected: &str| check_error(&format!("expected:\n  {line}"), expected);
     check("api SERVR \"x\"", "line 2, column 7: expected a span kind such as SERVER, or `*`, found `SERVR`");
@@ -298,7 +334,7 @@ fn the_examples_of_the_documentation_are_read() {
         page.split("```").skip(1).step_by(2).filter_map(|code| code.strip_prefix("text\n")).collect();
     let (grammar, examples) = examples.split_last().expect("examples, and the grammar last");
     assert!(grammar.starts_with("text "));
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         let read = parse_all(example);
         assert!(read.is_ok(), "{read:?}\n{example}");

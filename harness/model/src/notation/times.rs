@@ -156,7 +156,7 @@ fn hosts(spans: &[Span], forest: &Forest, relations: &mut [Relation]) {
             SpanKind::Server => !calls(*at),
             _ => false,
         };
-        silent && relations[*at].is_plain() && !span.is_driver() && span.span_id.is_valid()
+        silent && relations[*at].is_plain() && span.is_judged() && span.span_id.is_valid()
     };
     let mut starts: Vec<usize> = (0..spans.len()).filter(could_call).chain(guests.iter().copied()).collect();
     starts.sort_by_key(|at| spans[*at].start);

@@ -5,10 +5,10 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
-    ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer, FrontEnd, GrpcCode,
-    Header, HttpVersion, LimitProfile, LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request,
-    RequestResult, Sampling, ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, StatusCode, Stream,
-    TraceContext, TraceId, WireTap,
+    ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer, FrontEnd,
+    FrontEndContext, FrontEndSampling, FrontEndSpans, GrpcCode, Header, HttpVersion, LimitProfile, LogRecord,
+    Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling, ServiceFacts,
+    ServiceProtocol, Settings, SpanId, Stamps, StatusCode, Stream, TraceContext, TraceId, WireTap,
 };
 
 use super::words::{kind, protocol, source, span_id, text, time, trace_id, value};
@@ -182,22 +182,44 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let axes = vec((select(vec!["entry", "odd axis"]).prop_map(str::to_owned), text()), 0..2);
     let declared = (vec(service(), 0..2), any::<bool>(), any::<bool>(), any::<bool>());
     let labels = (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2), vec(expected(), 0..3));
-    (axes, of(text()), any::<bool>(), declared, labels).prop_map(
-        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed), labels)| Settings {
-            axes,
-            project,
-            sampling: sampling.then_some(Sampling::ParentBased),
-            platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
-            front_end: FrontEnd::default(),
-            required_labels: labels.0,
-            limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
-            external_hosts: labels.2,
-            expected: labels.3,
-            services,
-            begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
-            ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
-            deadline_passed,
-            awaited: Vec::new(),
+    (axes, of(text()), any::<bool>(), declared, labels, front_end()).prop_map(
+        |(axes, project, sampling, (services, cloud_run, timed, deadline_passed), labels, front_end)| {
+            Settings {
+                axes,
+                project,
+                sampling: sampling.then_some(Sampling::ParentBased),
+                platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
+                front_end,
+                required_labels: labels.0,
+                limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
+                external_hosts: labels.2,
+                expected: labels.3,
+                services,
+                begun: if timed { 1_700_000_000_000_005_000 } else { 0 },
+                ended: if timed { 1_700_000_000_000_100_000 } else { 0 },
+                deadline_passed,
+                awaited: Vec::new(),
+            }
+        },
+    )
+}
+
+fn front_end() -> impl Strategy<Value = FrontEnd> {
+    let sampling =
+        vec![FrontEndSampling::Keep, FrontEndSampling::On, FrontEndSampling::Off, FrontEndSampling::Rate];
+    let (spans, context) = (
+        vec![FrontEndSpans::Kept, FrontEndSpans::Stored],
+        vec![FrontEndContext::Both, FrontEndContext::Google],
+    );
+    let statuses = (of(any::<u16>()), of(any::<u16>()));
+    (select(sampling), select(spans), select(context), of(text()), statuses).prop_map(
+        |(sampling, spans, context, region, (not_allowed, not_valid))| FrontEnd {
+            sampling,
+            spans,
+            context,
+            region,
+            not_allowed,
+            not_valid,
         },
     )
 }

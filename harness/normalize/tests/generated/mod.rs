@@ -7,7 +7,7 @@ mod words;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use spanwise_model::{Observation, SpanId};
+use spanwise_model::{ContextFormat, Header, Observation, SpanId, TraceContext};
 
 use self::evidence::{defect, export, log, process, recorded, request, settings, tap};
 use self::spans::span;
@@ -36,9 +36,26 @@ pub(crate) fn observation() -> impl Strategy<Value = Observation> {
             for (request, id) in observation.requests.iter_mut().zip(ids) {
                 (request.trace_id, request.span_id) = id;
             }
+            announce(&mut observation);
             observation
         },
     )
+}
+
+/// Lets the first announcement stand between the first two spans.
+fn announce(observation: &mut Observation) {
+    let ([caller, called, ..], Some(tap)) = (observation.spans.as_mut_slice(), observation.wire.first_mut())
+    else {
+        return;
+    };
+    let is_caller = caller.trace_id.is_valid() && caller.span_id.is_valid();
+    if let Some(announced) = tap.announced.as_mut().filter(|_| is_caller) {
+        let sent = TraceContext { trace_id: caller.trace_id, span_id: caller.span_id, sampled: Some(true) };
+        let value = ContextFormat::Tracecontext.print(&sent);
+        tap.request_headers.insert(0, Header { name: "traceparent".to_owned(), value });
+        announced.trace_id = caller.trace_id;
+        (called.trace_id, called.parent_span_id) = (announced.trace_id, Some(announced.span_id));
+    }
 }
 
 fn name() -> impl Strategy<Value = String> {

@@ -89,10 +89,22 @@ pub(super) fn attributes() -> impl Strategy<Value = Vec<(String, Value)>> {
 }
 
 pub(super) fn source() -> impl Strategy<Value = Source> {
-    let names =
-        vec!["driver", "api-service", "api-service", "backend-service", "a b", "R1", "?", "a#2", "1", "-"];
+    let names = vec![
+        "driver",
+        "front-end",
+        "api-service",
+        "api-service",
+        "backend-service",
+        "a b",
+        "R1",
+        "?",
+        "a#2",
+        "1",
+        "-",
+    ];
     (select(names), 1..3u32).prop_map(|(name, instance)| match name {
         "driver" => Source::driver(),
+        "front-end" => Source::front_end(),
         name => Source::new(name, instance),
     })
 }

@@ -18,6 +18,7 @@ pub(crate) static RULE: Rule = Rule {
 
 Each request has the spans that its case expects: of that service, kind and name, directly below one another as the suite
 nests them. Further spans may be there. Where only a part is found, the finding stands on the last span that is right.
+Requests that the platform's front end decided not to record are left out.
 
 ## Why it matters
 

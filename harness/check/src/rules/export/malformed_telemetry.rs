@@ -90,7 +90,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let message = format!("{what} could not be read{place}: {detail}; {kept}.");
         let ids = first.trace_id.zip(first.span_id);
         let report = match (ids.and_then(|(trace, span)| index.find(trace, span)), first.trace_id) {
-            (Some(node), _) if !node.is_driver() => findings.on_span(node, message),
+            (Some(node), _) if node.is_judged() => findings.on_span(node, message),
             (_, Some(trace)) => findings.on_trace(trace, message),
             _ => findings.on_whole(message),
         };

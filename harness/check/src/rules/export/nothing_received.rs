@@ -15,8 +15,8 @@ pub(crate) static RULE: Rule = Rule {
     explanation: r#"
 ## What it checks
 
-Where sampled requests were answered, at least one span of a service came. Where no request was sampled there is nothing to
-expect. A capture that is looked at holds at least one span.
+Where sampled requests were answered, at least one span of a service came. Where no request was sampled, by its caller or by
+the platform's front end, there is nothing to expect. A capture that is looked at holds at least one span.
 
 ## Why it matters
 
@@ -80,7 +80,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let mut unanswered = Vec::new();
     for (at, request) in index.requests() {
         let hop = index.entry(at);
-        let sampled = request.context.map(|context| context.sampled == Some(true));
+        let sampled = index.received(at).map(|context| context.sampled == Some(true));
         if is_answered(index, &request.result, hop) && sampled == Some(true) {
             findings.looked();
             unanswered.push((&*request.to.service, hop));

@@ -20,6 +20,7 @@ pub(crate) static RULE: Rule = Rule {
         "entry-without-server-span",
         "hop-without-server-span",
         "hop-without-client-span",
+        "expected-span-missing",
     ],
     explanation: r#"
 ## What it checks

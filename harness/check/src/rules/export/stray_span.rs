@@ -107,8 +107,10 @@ fn known_traces(index: &Index<'_>) -> HashSet<TraceId> {
         [Some(request.trace_id), request.context.map(|context| context.trace_id)].into_iter().flatten()
     });
     let seen = index.hops().flat_map(|hop| hop.context_headers()).filter_map(|header| header.read.ok());
+    let announced = index.hops().filter_map(|hop| hop.tap().announced);
     let reached = index.nodes().filter(|node| node.request().is_some());
-    chosen.chain(seen.map(|context| context.trace_id)).chain(reached.map(|node| node.trace_id)).collect()
+    let contexts = seen.chain(announced).map(|context| context.trace_id);
+    chosen.chain(contexts).chain(reached.map(|node| node.trace_id)).collect()
 }
 
 /// Whether a span refers to another that came: by a link, or by a parent that is in another trace.

@@ -76,7 +76,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let message = format!("A text that {} exports {detail}.", service.unwrap_or("a service"));
         let node = first.trace_id.zip(first.span_id).and_then(|(trace, span)| index.find(trace, span));
         let report = match (node, first.trace_id) {
-            (Some(node), _) if !node.is_driver() => findings.on_span(node, message),
+            (Some(node), _) if node.is_judged() => findings.on_span(node, message),
             (_, Some(trace)) => findings.on_trace(trace, message),
             _ => findings.on_whole(message),
         };

@@ -27,7 +27,7 @@ pub(crate) static RULE: Rule = Rule {
 
 Where a request carries both `traceparent` and `X-Cloud-Trace-Context`, they differ, and the service is configured for
 both: a valid `traceparent` is followed, and a malformed one does not keep the service from following a valid
-`X-Cloud-Trace-Context`.
+`X-Cloud-Trace-Context`. Behind a front end of the platform the headers are those that it wrote or let through.
 
 ## Why it matters
 
@@ -76,7 +76,7 @@ settings:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for hop in index.hops().filter(|hop| reads_both(*hop) && !hop.is_untraced()) {
-        let headers = hop.context_headers();
+        let headers = hop.arrived_headers();
         let [traceparent, google] = headers.as_slice() else { continue };
         let Some(server) = hop.server().or(hop.unlinked()) else { continue };
         let (right, wrong) = match (traceparent.read, google.read) {
@@ -85,8 +85,10 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             _ => continue,
         };
         findings.looked();
+        let is_rewritten = hop.tap().announced.is_some();
         let message = match wrong {
-            Some(wrong) if hop.server().is_none() && follows(server, wrong) => {
+            // What the front end announced stands for its caller, so that the span is linked all the same.
+            Some(wrong) if (hop.server().is_none() || is_rewritten) && follows(server, wrong) => {
                 "followed x-cloud-trace-context although a valid traceparent came with it"
             }
             None if server.trace_id != right.trace_id => {

@@ -12,7 +12,13 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans, Evidence::Wire],
-    explains: &["parent-not-exported", "wrong-remote-parent", "several-roots", "hop-without-server-span"],
+    explains: &[
+        "parent-not-exported",
+        "wrong-remote-parent",
+        "several-roots",
+        "hop-without-server-span",
+        "front-end-span-orphaned",
+    ],
     explanation: r#"
 ## What it checks
 
@@ -62,7 +68,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let parent_based = index.observation.settings.sampling == Some(Sampling::ParentBased);
     for hop in index.hops().filter(|hop| !hop.is_untraced()) {
         let Some(server) = hop.server().or(hop.unlinked()) else { continue };
-        let mut headers = hop.context_headers();
+        let mut headers = hop.arrived_headers();
         headers.retain(|header| hop.callee_reads(header.format));
         // Which of two headers counts is another rule's question.
         let [header] = headers.as_slice() else { continue };
@@ -75,7 +81,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             .expected(expected)
             .actual(actual)
             .fact("header", name)
-            .fact("value", header.value);
+            .fact("value", &*header.value);
     }
 }
 
@@ -103,10 +109,10 @@ fn misreading(
             server.parent_span_id.map_or("no parent".to_owned(), |parent| format!("parent {parent}"));
         return Some((format!("parent {}", context.span_id), actual));
     }
-    // With a plain option the sampling decision itself is another rule's question.
+    // With a plain option the sampling decision itself is another rule's question, and what a front end wrote is its own.
     let plain = matches!(header.value.split_once(";o="), Some((_, "0" | "1")));
     let option = header.format == ContextFormat::GcpTrace && !plain;
-    let unsampled = option && parent_based && context.sampled != Some(true);
+    let unsampled = option && hop.tap().announced.is_none() && parent_based && context.sampled != Some(true);
     unsampled.then(|| ("no span: bit 0 of the option is not set".to_owned(), "a SERVER span".to_owned()))
 }
 

@@ -2,7 +2,7 @@
 
 use spanwise_model::{Evidence, Level};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "duplicate-span-id",
@@ -64,7 +64,9 @@ driver CLIENT "POST /greet" 200 id=S1
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     index.nodes().filter(|node| node.span_id.is_valid()).for_each(|_| findings.looked());
-    for (first, second) in index.duplicates().filter(|(_, second)| !second.is_driver()) {
+    // Whoever takes the id of the front end's span is another rule's question.
+    let is_services = |(first, second): &(Node<'_>, Node<'_>)| second.is_judged() && !first.is_front_end();
+    for (first, second) in index.duplicates().filter(is_services) {
         if second.is_copy() {
             continue;
         }

@@ -63,7 +63,7 @@ wire:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for hop in index.inner_hops().filter(|hop| !hop.is_untraced()) {
-        let Some(sender) = hop.sender().filter(|sender| !sender.is_driver()) else { continue };
+        let Some(sender) = hop.sender().filter(|sender| sender.is_judged()) else { continue };
         if sender.service().is_some_and(|service| !index.sets_kinds(service)) {
             findings.not_observed();
             continue;

@@ -55,7 +55,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let named = index.nodes().filter(|node| node.parent_span_id.is_some_and(|id| id.is_valid()));
     named.for_each(|_| findings.looked());
     for cycle in index.cycles() {
-        let Some(first) = cycle.iter().copied().find(|node| !node.is_driver()) else { continue };
+        let Some(first) = cycle.iter().copied().find(|node| node.is_judged()) else { continue };
         let message = match cycle.len() {
             1 => "This span names itself as its parent.".to_owned(),
             more => format!("This span is its own ancestor, over {more} spans."),

@@ -63,7 +63,7 @@ wire:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let Some(parent) = node.parent_span_id.filter(|parent| parent.is_valid()) else { continue };
+        let Some(parent) = node.due_parent().filter(|parent| parent.is_valid()) else { continue };
         findings.looked();
         if !node.misses_parent() {
             continue;

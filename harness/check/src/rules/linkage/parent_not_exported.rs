@@ -13,12 +13,13 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &["expected-span-missing"],
+    explains: &["expected-span-missing", "front-end-span-orphaned"],
     explanation: r#"
 ## What it checks
 
 The parent that a span names arrived too, in the same trace. A parent that the driver sent is there; in a capture, the
-caller of the first service may stay outside.
+caller of the first service may stay outside. A parent that the platform's front end announced is the platform's to keep: that of
+its caller must be there instead.
 
 ## Why it matters
 
@@ -69,15 +70,14 @@ wire:
 const CALLER: &str = "its caller";
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut foreign = sent_by_driver(index);
-    // What the front end announces is a span of the platform, which no service exports.
-    foreign.extend(index.hops().filter_map(|hop| hop.tap().announced).map(|context| context.span_id));
+    let foreign = sent_by_driver(index);
     let callers: HashSet<usize> = index.called_from_outside().into_iter().map(Node::at).collect();
     // One parent that is missing is one finding, however many children it had.
     let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::new();
     let mut first: Vec<(Node<'_>, SpanId)> = Vec::new();
     for node in index.nodes() {
-        let Some(parent) = node.parent_span_id.filter(|parent| parent.is_valid()) else { continue };
+        // What the front end announces is a span of the platform, which no service exports: its caller's stands for it.
+        let Some(parent) = node.due_parent().filter(|parent| parent.is_valid()) else { continue };
         let outside = foreign.contains(&parent) || callers.contains(&node.at());
         // A parent of another trace is a finding of its own.
         if !node.misses_parent() || outside || index.find_in_any_trace(parent).is_some() {
@@ -143,7 +143,7 @@ fn actual(cause: &str, index: &Index<'_>) -> String {
 /// Why the parent most likely did not arrive, as a fact for programs.
 fn likeliest_cause(index: &Index<'_>, hop: Option<Hop<'_>>) -> &'static str {
     let settings = &index.observation.settings;
-    let sampled = hop.and_then(|hop| hop.context()).map(|context| context.sampled == Some(true));
+    let sampled = hop.and_then(Hop::sent_context).map(|context| context.sampled == Some(true));
     match (sampled, hop) {
         (Some(false), _) => "unsampled",
         _ if settings.deadline_passed => "deadline-passed",

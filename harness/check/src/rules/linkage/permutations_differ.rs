@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use spanwise_model::{Evidence, Level, notation};
+use spanwise_model::{Evidence, Level, Platform, notation};
 
+use crate::across_platforms::{are_compared, is_by_policy_alone, reason};
 use crate::{Check, Family, Group, GroupFindings, GroupMember, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -21,9 +22,13 @@ Permutations that differ only in what must not matter (the channel, the exporter
 once ids, times and ports are taken out. The finding is on the one that deviates from most of those without a violation of
 their own; where it has another finding as bad, that one explains the difference.
 
+Where the platform must not matter either, the measure is what the permutations without it give, and a finding on Cloud Run says
+what of its front end makes the difference: which header arrived, what was written in its place, which policy decided. Where the
+front end's decision on sampling is all that differs, the finding is information.
+
 ## Why it matters
 
-The exporter must not decide what a trace looks like. Where it does, what was tested is not what will be seen in
+The exporter must not decide what a trace looks like, nor the laptop. Where they do, what was tested is not what will be seen in
 production.
 
 ## Bad
@@ -73,7 +78,11 @@ driver CLIENT "POST /greet" 200 id=S1
 fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
     // What most of those say counts that have no violation of their own; of equally many, what the first says.
     let all_violate = group.members.iter().all(|member| member.has_violation);
-    let is_witness = |member: &&GroupMember<'_>| all_violate || !member.has_violation;
+    let is_local = |member: &GroupMember<'_>| member.index.observation.settings.platform == Platform::Plain;
+    let is_sound = |member: &GroupMember<'_>| all_violate || !member.has_violation;
+    // What holds locally is the measure of what holds on a platform.
+    let only_local = group.members.iter().any(|member| is_local(member) && is_sound(member));
+    let is_witness = |member: &&GroupMember<'_>| is_sound(member) && (is_local(member) || !only_local);
     let mut times: HashMap<&str, usize> = HashMap::new();
     for member in group.members.iter().filter(is_witness) {
         *times.entry(member.trees).or_default() += 1;
@@ -88,23 +97,35 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
         }
         let (line, expected, actual) = first_difference(model.trees, member.trees);
         // A difference in one span says little where a whole trace is missing.
-        let (message, expected, actual) = if member.index.has_any_span() || !model.index.has_any_span() {
+        let (how, expected, actual) = if member.index.has_any_span() || !model.index.has_any_span() {
             let how = differences(model.trees, member.trees)
                 .unwrap_or_else(|| format!("it differs from line {line} on"));
-            let message =
-                format!("This permutation should give the same trees as {}, but {how}.", model.name);
-            (message, expected, actual)
+            (how, expected, actual)
         } else {
-            let message = format!("No span of any service came, while {} gave a whole trace.", model.name);
-            (message, "the same trees", "no span")
+            ("no span of any service came".to_owned(), "the same trees", "no span")
         };
-        findings
+        let is_deployed = are_compared(model, member);
+        let why = if is_deployed { reason(member.index) } else { None };
+        let message = match &why {
+            Some(why) => format!("Links locally, breaks on Cloud Run, because {}: {how}.", why.text),
+            None if is_deployed => format!(
+                "Links locally, breaks on Cloud Run, and nothing that the front end did tells why: {how}."
+            ),
+            None => format!("This permutation should give the same trees as {}, but {how}.", model.name),
+        };
+        let mut report = findings
             .on_member(at, message)
             .gives_way()
             .expected(expected)
             .actual(actual)
             .fact("partner", model.name)
             .fact("agreeing", most as i64);
+        if is_deployed && is_by_policy_alone(model, member) {
+            report = report.level(Level::Information);
+        }
+        if let Some(why) = why {
+            why.tell(report);
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let to = hop.to();
-        let headers: Vec<&str> = hop.context_headers().iter().map(|header| header.format.header()).collect();
+        let headers: Vec<&str> = hop.arrived_headers().iter().map(|header| header.format.header()).collect();
         findings
             .on_hop(
                 hop,

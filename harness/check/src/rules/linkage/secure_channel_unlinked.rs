@@ -142,7 +142,7 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
                 .fact("to", to)
                 .fact("partner", partner.name);
             let caller = first.sender().or_else(|| first.inbound().and_then(Hop::server));
-            if let Some(caller) = caller.filter(|caller| !caller.is_driver()) {
+            if let Some(caller) = caller.filter(|caller| caller.is_judged()) {
                 report = report.show_span(caller);
             }
             for hop in &edge.unlinked[1..] {

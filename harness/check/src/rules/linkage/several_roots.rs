@@ -67,7 +67,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     }
     for (trace, nodes) in index.traces() {
         let roots: Vec<Node<'_>> =
-            nodes.into_iter().filter(|node| node.is_root() && !node.is_driver() && !node.is_copy()).collect();
+            nodes.into_iter().filter(|node| node.is_root() && node.is_judged() && !node.is_copy()).collect();
         if roots.is_empty() {
             continue;
         }

@@ -1,6 +1,6 @@
 //! The caller sends trace context only in a format that the called service does not read.
 
-use spanwise_model::{Evidence, Level};
+use spanwise_model::{Evidence, FrontEndContext, Level};
 
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
@@ -16,7 +16,7 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Of the context formats that a caller sends (`traceparent`, `X-Cloud-Trace-Context`, `grpc-trace-bin`, B3), the called
-service is configured to read at least one.
+service is configured to read at least one. A front end of the platform that knows both headers writes the missing one.
 
 ## Why it matters
 
@@ -78,7 +78,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         findings.looked();
-        if headers.iter().any(|header| hop.callee_reads(header.format)) {
+        // A front end that knows both formats writes the other one too.
+        let is_translated = hop.tap().announced.is_some() && hop.front_end().context == FrontEndContext::Both;
+        if is_translated || headers.iter().any(|header| hop.callee_reads(header.format)) {
             continue;
         }
         let reads: Vec<&str> = callee.propagation.iter().map(|format| format.header()).collect();

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans, Evidence::Wire],
-    explains: &["expected-span-missing", "server-span-doubled"],
+    explains: &["expected-span-missing", "server-span-doubled", "front-end-span-orphaned"],
     explanation: r#"
 ## What it checks
 

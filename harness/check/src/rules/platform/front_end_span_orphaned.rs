@@ -16,7 +16,8 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Where the platform's front end writes a context of its own in place of the caller's, the SERVER span of the service hangs below
-the span that it announces, or is below it by other spans. Where nothing was announced the rule does not apply.
+the span that it announces, or is below it by other spans. Where nothing was announced, or where a front end that knows
+`X-Cloud-Trace-Context` alone let a `traceparent` through, the rule does not apply.
 
 ## Why it matters
 
@@ -38,7 +39,7 @@ settings:
 
 ```trace
 driver CLIENT "POST /greet" 200 id=S1
-api-service SERVER "POST /greet" 200 parent=?P1
+  api-service SERVER "POST /greet" 200 announced=P1
 wire:
   driver -> api-service http/1.1 "POST /greet" 200 traceparent: T1-S1-01 announced=T1/P1;o=1
 settings:
@@ -64,6 +65,10 @@ settings:
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for hop in index.hops().filter(|hop| !hop.is_untraced()) {
         let Some(announced) = hop.tap().announced else { continue };
+        // One that knows the other header alone lets `traceparent` through, and that is to be followed.
+        if hop.context().is_none_or(|context| context.span_id != announced.span_id) {
+            continue;
+        }
         let Some(server) = hop.server().or(hop.unlinked()) else { continue };
         // Another trace altogether is another rule's question.
         if server.trace_id != announced.trace_id {

@@ -1,8 +1,10 @@
 //! A service exports a span under the id of the front end's.
 
+use std::collections::HashMap;
+
 use spanwise_model::{Evidence, Level};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Hop, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "platform-span-as-own",
@@ -38,7 +40,7 @@ settings:
 
 ```trace
 driver CLIENT "POST /greet" 200 id=S1
-api-service SERVER "POST /greet" 200 parent=?P1
+  api-service SERVER "POST /greet" 200 announced=P1
 wire:
   driver -> api-service http/1.1 "POST /greet" 200 traceparent: T1-S1-01 announced=T1/P1;o=1
 settings:
@@ -62,17 +64,20 @@ settings:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
+    let mut announced: HashMap<_, Hop<'_>> = HashMap::new();
     for hop in index.hops() {
-        let Some(announced) = hop.tap().announced else { continue };
+        let Some(context) = hop.tap().announced else { continue };
         findings.looked();
-        let claimed = index.find(announced.trace_id, announced.span_id).filter(|node| !node.is_driver());
-        if let Some(node) = claimed {
+        announced.entry((context.trace_id, context.span_id)).or_insert(hop);
+    }
+    for node in index.nodes() {
+        if let Some(hop) = announced.get(&(node.trace_id, node.span_id)) {
             let shown = node.shown_service();
             findings
                 .on_span(node, format!("{shown} exported this span under the id of the front end's own."))
-                .hop(hop)
+                .hop(*hop)
                 .expected("an id of its own")
-                .actual(announced.span_id);
+                .actual(node.span_id);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use spanwise_model::{Evidence, Level, Token};
 
-use super::private_calls;
+use super::{REFUSED, private_calls, reaching_outward};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::CloudRun,
     since: "0.1.0",
     evidence: &[Evidence::Wire],
-    explains: &[],
+    explains: REFUSED,
     explanation: r#"
 ## What it checks
 
@@ -78,9 +78,10 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
         let (from, to) = (hop.from().unwrap_or("an unknown caller"), hop.to());
         let actual = if token.is_some() { "a bearer token of an unknown kind" } else { "no token" };
-        findings
+        let report = findings
             .on_hop(hop, format!("{from} called {to}, which is private, without an ID token."))
             .expected("authorization: Bearer, and an ID token")
             .actual(actual);
+        reaching_outward(report, hop);
     }
 }

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::CloudRun,
     since: "0.1.0",
     evidence: &[Evidence::Process],
-    explains: &["span-lost-on-shutdown"],
+    explains: &["span-lost-on-shutdown", "nothing-received"],
     explanation: r#"
 ## What it checks
 

@@ -2,7 +2,7 @@
 
 use spanwise_model::{Evidence, Level, Token};
 
-use super::private_calls;
+use super::{REFUSED, private_calls, reaching_outward};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::CloudRun,
     since: "0.1.0",
     evidence: &[Evidence::Wire],
-    explains: &[],
+    explains: REFUSED,
     explanation: r#"
 ## What it checks
 
@@ -21,7 +21,7 @@ custom audience. An access token has none. Where no platform is emulated the rul
 
 ## Why it matters
 
-Cloud Run refuses the call with 401. The usual cause is an access token in place of an ID token, or one audience for all
+Cloud Run refuses the call with 401 or 403. The usual cause is an access token in place of an ID token, or one audience for all
 services: both look right in the code.
 
 ## Bad
@@ -96,13 +96,14 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             Some(Token::Opaque) | None => continue,
         };
         findings.looked();
-        findings
+        let report = findings
             .on_hop(hop, message)
             .expected(format!(
                 "an ID token for {}",
                 if known.is_empty() { to.to_owned() } else { known.join(" or ") }
             ))
             .actual(actual);
+        reaching_outward(report, hop);
     }
 }
 

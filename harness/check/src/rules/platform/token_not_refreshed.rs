@@ -2,7 +2,7 @@
 
 use spanwise_model::{Evidence, Level, Token};
 
-use super::private_calls;
+use super::{REFUSED, private_calls, reaching_outward};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::CloudRun,
     since: "0.1.0",
     evidence: &[Evidence::Wire],
-    explains: &[],
+    explains: REFUSED,
     explanation: r#"
 ## What it checks
 
@@ -83,10 +83,11 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
         let (from, to) = (hop.from().unwrap_or("an unknown caller"), hop.to());
         let late = begun - expires;
-        findings
+        let report = findings
             .on_hop(hop, format!("{from} called {to} with a token that had expired {late} seconds before."))
             .expected("a token that is still valid")
             .actual(format!("expired {late} seconds before the call"))
             .fact("seconds", i64::try_from(late).unwrap_or(i64::MAX));
+        reaching_outward(report, hop);
     }
 }

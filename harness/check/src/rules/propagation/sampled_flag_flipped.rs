@@ -25,8 +25,9 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 The sampling decision that a request came with (bit 0 of the flags) goes out unchanged with every call made for it, a call
-that was recorded goes out as sampled, and no spans come of a request that is not sampled. It is a violation where the suite says `sampling: parent-based`, else
-information: a service may decide for itself.
+that was recorded goes out as sampled, and no spans come of a request that is not sampled. What the platform's front end decides
+otherwise than the caller is the decision that a request came with. It is a violation where the suite says `sampling: parent-based`,
+else information: a service may decide for itself.
 
 ## Why it matters
 
@@ -93,7 +94,9 @@ fn flipped_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>, level: Le
             began_and_dropped(hop, went, findings, level);
             continue;
         };
-        if came.trace_id != went.trace_id {
+        // A front end may leave the decision to the service.
+        let is_open = inbound.tap().announced.is_some() && came.sampled.is_none();
+        if came.trace_id != went.trace_id || is_open {
             continue;
         }
         findings.looked();
@@ -119,7 +122,7 @@ fn flipped_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>, level: Le
 
 /// A request that came without a context: whoever recorded it decided that it is sampled, and must say so to others.
 fn began_and_dropped(hop: Hop<'_>, went: TraceContext, findings: &mut Findings<'_>, level: Level) {
-    let Some(sender) = hop.sender().filter(|sender| !sender.is_driver()) else { return };
+    let Some(sender) = hop.sender().filter(|sender| sender.is_judged()) else { return };
     findings.looked();
     if went.sampled != Some(false) {
         return;
@@ -140,7 +143,11 @@ fn recorded_unsampled(
     level: Level,
     flipped: &HashSet<usize>,
 ) {
-    let requests = || index.requests().filter(|(_, r)| r.context.is_some_and(|c| c.sampled != Some(true)));
+    // Whatever a front end decided otherwise on the way, the services need not answer for.
+    let turned_on = |hop: &Hop<'_>| hop.tap().announced.is_some_and(|context| context.sampled != Some(false));
+    let turned_on: HashSet<usize> = index.hops().filter(turned_on).filter_map(Hop::request).collect();
+    let is_unsampled = |at| index.received(at).is_some_and(|context| context.sampled != Some(true));
+    let requests = || index.requests().filter(|(at, _)| is_unsampled(*at) && !turned_on.contains(at));
     let by_trace: HashMap<_, _> = requests().filter_map(|(at, r)| Some((r.context?.trace_id, at))).collect();
     let mut recorded: BTreeMap<usize, Vec<Node<'_>>> = BTreeMap::new();
     requests().for_each(|(at, _)| {
@@ -156,12 +163,12 @@ fn recorded_unsampled(
     for (request, nodes) in recorded {
         // The topmost span, whatever order they came in.
         let first =
-            nodes.iter().min_by_key(|node| (node.parent().is_some_and(|up| !up.is_driver()), node.start));
+            nodes.iter().min_by_key(|node| (node.parent().is_some_and(|up| up.is_judged()), node.start));
         let Some(&first) = first.filter(|_| !flipped.contains(&request)) else { continue };
         let entry = index.entry(request);
         // An option that is not plain 0 or 1, or is missing, was misread: another rule says so.
         let plain = entry.is_none_or(|hop| {
-            hop.context_headers()
+            hop.arrived_headers()
                 .first()
                 .is_none_or(|h| h.value.split_once(";o=").map_or(!h.value.contains('/'), |(_, o)| o == "0"))
         });

@@ -1,6 +1,7 @@
 //! The blocks `logs:`, `export:`, `process:`, `settings:` and `defects:`.
 
 use crate::notation::error::NotationError;
+use crate::notation::front_end::read_front_end;
 use crate::notation::line::{Item, Line};
 use crate::{
     ContextFormat, Defect, DefectKind, Evidence, Export, ExportAnswer, Header, LimitProfile, LogRecord,
@@ -175,6 +176,7 @@ pub(super) fn read_settings(
                 "no-spans" => extra.unrecorded.push(Evidence::Spans),
                 "no-resource" => extra.unrecorded.push(Evidence::Resource),
                 "service" => settings.services.push(read_service(line)?),
+                "front-end" => settings.front_end = read_front_end(line)?,
                 "axis" => match (line.item()?, line.rest()) {
                     (Some(Item::Key(axis, _)), _) => settings.axes.push((axis, line.quoted()?)),
                     _ => return Err(line.expected("an axis: `axis entry=\"http\"`")),
@@ -199,7 +201,7 @@ pub(super) fn read_settings(
 
 const SETTINGS: &str = "`project=\"…\"`, `sampling=parent-based`, `platform=cloud-run`, `limits=v2-proto`, \
                         `required-label=\"…\"`, `external-host=\"…\"`, `axis NAME=\"…\"`, \
-                        `service NAME …`, `deadline-passed`, `capture`, `timed`, `no-spans` or `no-resource`";
+                        `service NAME …`, `front-end …`, `deadline-passed`, `capture`, `timed`, `no-spans` or `no-resource`";
 
 /// Reads `api-service http propagation=gcp_trace,tracecontext baggage …` up to the end of the line.
 fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::notation::error::NotationError;
 use crate::notation::implied::{implied_labels, implied_remote, implied_resource};
 use crate::notation::times::Relation;
-use crate::{Observation, Protocol, Request, Resource, Scope, Source, Span, SpanId, Value};
+use crate::{Observation, Protocol, Request, Resource, Scope, Source, Span, Value};
 
 use super::labels::Labels;
 use super::names::Names;
@@ -23,6 +23,7 @@ pub(super) fn build(
 ) -> Result<Vec<Relation>, NotationError> {
     let exports = FirstExports::of(observation);
     let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut above = Vec::with_capacity(drafts.len());
     let mut relations = Vec::with_capacity(drafts.len());
     let mut requests = Vec::new();
     let mut interned: HashMap<String, Arc<Resource>> = HashMap::new();
@@ -30,6 +31,7 @@ pub(super) fn build(
         while open.last().is_some_and(|(depth, _)| *depth >= draft.depth) {
             open.pop();
         }
+        above.push(open.last().map(|(_, parent)| *parent));
         let parent = open.last().map(|(_, parent)| &observation.spans[*parent]);
         open.push((draft.depth, at));
         let place = draft.place;
@@ -44,7 +46,10 @@ pub(super) fn build(
                     return Err(place.expected(expected, &span.name));
                 }
                 span.trace_id = parent.trace_id;
-                span.parent_span_id = Some(parent.span_id);
+                span.parent_span_id = Some(draft.announced.unwrap_or(parent.span_id));
+            }
+            None if draft.announced.is_some() => {
+                return Err(place.expected("`announced=` on lines with indentation only", &span.name));
             }
             None => {
                 span.trace_id = match draft.trace {
@@ -54,10 +59,10 @@ pub(super) fn build(
                 span.parent_span_id = draft.parent;
             }
         }
+        let is_reserved = |source: &Source| source.is_driver() || source.is_front_end();
         let shown = service.as_ref().map_or("?".to_owned(), Source::to_string);
-        let unknown = |source: &Source| draft.without_source || (capture && !source.is_driver());
+        let unknown = |source: &Source| draft.without_source || (capture && !is_reserved(source));
         span.source = service.filter(|source| !unknown(source));
-        let driver = span.is_driver();
         span.parent_is_remote = match draft.remote {
             Some(remote) => remote,
             None => {
@@ -65,7 +70,7 @@ pub(super) fn build(
                 implied_remote(span.kind, span.parent_span_id, parent.map(same))
             }
         };
-        let mut implied = implied_labels(driver, span.kind, &span.name, code);
+        let mut implied = implied_labels(span.is_judged(), span.kind, &span.name, code);
         let cloud_trace = span.protocol.is_some_and(Protocol::is_cloud_trace);
         if cloud_trace {
             implied.extend(implied_resource(&shown));
@@ -88,14 +93,14 @@ pub(super) fn build(
         };
         span.scope = scope(resources.scope_of(&shown), draft.scope);
         span.export = draft.export.unwrap_or_else(|| exports.of_span(&span));
-        if driver && !request.left_out {
+        if span.is_driver() && !request.left_out {
             requests.push((at, request, code));
         }
         relations.push(draft.relation);
         observation.spans.push(span);
     }
     for (at, request, code) in requests {
-        let to = default_receiver(&observation.spans, at);
+        let to = default_receiver(&observation.spans, &above, at);
         let span = &observation.spans[at];
         let request: Request = request.complete((span.trace_id, span.span_id), code, to);
         observation.requests.push(request);
@@ -122,13 +127,20 @@ impl FirstExports {
     }
 }
 
-/// The service that a request went to, if nothing else is said: that of the driver's first child behind it, else the first
-/// that has spans.
-pub(in crate::notation) fn default_receiver(spans: &[Span], driver: usize) -> Source {
-    let id: SpanId = spans[driver].span_id;
-    let services = || spans.iter().filter(|span| !span.is_driver());
-    let near = spans[driver + 1..].iter().take(1).find(|span| span.parent_span_id == Some(id));
-    let found = near.filter(|span| !span.is_driver()).or_else(|| services().next());
+/// The service that a request went to, if nothing else is said: that of the driver's first child behind it, the front end's
+/// own span aside, else the first that has spans. `above` holds the parent of each span.
+pub(in crate::notation) fn default_receiver(
+    spans: &[Span],
+    above: &[Option<usize>],
+    driver: usize,
+) -> Source {
+    let services = || spans.iter().filter(|span| span.is_judged());
+    let below = |at: usize| spans.get(at + 1).filter(|_| above[at + 1] == Some(at));
+    let near = match below(driver) {
+        Some(span) if span.is_front_end() => below(driver + 1),
+        near => near,
+    };
+    let found = near.filter(|span| span.is_judged()).or_else(|| services().next());
     found.and_then(|span| span.source.clone()).unwrap_or_else(|| Source::new("service", 1))
 }
 

@@ -12,6 +12,7 @@ mod wire;
 mod words;
 
 use super::error::NotationError;
+use super::forest::Forest;
 use super::hop::Hops;
 use super::ids::canonical_ids;
 use super::layout::lay_out;
@@ -197,6 +198,8 @@ impl<'a> Reader<'a> {
         let mut observation = self.observation;
         observation.name = self.name;
         observation.settings.expected = self.expected.finish();
+        let announced: Vec<_> =
+            self.drafts.iter().map(|draft| draft.announced.map(|_| draft.place)).collect();
         let relations = build::build(
             self.drafts,
             &mut self.resources,
@@ -204,7 +207,7 @@ impl<'a> Reader<'a> {
             &mut observation,
             self.extra.capture,
         )?;
-        let to = observation.spans.iter().find(|span| !span.is_driver()).and_then(|span| span.source.clone());
+        let to = observation.spans.iter().find(|span| span.is_judged()).and_then(|span| span.source.clone());
         let to = to.unwrap_or_else(|| Source::new("service", 1));
         for mut line in self.requests {
             line.place();
@@ -213,6 +216,13 @@ impl<'a> Reader<'a> {
         self.names.check()?;
         let hops = Hops::of(&observation);
         observation.wire = self.taps.into_iter().map(|tap| tap.complete(&observation.spans, &hops)).collect();
+        let forest = Forest::of(&observation);
+        for (at, place) in announced.into_iter().enumerate() {
+            if let (Some(place), None) = (place, forest.parent[at]) {
+                let expected = "an exchange in `wire:` that announces the parent in place of the span above";
+                return Err(place.expected(expected, &observation.spans[at].name));
+            }
+        }
         let counts = spans_by_export(&observation);
         let uncounted = self.counted_exports.into_iter().map(|counted| !counted);
         for ((export, count), _) in

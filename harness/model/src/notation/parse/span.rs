@@ -25,6 +25,7 @@ pub(super) struct Draft {
     pub(super) named: bool,
     pub(super) trace: Option<TraceId>,
     pub(super) parent: Option<SpanId>,
+    pub(super) announced: Option<SpanId>,
     pub(super) remote: Option<Option<bool>>,
     pub(super) resource: Option<String>,
     /// `service.name` as written, `None` where it is said to be absent: of the resource, or labels of Cloud Trace.
@@ -66,6 +67,7 @@ pub(super) fn read_span(
         named: false,
         trace: None,
         parent: None,
+        announced: None,
         remote: None,
         resource: None,
         service_names: Vec::new(),
@@ -168,6 +170,7 @@ impl Draft {
             }
             "trace" => self.trace = Some(names.trace(&line.word(), at)?),
             "parent" => self.parent = Some(names.span(&line.word(), at)?),
+            "announced" => self.announced = Some(names.span(&line.word(), at)?),
             "remote" => {
                 let word = line.word();
                 self.remote = Some(match word.as_str() {

@@ -1,5 +1,6 @@
 //! The blocks `logs:`, `export:`, `process:`, `settings:` and `defects:`.
 
+use crate::notation::front_end::print_front_end;
 use crate::notation::text::quote;
 use crate::{
     Defect, DefectKind, Evidence, Export, ExportAnswer, LimitProfile, LogRecord, Observation, Platform,
@@ -85,6 +86,7 @@ pub(super) fn print_settings(observation: &Observation, capture: bool) -> Vec<St
     if settings.platform == Platform::CloudRun {
         lines.push("  platform=cloud-run".to_owned());
     }
+    lines.extend(print_front_end(&settings.front_end));
     if settings.limits == LimitProfile::V2Proto {
         lines.push("  limits=v2-proto".to_owned());
     }

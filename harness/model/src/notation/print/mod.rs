@@ -36,11 +36,11 @@ pub fn print_all<'a>(observations: impl IntoIterator<Item = &'a Observation>) ->
 
 /// Writes all, or the lines of one trace.
 fn written(observation: &Observation, only: Option<TraceId>) -> String {
-    let forest = Forest::of(&observation.spans);
+    let forest = Forest::of(observation);
     let relations = relations(observation, &forest);
     let names = names::Names::of(observation, &forest, &relations);
     let resources = resource::Resources::of(&observation.spans);
-    let mut services = observation.spans.iter().filter(|span| !span.is_driver()).peekable();
+    let mut services = observation.spans.iter().filter(|span| span.is_judged()).peekable();
     let capture = services.peek().is_some() && services.all(|span| span.source.is_none());
     let spans = span::Spans {
         observation,
@@ -51,7 +51,7 @@ fn written(observation: &Observation, only: Option<TraceId>) -> String {
         exports: FirstExports::of(observation),
         capture,
     };
-    let requests = wire::Requests::of(observation, &names);
+    let requests = wire::Requests::of(observation, &forest, &names);
     let mut text = String::new();
     let name = &observation.name;
     if !name.is_empty() && only.is_none() {

@@ -44,7 +44,8 @@ impl Names {
         }
         let mut mentioned = twice;
         for (at, span) in observation.spans.iter().enumerate() {
-            if let (None, Some(parent)) = (forest.parent[at], span.parent_span_id) {
+            let above = forest.parent[at].map(|parent| observation.spans[parent].span_id);
+            if let Some(parent) = span.parent_span_id.filter(|id| above != Some(*id)) {
                 names.mention(parent, &mut mentioned);
             }
             if let Some(host) = relations[at].during {

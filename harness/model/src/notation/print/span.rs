@@ -108,6 +108,8 @@ impl Spans<'_> {
                 parts.push(format!("parent={mark}{name}"));
             }
         }
+        let own = span.parent_span_id.filter(|id| parent.is_some_and(|parent| parent.span_id != *id));
+        parts.extend(own.map(|id| format!("announced={}", self.names.span(id))));
         let same = |parent: &Span| parent.shown_service() == span.shown_service();
         if span.parent_is_remote != implied_remote(span.kind, span.parent_span_id, parent.map(same)) {
             parts.push(match span.parent_is_remote {
@@ -121,7 +123,8 @@ impl Spans<'_> {
             parts.push(format!("tracestate={}", quote(&span.trace_state)));
         }
         parts.extend(span.protocol.map(|protocol| format!("via={}", protocol.as_str())));
-        if span.source.is_none() && (!self.capture || span.service_name() == Some(Source::DRIVER)) {
+        let is_reserved = matches!(span.service_name(), Some(Source::DRIVER | Source::FRONT_END));
+        if span.source.is_none() && (!self.capture || is_reserved) {
             parts.push("source=none".to_owned());
         }
         if span.export != self.exports.of_span(span) {
@@ -143,7 +146,7 @@ impl Spans<'_> {
     }
 
     fn labels(&self, span: &Span, parts: &mut Vec<String>) {
-        let mut implied = implied_labels(span.is_driver(), span.kind, &span.name, code_of(span));
+        let mut implied = implied_labels(span.is_judged(), span.kind, &span.name, code_of(span));
         let cloud_trace = span.protocol.is_some_and(Protocol::is_cloud_trace);
         if cloud_trace {
             implied.extend(implied_resource(&span.shown_service()));
@@ -204,12 +207,13 @@ pub(super) fn print_source(source: &Source) -> String {
 }
 
 /// Keys that mean something else on a span line; labels with these names stand in quotes.
-const STRUCTURAL: [&str; 25] = [
+const STRUCTURAL: [&str; 26] = [
     "status",
     "rpc-code",
     "id",
     "trace",
     "parent",
+    "announced",
     "remote",
     "time",
     "during",

@@ -1,5 +1,6 @@
 //! The blocks `wire:` and `requests:`.
 
+use crate::notation::forest::Forest;
 use crate::notation::hop::{Hops, TRANSPORTS};
 use crate::notation::implied::code_of;
 use crate::notation::parse::{authority, default_receiver, implied_frames, implied_result};
@@ -125,21 +126,21 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn of(observation: &Observation, names: &Names) -> Requests {
+    pub(super) fn of(observation: &Observation, forest: &Forest, names: &Names) -> Requests {
         let spans = &observation.spans;
         let requests = &observation.requests;
         let on_lines = driver_requests(observation);
         let field = |at: usize| match on_lines[at] {
             _ if !spans[at].is_driver() => Vec::new(),
             Some(request) => {
-                let to = default_receiver(spans, at);
+                let to = default_receiver(spans, &forest.parent, at);
                 request_fields(&requests[request], to, implied_result(code_of(&spans[at])), names)
             }
             None => vec!["no-request".to_owned()],
         };
         let fields = (0..spans.len()).map(field).collect();
         let below = on_lines.iter().flatten().count();
-        let to = spans.iter().find(|span| !span.is_driver()).and_then(|span| span.source.clone());
+        let to = spans.iter().find(|span| span.is_judged()).and_then(|span| span.source.clone());
         let to = to.unwrap_or_else(|| crate::Source::new("service", 1));
         let line = |request: &Request| {
             let ids = format!("  {}/{}", names.trace(request.trace_id), names.span(request.span_id));
