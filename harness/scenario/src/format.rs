@@ -45,6 +45,8 @@ pub(crate) struct SuiteFile {
     #[serde(default)]
     pub(crate) levels: Entries<Spanned<Described<Entries<Spanned<String>>>>>,
     #[serde(default)]
+    pub(crate) exclude: Vec<ExcludeFile>,
+    #[serde(default)]
     pub(crate) known_failing: Vec<KnownFile>,
     #[serde(default)]
     pub(crate) known_flaky: Vec<KnownFile>,
@@ -221,6 +223,14 @@ pub(crate) struct KnownFile {
     /// Required; optional here so that the error can point at the entry that lacks it.
     pub(crate) reason: Option<Spanned<String>>,
     pub(crate) link: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ExcludeFile {
+    pub(crate) pattern: Spanned<String>,
+    /// Required, as that of [`KnownFile`].
+    pub(crate) reason: Option<Spanned<String>>,
 }
 
 /// Reads the shapes of a file; stops at the first mistake.

@@ -15,6 +15,7 @@ mod cloud_run;
 mod each;
 mod environment;
 mod error;
+mod exclude;
 mod expand;
 mod expected;
 mod format;

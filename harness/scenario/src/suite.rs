@@ -12,7 +12,7 @@ use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
 use crate::{
-    Caller, Channel, ContextKind, ReadRegistry, ServiceYaml, axes, cloud_run, expand, format, known, levels,
+    Caller, Channel, ContextKind, ReadRegistry, ServiceYaml, axes, cloud_run, exclude, expand, format, known, levels,
     name, registry, service,
 };
 
@@ -170,6 +170,7 @@ impl Suite {
         let front_end = cloud_run::front_end(file, &written, &axes)?;
         let services = service::services(file, &written, &axes, known)?;
         let (settings, mut permutations) = expand::expand(file, &written, &services, &axes, &front_end)?;
+        exclude::exclude(file, &written, &mut permutations)?;
         known::assign(file, &written, known, &mut permutations)?;
         Ok(Suite {
             name: written.suite.value,

@@ -69,6 +69,29 @@ fn check(piece: &str, replacement: &str, message: &str, advice: &str) {
 }
 
 #[test]
+fn what_is_excluded_is_not_planned() {
+    let text = format!("{RIGHT}exclude:\n  - {{ pattern: \"shop/**/export=otlp-grpc/**\", reason: later }}\n");
+    let suite = parse(&text).map_err(miette::Report::new).expect("the suite is right");
+    let names: Vec<&str> = suite.permutations.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names.len(), 4);
+    assert!(names.iter().all(|name| name.contains("export=gcp_trace")), "{names:?}");
+}
+
+#[test]
+fn what_is_excluded_must_be_there_and_have_a_reason() {
+    let place = "known-failing:\n";
+    let exclude = |entry: &str| format!("exclude:\n  - {{ {entry} }}\nknown-failing:\n");
+    check(place, &exclude("pattern: ^\"shop/**\""), "what is excluded needs a `reason`", "");
+    let none = "the pattern `shop/sell/**` excludes no permutation of the suite";
+    let advice = "`*` stands for one component, `**` for any number; `spanwise list` prints the full names";
+    check(place, &exclude("pattern: ^\"shop/sell/**\", reason: x"), none, advice);
+    let all = exclude("pattern: \"shop/**\", reason: x");
+    let text = RIGHT.replace(place, &all);
+    let error = parse(&text).expect_err("nothing is left");
+    assert_eq!(error.to_string(), "`exclude` leaves nothing of case `buy`");
+}
+
+#[test]
 fn the_suite_is_right_before_any_mistake() {
     let suite = parse(RIGHT).map_err(miette::Report::new).expect("the suite is right");
     let names: Vec<&str> = suite.permutations.iter().map(|one| one.name.as_str()).collect();

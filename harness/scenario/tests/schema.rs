@@ -58,6 +58,7 @@ fn keys() {
     check("/$defs/cloud-run/properties", "services: { web: { cloud-run: { @: x } } }");
     check("/$defs/case/properties/repeat/properties", "cases: { a: { repeat: { @: x } } }");
     check("/$defs/known/properties", "known-failing: [{ @: x }]");
+    check("/$defs/exclude/properties", "exclude: [{ @: x }]");
     check(
         "/properties/axes/properties",
         "suite: a\nservices: { web: { demo: web, protocol: http } }\naxes: { @: [x] }\ncases: {}",
