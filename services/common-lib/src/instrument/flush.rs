@@ -80,6 +80,7 @@ where
         Box::pin(async move {
             let response = response.await?;
             let is_recorded = response.extensions().get::<Recorded>().is_some();
+            // Of what is not recorded nothing is to get out, and where there is no body the headers are the last piece.
             if !is_recorded || response.body().is_end_stream() {
                 let flusher = unflushed.take().and_then(Unflushed::disarmed);
                 if let Some(flusher) = flusher.filter(|_| is_recorded) {
