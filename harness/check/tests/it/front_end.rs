@@ -169,9 +169,12 @@ fn its_spans_stand_for_no_span_of_a_service() {
     let entry = "  driver -> api https/1.1 \"POST /greet\" 200 announced=T1/S2;o=1 traceparent: T1-S1-01\n";
     causes(&text("200 to=api", stored, entry, SERVICES), &["nothing-received ()"]);
     // What stands in its trace belongs to the request.
-    let client = "api CLIENT \"b.B/Greet\" OK trace=T2 parent=?P1 id=S3\n  b SERVER \"b.B/Greet\" OK\n";
-    let began = "  driver -> api https/1.1 \"POST /greet\" 200 announced=T2/P1;o=1\n  api -> b h2 traceparent: T2-S3-01\n";
-    causes(&text("200 no-context to=api", client, began, SERVICES), &["entry-without-server-span ()"]);
+    let work = "api INTERNAL \"work\" trace=T2 parent=?P1\n";
+    let began = "  driver -> api https/1.1 \"POST /greet\" 200 announced=T2/P1;o=1\n";
+    causes(
+        &text("200 no-context to=api", work, began, SERVICES),
+        &["kind-missing (hop-without-server-span)"],
+    );
 }
 
 #[test]

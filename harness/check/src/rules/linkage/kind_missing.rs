@@ -101,7 +101,9 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
                         .actual("INTERNAL");
                     // On the call by which it came nobody else has the kind that is due.
                     let calls = node.parent().into_iter().flat_map(Node::sent);
-                    for hop in calls.filter(|hop| service == Some(hop.to())) {
+                    let named = service.zip(node.parent_span_id).into_iter();
+                    let announced = named.flat_map(|(to, id)| index.hops_that_sent(to, node.trace_id, id));
+                    for hop in calls.chain(announced).filter(|hop| service == Some(hop.to())) {
                         report = report.reaches_hop(hop);
                     }
                 }
