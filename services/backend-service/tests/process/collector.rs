@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -84,7 +85,8 @@ impl Collector {
 
     /// Waits for a request that nobody has waited for yet.
     pub(crate) async fn came(&self) {
-        self.exports.came.notified().await;
+        let came = tokio::time::timeout(Duration::from_secs(60), self.exports.came.notified()).await;
+        came.expect("an export within a minute");
     }
 }
 

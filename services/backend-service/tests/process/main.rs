@@ -197,7 +197,8 @@ async fn a_collector_that_does_not_answer_is_given_up(
     let mut environment = exporter(protocol);
     environment.extend([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "100"),
+        // Long enough for a request to get there on a busy machine, short enough to be over before the service ends.
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"),
         ("OTEL_BSP_SCHEDULE_DELAY", "1"),
         ("OTEL_PROPAGATORS", "gcp_trace"),
     ]);
