@@ -9,7 +9,7 @@ pub(crate) struct Anchor {
     pub(crate) spans: Vec<usize>,
     /// Exchanges it is about; the spans to which they led are reached too.
     pub(crate) hops: Vec<usize>,
-    /// Whether any other root cause that is as bad explains it.
+    /// Whether any other root cause that is as bad explains it, unless it explains that one by itself.
     pub(crate) gives_way: bool,
     /// Whether nothing follows from it in this case, although its rule may explain others.
     pub(crate) is_harmless: bool,

@@ -182,7 +182,7 @@ impl<'f> Report<'f> {
         self
     }
 
-    /// Lets any other root cause of the observation explain it that is as bad.
+    /// Lets any other root cause of the observation explain it that is as bad and that it does not explain by itself.
     pub fn gives_way(self) -> Self {
         self.found.anchor.gives_way = true;
         self

@@ -2,7 +2,7 @@
 //!
 //! The engine calls it. A finding explains another if its rule says so, it is at least as bad, and the other stands on
 //! the same exchange, on its spans, or below or behind them. What is wrong with a span's own labels or status explains
-//! nothing below it.
+//! nothing below it, and what gave way to another finding explains nothing at all.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -41,8 +41,13 @@ impl Causes {
             return;
         }
         let places = Places::of(index, found);
-        let causes: Vec<Option<usize>> =
-            found.iter().map(|consequence| self.cause(index, found, &places, consequence)).collect();
+        // What gives way does so before it may explain anything.
+        let mut causes: Vec<Option<usize>> = found.iter().map(|one| self.stronger(found, one)).collect();
+        for at in 0..found.len() {
+            if !found[at].anchor.gives_way {
+                causes[at] = self.cause(index, found, &places, &causes, at);
+            }
+        }
         for at in 0..found.len() {
             let chain = std::iter::successors(causes[at], |&cause| causes[cause]);
             let root = chain.take(found.len()).last();
@@ -50,25 +55,38 @@ impl Causes {
         }
     }
 
-    /// The first finding that explains another.
+    /// The first finding that one that gives way gives way to; `None` for one that does not.
+    fn stronger(&self, found: &[Found], weak: &Found) -> Option<usize> {
+        let is_stronger = |other: &Found| {
+            !other.anchor.gives_way
+                && other.finding.level >= weak.finding.level
+                && self.explaining(weak, other).is_none()
+        };
+        if weak.anchor.gives_way { found.iter().position(is_stronger) } else { None }
+    }
+
+    /// The rule by which a finding may explain another, wherever they stand.
+    fn explaining(&self, cause: &Found, consequence: &Found) -> Option<&'static Rule> {
+        let rules = self.of.get(&*consequence.finding.rule)?;
+        let is_as_bad = cause.finding.level >= consequence.finding.level;
+        let rule = rules.iter().find(|rule| rule.name == cause.finding.rule);
+        rule.filter(|_| is_as_bad && !cause.anchor.is_harmless).copied()
+    }
+
+    /// The first finding that explains another; one that gives way does where no other does.
     fn cause(
         &self,
         index: &Index<'_>,
         found: &[Found],
         places: &Places<'_>,
-        consequence: &Found,
+        stronger: &[Option<usize>],
+        consequence: usize,
     ) -> Option<usize> {
-        let as_bad = |at: usize| found[at].finding.level >= consequence.finding.level;
-        if consequence.anchor.gives_way {
-            return (0..found.len()).find(|&at| as_bad(at) && !found[at].anchor.gives_way);
-        }
+        let consequence = &found[consequence];
         let rules = self.of.get(&*consequence.finding.rule)?;
         let explains = |at: usize| {
-            let cause = &found[at];
-            let rule = rules.iter().find(|rule| rule.name == cause.finding.rule);
-            rule.is_some_and(|rule| {
-                as_bad(at) && !cause.anchor.is_harmless && is_near(rule, cause, consequence)
-            })
+            let rule = self.explaining(&found[at], consequence);
+            rule.is_some_and(|rule| is_near(rule, &found[at], consequence))
         };
         let of_rule = |rule: &&'static Rule| at(&places.by_rule, (), rule);
         let differential = rules.iter().filter(|rule| matches!(rule.check, Check::Group(_)));
@@ -90,7 +108,10 @@ impl Causes {
         }
         candidates.sort_unstable();
         candidates.dedup();
-        candidates.into_iter().find(|&at| explains(at))
+        let (weak, strong): (Vec<usize>, Vec<usize>) =
+            candidates.into_iter().partition(|&at| found[at].anchor.gives_way);
+        let weak = weak.into_iter().filter(|&at| stronger[at].is_none());
+        strong.into_iter().chain(weak).find(|&at| explains(at))
     }
 }
 

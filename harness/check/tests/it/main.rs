@@ -3,6 +3,7 @@
 mod captures;
 mod connections;
 mod contexts;
+mod differences;
 mod examples;
 mod expected;
 mod exports;

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use spanwise_model::notation::Difference;
 use spanwise_model::{Evidence, Level, Platform, notation};
 
 use crate::across_platforms::{are_compared, is_by_policy_alone, reason};
+use crate::expected::{Mismatch, mismatches};
 use crate::{Check, Family, Group, GroupFindings, GroupMember, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -14,13 +16,15 @@ pub(crate) static RULE: Rule = Rule {
     profile: Profile::Otel,
     since: "0.1.0",
     evidence: &[Evidence::Spans],
-    explains: &[],
+    // Where a span is not missing says more than that it is.
+    explains: &["expected-span-missing", "expected-label-differs"],
     explanation: r#"
 ## What it checks
 
 Permutations that differ only in what must not matter (the channel, the exporter, the propagation) give the same trees
 once ids, times and ports are taken out. The finding is on the one that deviates from most of those without a violation of
-their own; where it has another finding as bad, that one explains the difference.
+their own; where it has another finding as bad, that one explains the difference. What the suite expects and only the one that
+deviates breaks is that difference, and follows from it.
 
 Where the platform must not matter either, the measure is what the permutations without it give, and a finding on Cloud Run says
 what of its front end makes the difference: which header arrived, what was written in its place, which policy decided. Where the
@@ -95,11 +99,11 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
         if member.trees == model.trees {
             continue;
         }
+        let differences = differences(model.trees, member.trees);
         let (line, expected, actual) = first_difference(model.trees, member.trees);
         // A difference in one span says little where a whole trace is missing.
         let (how, expected, actual) = if member.index.has_any_span() || !model.index.has_any_span() {
-            let how = differences(model.trees, member.trees)
-                .unwrap_or_else(|| format!("it differs from line {line} on"));
+            let how = told(&differences).unwrap_or_else(|| format!("it differs from line {line} on"));
             (how, expected, actual)
         } else {
             ("no span of any service came".to_owned(), "the same trees", "no span")
@@ -123,16 +127,38 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
         if is_deployed && is_by_policy_alone(model, member) {
             report = report.level(Level::Information);
         }
+        if !is_what_is_expected(model, member, &differences) {
+            report = report.explains_nothing();
+        }
         if let Some(why) = why {
             why.tell(report);
         }
     }
 }
 
-/// The first difference between two texts of trees, in words, and how many more there are; `None` where what differs is not
-/// a matter of spans.
-fn differences(model: &str, member: &str) -> Option<String> {
-    let differences = notation::diff(&notation::parse(model).ok()?, &notation::parse(member).ok()?);
+/// Whether what the suite expects and a member breaks is what it differs in: its model has all of it, and a label that is not
+/// as expected is among the differences, which leave out what channels and exporters may change.
+fn is_what_is_expected(model: &GroupMember<'_>, member: &GroupMember<'_>, differences: &[Difference]) -> bool {
+    let is_seen = |mismatch: &Mismatch<'_>| match mismatch {
+        Mismatch::Missing { .. } => true,
+        Mismatch::Differs { part, .. } => {
+            let field = part.label.map_or("status differs".to_owned(), |label| format!(" {label} "));
+            differences.iter().any(|difference| difference.text.contains(&field))
+        }
+    };
+    mismatches(model.index).is_empty() && mismatches(member.index).iter().all(is_seen)
+}
+
+/// The differences between two texts of trees; none where what differs is not a matter of spans.
+fn differences(model: &str, member: &str) -> Vec<Difference> {
+    match (notation::parse(model), notation::parse(member)) {
+        (Ok(model), Ok(member)) => notation::diff(&model, &member),
+        _ => Vec::new(),
+    }
+}
+
+/// The first difference in words, and how many more there are.
+fn told(differences: &[Difference]) -> Option<String> {
     let (first, more) = differences.split_first()?;
     let more = match more.len() {
         0 => String::new(),
