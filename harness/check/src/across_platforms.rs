@@ -4,11 +4,15 @@
 //! `permutations-differ` asks. It reads what the fronts saw and judges nothing: a defect of a service has a rule of its own, whose
 //! finding explains the difference.
 
-use spanwise_model::{ContextFormat, FrontEndContext, FrontEndSampling, Platform, Token, TraceContext};
+use std::collections::HashSet;
+
+use spanwise_model::{
+    ContextFormat, FrontEnd, FrontEndContext, FrontEndSampling, Platform, Request, Token, TraceContext,
+};
 
 use crate::index::ContextHeader;
 use crate::rules::token;
-use crate::{GroupMember, Hop, Index, Report};
+use crate::{GroupMember, Hop, Index, Node, Report};
 
 /// Why a permutation on the platform differs.
 pub(crate) struct Reason<'i> {
@@ -19,7 +23,7 @@ pub(crate) struct Reason<'i> {
     /// The policy that decided, as suites say it.
     policy: String,
     hop: Hop<'i>,
-    /// What the service received and did not follow, or what was refused.
+    /// The header that it was about.
     header: Option<&'static str>,
 }
 
@@ -44,14 +48,13 @@ pub(crate) fn is_by_policy_alone(local: &GroupMember<'_>, deployed: &GroupMember
         let requests = &index.observation.requests;
         requests.iter().map(|request| request.result.clone()).collect::<Vec<_>>()
     };
-    let is_off = |(at, request): (usize, &spanwise_model::Request)| {
+    let is_off = |(at, request): (usize, &Request)| {
         let asked = request.context.is_none_or(|context| context.sampled == Some(true));
         !asked || deployed.is_turned_off(at)
     };
-    let is_on = |node: crate::Node<'_>| {
-        let of_request = |hop: &Hop<'_>| hop.request().is_some() && hop.request() == node.request();
-        deployed.hops().any(|hop| of_request(&hop) && turned_on(hop).is_some())
-    };
+    let on: HashSet<usize> =
+        deployed.hops().filter(|hop| turned_on(*hop).is_some()).filter_map(Hop::request).collect();
+    let is_on = |node: Node<'_>| node.request().is_some_and(|request| on.contains(&request));
     let (has_local, has_deployed) = (local.has_any_span(), deployed.has_any_span());
     results(local) == results(deployed)
         && match (has_local, has_deployed) {
@@ -87,8 +90,11 @@ impl Reason<'_> {
 fn refused(hop: Hop<'_>) -> Option<Reason<'_>> {
     let status = hop.tap().status.filter(|_| hop.tap().answered_by_front)?;
     let call = call(hop);
+    let FrontEnd { not_allowed, not_valid, .. } = hop.front_end();
+    let by_identity =
+        [not_allowed.unwrap_or(FrontEnd::NOT_ALLOWED), not_valid.unwrap_or(FrontEnd::NOT_VALID)];
     let (name, text, policy) = match status {
-        401 | 403 => {
+        status if by_identity.contains(&status) => {
             let shown = credentials(hop);
             let text = format!(
                 "the front end refused {call} with {status} before the container, and {shown} came with it"
@@ -101,7 +107,7 @@ fn refused(hop: Hop<'_>) -> Option<Reason<'_>> {
         }
         _ => return None,
     };
-    let header = (status != 404).then_some("authorization");
+    let header = by_identity.contains(&status).then_some("authorization");
     Some(Reason { name, text, policy: policy.to_owned(), hop, header })
 }
 
@@ -126,7 +132,7 @@ fn answered(hop: Hop<'_>) -> Option<Reason<'_>> {
     let status = hop.tap().status.filter(|_| hop.tap().answered_by_front)?;
     let (why, policy) = match status {
         429 => ("no instance was free for it", "max-instances, concurrency"),
-        503 => ("no instance could take it", "min-instances"),
+        503 => ("no instance could take it", "start of an instance"),
         504 => ("its time was over", "timeout-ms"),
         _ => return None,
     };

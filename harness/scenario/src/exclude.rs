@@ -23,7 +23,8 @@ pub(crate) fn exclude(
         let before = permutations.len();
         permutations.retain(|permutation| !pattern.matches(permutation.name.as_str()));
         if permutations.len() == before {
-            let message = format!("the pattern `{}` excludes no permutation of the suite", written.pattern.value);
+            let message =
+                format!("the pattern `{}` excludes no permutation of the suite", written.pattern.value);
             let help = "`*` stands for one component, `**` for any number; \
                         `spanwise list` prints the full names";
             return Err(file.error(at, message).with_help(help));

@@ -12,8 +12,8 @@ use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
 use crate::{
-    Caller, Channel, ContextKind, ReadRegistry, ServiceYaml, axes, cloud_run, exclude, expand, format, known, levels,
-    name, registry, service,
+    Caller, Channel, ContextKind, ReadRegistry, ServiceYaml, axes, cloud_run, exclude, expand, format, known,
+    levels, name, registry, service,
 };
 
 /// A suite file, read and checked.

@@ -66,10 +66,10 @@ fn settings_are_pinned() {
 fn permutations_and_their_settings_are_pinned() {
     // One permutation of every kind: what it sends, expects, and starts.
     let pick = [
-        "demo/greet-error/code=CANCELLED/entry=http/channel-in=secure/channel-out=secure/export=gcp_trace/propagation=both",
-        "demo/stream-broken-by-error/entry=grpc/channel-in=insecure/export=otlp-http/propagation=gcp_trace",
-        "demo/backend-certificate-untrusted/entry=http/channel-in=insecure/export=otlp-grpc/propagation=tracecontext",
-        "demo/no-context/entry=grpc/channel-in=secure/export=otlp-grpc/propagation=both",
+        "demo/greet-error/code=CANCELLED/entry=http/channel-in=secure/channel-out=secure/export=gcp_trace/propagation=both/platform=cloud-run",
+        "demo/stream-broken-by-error/entry=grpc/channel-in=insecure/export=otlp-http/propagation=gcp_trace/platform=plain",
+        "demo/backend-certificate-untrusted/entry=http/channel-in=insecure/export=otlp-grpc/propagation=tracecontext/platform=plain",
+        "demo/no-context/entry=grpc/channel-in=secure/export=otlp-grpc/propagation=both/platform=plain",
     ];
     let plan = planned(&pick);
     assert_eq!(plan.permutations.len(), pick.len());
@@ -97,12 +97,13 @@ fn a_filter_selects_what_it_matches_and_all_below() {
     fn check(filter: &[&str], expected: usize) {
         assert_eq!(planned(filter).permutations.len(), expected, "{filter:?}");
     }
-    check(&["demo/greet"], 54);
-    check(&["demo/greet/**"], 54);
-    check(&["demo/greet/entry=grpc"], 18);
-    check(&["demo/greet-error/code=*/entry=http"], 16 * 36);
-    check(&["demo/greet", "demo/stream"], 108);
-    check(&["**/propagation=both"], planned(&[]).permutations.len() / 3);
+    // On Cloud Run channels are secure, and one of the three propagations is excluded.
+    check(&["demo/greet"], 54 + 12);
+    check(&["demo/greet/**"], 54 + 12);
+    check(&["demo/greet/entry=grpc"], 18 + 6);
+    check(&["demo/greet-error/code=*/entry=http"], 16 * (36 + 6));
+    check(&["demo/greet", "demo/stream"], 2 * (54 + 12));
+    check(&["**/propagation=both/platform=plain"], planned(&["**/platform=plain"]).permutations.len() / 3);
     check(&["demo/nothing"], 0);
 }
 

@@ -70,7 +70,8 @@ fn check(piece: &str, replacement: &str, message: &str, advice: &str) {
 
 #[test]
 fn what_is_excluded_is_not_planned() {
-    let text = format!("{RIGHT}exclude:\n  - {{ pattern: \"shop/**/export=otlp-grpc/**\", reason: later }}\n");
+    let text =
+        format!("{RIGHT}exclude:\n  - {{ pattern: \"shop/**/export=otlp-grpc/**\", reason: later }}\n");
     let suite = parse(&text).map_err(miette::Report::new).expect("the suite is right");
     let names: Vec<&str> = suite.permutations.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names.len(), 4);

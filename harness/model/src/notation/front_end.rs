@@ -23,21 +23,17 @@ const FIELDS: &str = "`sampling=` with `keep`, `on`, `off` or `rate`, `spans=` w
 /// Writes what is not as by default; `None` where everything is.
 pub(super) fn print_front_end(front_end: &FrontEnd) -> Option<String> {
     let default = FrontEnd::default();
-    let mut line = "  front-end".to_owned();
-    let mut add =
-        |is: bool, what: String| line.push_str(&if is { format!(" {what}") } else { String::new() });
-    add(front_end.sampling != default.sampling, format!("sampling={}", word(&SAMPLING, front_end.sampling)));
-    add(front_end.spans != default.spans, format!("spans={}", word(&SPANS, front_end.spans)));
-    add(front_end.context != default.context, format!("context={}", word(&CONTEXT, front_end.context)));
-    if let Some(region) = &front_end.region {
-        add(true, format!("region={}", quote(region)));
-    }
-    for (field, status) in [("not-allowed", front_end.not_allowed), ("not-valid", front_end.not_valid)] {
-        if let Some(status) = status {
-            add(true, format!("{field}={status}"));
-        }
-    }
-    (*front_end != default).then_some(line)
+    let FrontEnd { sampling, spans, context, region, not_allowed, not_valid } = front_end;
+    let parts = [
+        (*sampling != default.sampling).then(|| format!("sampling={}", word(&SAMPLING, *sampling))),
+        (*spans != default.spans).then(|| format!("spans={}", word(&SPANS, *spans))),
+        (*context != default.context).then(|| format!("context={}", word(&CONTEXT, *context))),
+        region.as_ref().map(|region| format!("region={}", quote(region))),
+        not_allowed.map(|status| format!("not-allowed={status}")),
+        not_valid.map(|status| format!("not-valid={status}")),
+    ];
+    let written: Vec<String> = parts.into_iter().flatten().collect();
+    (!written.is_empty()).then(|| format!("  front-end {}", written.join(" ")))
 }
 
 /// Reads what stands behind `front-end`, up to the end of the line.

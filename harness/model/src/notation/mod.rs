@@ -70,9 +70,9 @@
 //! # Requests
 //!
 //! A line of `driver` is also the request it sent, with its code as the result, to the service of the line below it (that of
-//! `front-end` aside), with a sampled context that names itself. Else: `unsampled`, `no-context`, `context=T1/P1;o=1`, `to=api-service`,
-//! `marker="ada"`, `result=200-broken`, `result="connection refused"`, `expected=200`, `no-request`. A request whose
-//! span is not there stands in the block `requests:` as `T1/P1 to=api-service result=200`.
+//! `front-end` aside), with a sampled context that names itself. Else: `unsampled`, `no-context`, `context=T1/P1;o=1`,
+//! `to=api-service`, `marker="ada"`, `result=200-broken`, `result="connection refused"`, `expected=200`, `no-request`. A request
+//! whose span is not there stands in the block `requests:` as `T1/P1 to=api-service result=200`.
 //!
 //! # Blocks
 //!

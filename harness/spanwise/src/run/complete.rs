@@ -10,7 +10,8 @@ use std::fmt;
 
 use spanwise_collect::{SpanRef, Store};
 use spanwise_model::{
-    End, Observation, ServiceFacts, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap,
+    ContextFormat, End, FrontEndContext, Observation, ServiceFacts, Settings, Source, Span, SpanId, SpanKind,
+    TraceContext, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 use tokio::time::Instant;
@@ -75,7 +76,7 @@ pub(super) async fn wait(
         let open = taps.iter().filter(|tap| tap.end == End::Open);
         let mut awaited: Vec<Awaited> =
             open.map(|tap| Awaited::End { from: caller(tap), to: tap.to.service.to_string() }).collect();
-        awaited.extend(missing(&taps, &known, &permutation.settings.services, alone));
+        awaited.extend(missing(&taps, &known, &permutation.settings, alone));
         awaited
     };
     let mut news = instances.taps().subscribe();
@@ -99,10 +100,10 @@ pub(super) fn is_incomplete(observation: &Observation) -> bool {
     let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
     let seen: HashSet<SpanId> =
         observation.wire.iter().filter_map(WireTap::context).map(|sent| sent.span_id).collect();
-    let unseen_call = known
-        .iter()
-        .any(|span| span.kind == SpanKind::Client && span.service != "driver" && !seen.contains(&span.span));
-    unseen_call || !missing(&observation.wire, &known, &observation.settings.services, false).is_empty()
+    let unseen_call = known.iter().any(|span| {
+        span.kind == SpanKind::Client && span.service != Source::DRIVER && !seen.contains(&span.span)
+    });
+    unseen_call || !missing(&observation.wire, &known, &observation.settings, false).is_empty()
 }
 
 impl Known {
@@ -119,7 +120,7 @@ impl Known {
 }
 
 /// The expected spans that have not come.
-fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: bool) -> Vec<Awaited> {
+fn missing(taps: &[WireTap], known: &[Known], settings: &Settings, alone: bool) -> Vec<Awaited> {
     let mut awaited = Vec::new();
     // Each of them answers for one exchange.
     let mut roots: HashMap<&str, usize> = HashMap::new();
@@ -128,7 +129,7 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: 
     }
     for tap in taps {
         let to = tap.to.service.as_ref();
-        let callee = services.iter().find(|service| *service.name == *to);
+        let callee = settings.service(to);
         if tap.answered_by_front || tap.status.is_none() || callee.is_some_and(|one| is_untraced(one, tap)) {
             continue;
         }
@@ -138,8 +139,12 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: 
             .into_iter()
             .filter(|format| reads.contains(format))
             .find_map(|format| tap.context_in(format));
-        // Behind a front end, the service hears of a span of that.
-        let heard = tap.announced.or(context);
+        // Behind a front end, the service hears of a span of that; the legacy one lets `traceparent` through.
+        let passed = tap.context_in(ContextFormat::Tracecontext).filter(|_| {
+            settings.front_end.context == FrontEndContext::Google
+                && reads.contains(&ContextFormat::Tracecontext)
+        });
+        let heard = passed.or(tap.announced).or(context);
         let Some(TraceContext { trace_id, span_id, sampled }) = heard else {
             if alone {
                 match roots.get_mut(to).filter(|left| **left > 0) {
@@ -151,20 +156,18 @@ fn missing(taps: &[WireTap], known: &[Known], services: &[ServiceFacts], alone: 
             }
             continue;
         };
-        if sampled != Some(true) {
-            continue;
-        }
-        let of_trace = || known.iter().filter(|span| span.trace == trace_id);
-        if !of_trace().any(|span| span.parent == Some(span_id) && span.service == to) {
+        let of_trace = |trace: TraceId| known.iter().filter(move |span| span.trace == trace);
+        let has_server = || of_trace(trace_id).any(|span| span.parent == Some(span_id) && span.service == to);
+        if sampled == Some(true) && !has_server() {
             let (from, to) = (caller(tap), to.to_owned());
             awaited.push(Awaited::Server { from, to, parent: Some(span_id) });
         }
         let is_from_service = tap.from.as_ref().is_some_and(|from| !from.is_driver());
-        let Some(TraceContext { span_id, .. }) = context.filter(|sent| sent.sampled == Some(true)) else {
-            continue;
-        };
-        if is_from_service && !of_trace().any(|span| span.span == span_id) {
-            awaited.push(Awaited::Sender { from: caller(tap), to: to.to_owned(), span: span_id });
+        let sent = context.filter(|sent| is_from_service && sent.sampled == Some(true));
+        if let Some(sent) = sent
+            && !of_trace(sent.trace_id).any(|span| span.span == sent.span_id)
+        {
+            awaited.push(Awaited::Sender { from: caller(tap), to: to.to_owned(), span: sent.span_id });
         }
     }
     awaited
@@ -194,7 +197,7 @@ mod tests {
     fn check(text: &str, alone: bool, expected: &[&str]) {
         let observation = notation::parse(text).expect("the notation");
         let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
-        let awaited = missing(&observation.wire, &known, &observation.settings.services, alone);
+        let awaited = missing(&observation.wire, &known, &observation.settings, alone);
         let words: Vec<String> = awaited.iter().map(ToString::to_string).collect();
         assert_eq!(words, expected, "{text}");
     }
@@ -222,7 +225,7 @@ mod tests {
         for alone in [true, false] {
             let observation = notation::parse(unlinked).expect("the notation");
             let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
-            let awaited = missing(&observation.wire, &known, &[], alone);
+            let awaited = missing(&observation.wire, &known, &Settings::default(), alone);
             assert!(
                 matches!(
                     awaited.as_slice(),
@@ -232,6 +235,38 @@ mod tests {
                 "{awaited:?}"
             );
         }
+    }
+
+    #[test]
+    fn behind_a_front_end_a_service_is_expected_below_what_that_announced() {
+        let call = |announced: &str, settings: &str| {
+            format!(
+                "api-service SERVER \"GET /\" 200 id=S1\n  api-service CLIENT \"b.B/Greet\" OK id=S2\nwire:\n  api-service -> \
+                 backend-service h2 \"POST /b.B/Greet\" OK announced={announced} traceparent: T1-S2-01\nsettings:\n  \
+                 platform=cloud-run\n{settings}"
+            )
+        };
+        let expected = |text: &str| {
+            let observation = notation::parse(text).expect("the notation");
+            let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
+            let parents = missing(&observation.wire, &known, &observation.settings, false);
+            let ids = observation.wire[0].announced.map(|announced| announced.span_id);
+            (parents, ids)
+        };
+        let (awaited, announced) = expected(&call("T1/P1;o=1", ""));
+        assert!(
+            matches!(awaited.as_slice(), [Awaited::Server { parent, .. }] if *parent == announced),
+            "{awaited:?}"
+        );
+        // The front end decided against recording, or said nothing of it.
+        assert_eq!(expected(&call("T1/P1;o=0", "")).0, []);
+        assert_eq!(expected(&call("T1/P1", "")).0, []);
+        let legacy = "  front-end context=google\n  service backend-service grpc propagation=tracecontext\n";
+        let (awaited, announced) = expected(&call("T1/P1;o=1", legacy));
+        assert!(
+            matches!(awaited.as_slice(), [Awaited::Server { parent: Some(parent), .. }] if Some(*parent) != announced),
+            "{awaited:?}"
+        );
     }
 
     #[test]

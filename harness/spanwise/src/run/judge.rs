@@ -11,7 +11,7 @@ use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
     notation,
 };
-use spanwise_normalize::agreeing;
+use spanwise_normalize::{agreeing, fold_front_end};
 use spanwise_scenario::{KnownEntry, Permutation, Plan};
 
 use super::Options;
@@ -275,8 +275,11 @@ fn reason(entry: &KnownEntry) -> String {
 /// the others in the order of their trees, so that it does not matter which came first.
 pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
     let mut traces: IndexMap<TraceId, Vec<Span>> = IndexMap::new();
-    for span in &observation.spans {
-        traces.entry(span.trace_id).or_default().push(span.clone());
+    let mut spans = observation.spans.clone();
+    // What the front end announced is known of the exchanges, which stay behind here.
+    fold_front_end(&mut spans, &observation.wire);
+    for span in spans {
+        traces.entry(span.trace_id).or_default().push(span);
     }
     let driven = traces.values().take_while(|spans| spans.iter().any(Span::is_driver)).count();
     let summary = |(trace_id, spans): (TraceId, Vec<Span>)| {

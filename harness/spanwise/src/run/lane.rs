@@ -13,6 +13,7 @@ use spanwise_model::{Cpu, Platform};
 use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
+use super::aside::aside;
 use super::complete::{self, Awaited};
 use super::drive::News;
 use super::fleet::{Hop, chain};
@@ -147,13 +148,12 @@ pub(super) async fn run(
                 Err(reason) => Seen::CouldNotRun(reason),
                 Ok((sent, awaited)) => {
                     named.add(&sent);
-                    let observation = scene.observation(&plan.permutations[at], sent, &awaited);
+                    let permutation = &plan.permutations[at];
+                    let observation = aside(|| scene.observation(permutation, sent, &awaited));
                     Seen::Observed(Box::new(observation), duration)
                 }
             },
         ));
-        // Decoding takes a while, and the fronts of other lanes shall not wait for it: what they see carries the time.
-        tokio::task::yield_now().await;
     }
     // In a lane of one, all there is belongs to the one.
     let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &named) };

@@ -5,6 +5,7 @@
 //! permutations that miss something run again, alone (`attribution`). Then the rules speak, of each observation and of
 //! each group that must agree (`judge`). Reporters hear of it all as events.
 
+mod aside;
 mod attribution;
 mod complete;
 mod context;
@@ -30,6 +31,7 @@ use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
 
 use crate::ratchet::Ratchet;
+use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
 use judge::Judge;
@@ -189,7 +191,7 @@ impl Run<'_> {
 
     /// Judges observations and tells what is settled by them.
     fn tell(&mut self, settled: Vec<Settled>) {
-        let results = self.judge.take(settled);
+        let results = aside(|| self.judge.take(settled));
         self.finished(results);
     }
 
