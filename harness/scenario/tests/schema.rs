@@ -1,5 +1,5 @@
 //! The JSON Schema of suite files, which editors complete by, knows the keys and words that the reader knows, and no
-//! others. The reader is asked: it names what it knows when it meets something else. The demo suite follows the schema.
+//! others. The reader is asked: it names what it knows when it meets something else. The suites of the demo follow the schema.
 
 #[path = "../../../fixtures/schema/validator.rs"]
 mod validator;
@@ -11,6 +11,7 @@ use spanwise_scenario::{Known, Suite};
 
 const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
 const DEMO: &str = include_str!("../../../fixtures/suites/demo.yaml");
+const LIFE_CYCLE: &str = include_str!("../../../fixtures/suites/life-cycle.yaml");
 const KNOWN: Known<'static> = Known {
     rules: &["trace-split"],
     profiles: &["cloud-run", "otel", "strict"],
@@ -135,4 +136,11 @@ fn the_demo_suite_follows_the_schema() {
     check(&schema, "concurrent: 50", "concurrent: 1", &["/cases/concurrent-users/concurrent: minimum"]);
     check(&schema, "post: /greet", "post: /greet, get: /greet", &["/cases/greet/http: oneOf"]);
     check(&schema, "entry: [http", "entry: [htp", &["/axes/entry/0: enum"]);
+}
+
+#[test]
+fn the_life_cycle_suite_follows_the_schema() {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    let suite: Value = serde_saphyr::from_str(LIFE_CYCLE).expect("the suite is YAML");
+    assert_eq!(validator::breaches(&schema, &suite), [""; 0]);
 }

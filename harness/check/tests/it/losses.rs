@@ -121,6 +121,26 @@ fn what_was_frozen_behind_the_answer_is_lost_when_it_ends() {
     );
 }
 
+#[test]
+fn what_was_under_way_when_it_was_frozen_is_lost_with_it() {
+    #[track_caller]
+    fn check(events: &str, expected: &str) {
+        let text = two(FIRST, LOST, events, "");
+        let mut observation = spanwise_model::notation::parse(&text).expect("the notation");
+        let end = observation.process.iter().map(|event| event.time).max().expect("a process");
+        let tap = observation.wire.last_mut().expect("a call");
+        // The call that the frozen instance had made ended as its process did.
+        tap.stamps.ended = end;
+        let checked = spanwise_check::Engine::new(spanwise_check::Profile::Strict).check(&observation);
+        let mut findings = checked.findings.iter();
+        let found = findings.find(|finding| finding.rule == "span-lost-when-throttled");
+        assert_eq!(found.and_then(|finding| finding.actual.as_deref()), Some(expected), "{events}");
+    }
+    check("  api frozen\n  api killed\n", "2 spans missing");
+    // It got its processor back, so its call ended late for another reason.
+    check("  api frozen\n  api thawed\n  api terminated\n  api exited 0\n", "1 span missing");
+}
+
 /// A request of whose span it is told which export carried it.
 fn exported(span: &str, rest: &str) -> String {
     format!("driver CLIENT \"POST /greet\" 200 to=api\n{span}{rest}")

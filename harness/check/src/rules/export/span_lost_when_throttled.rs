@@ -112,7 +112,14 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         }
         findings.looked();
         let mut lost = lost(index, source);
-        lost.retain(|hop| hop.tap().stamps.ended < frozen);
+        let is_thawed =
+            events.iter().any(|event| event.time > frozen && event.kind == ProcessEventKind::Thawed);
+        lost.retain(|hop| {
+            let stamps = &hop.tap().stamps;
+            // What was under way, as after a request that the front end cut off, could only end with a processor.
+            let until = if is_thawed { stamps.ended } else { stamps.begun };
+            until < frozen
+        });
         if lost.is_empty() {
             continue;
         }
