@@ -138,7 +138,11 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
 
 /// Whether what the suite expects and a member breaks is what it differs in: its model has all of it, and a label that is not
 /// as expected is among the differences, which leave out what channels and exporters may change.
-fn is_what_is_expected(model: &GroupMember<'_>, member: &GroupMember<'_>, differences: &[Difference]) -> bool {
+fn is_what_is_expected(
+    model: &GroupMember<'_>,
+    member: &GroupMember<'_>,
+    differences: &[Difference],
+) -> bool {
     let is_seen = |mismatch: &Mismatch<'_>| match mismatch {
         Mismatch::Missing { .. } => true,
         Mismatch::Differs { part, .. } => {
