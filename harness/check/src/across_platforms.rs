@@ -4,8 +4,7 @@
 //! `permutations-differ` asks. It reads what the fronts saw and judges nothing: a defect of a service has a rule of its own, whose
 //! finding explains the difference.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use spanwise_model::{
     ContextFormat, FrontEnd, FrontEndContext, FrontEndSampling, Platform, Request, Token, TraceContext,
 };

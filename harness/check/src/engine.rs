@@ -3,7 +3,6 @@
 //! The run loop calls [`Engine::check`] for each permutation, then [`Engine::compare`] for each group. The engine decides
 //! what is not observed, which level counts, which finding explains which, and the order; it knows no rule by name.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spanwise_model::{Finding, Level, Observation, Verdict};
@@ -13,7 +12,8 @@ use crate::conventions::Registry;
 use crate::findings::Found;
 use crate::fold::Causes;
 use crate::{
-    Check, Findings, Group, GroupFindings, GroupMember, Index, Levels, Profile, Rule, fold, registry,
+    Check, Findings, Group, GroupFindings, GroupMember, Index, Levels, Profile, Rule, Verdicts, fold,
+    registry,
 };
 
 /// The rules of a profile, ready to run.
@@ -21,8 +21,9 @@ pub struct Engine {
     profile: Profile,
     levels: Levels,
     rules: Vec<&'static Rule>,
-    /// Positions in `rules` in the order of verdicts: a map is made faster of what is sorted.
-    by_name: Vec<usize>,
+    /// The names of `rules`, sorted, and the place of each rule's name among them.
+    names: Arc<[&'static str]>,
+    places: Vec<usize>,
     causes: Causes,
     registry: Arc<Registry>,
 }
@@ -33,7 +34,7 @@ pub struct Checked {
     /// Every finding in canonical order; [`Finding::consequence_of`] is an index into this list.
     pub findings: Vec<Finding>,
     /// What each rule of the profile says.
-    pub verdicts: BTreeMap<&'static str, Verdict>,
+    pub verdicts: Verdicts,
     anchors: Vec<Anchor>,
 }
 
@@ -56,8 +57,8 @@ impl Engine {
     pub fn new(profile: Profile) -> Engine {
         let rules: Vec<_> = registry::rules().filter(|rule| profile.has(rule)).collect();
         let registry = Registry::built_in().clone();
-        let (levels, by_name, causes) = (Levels::default(), by_name(&rules), Causes::of(&rules));
-        Engine { profile, levels, rules, by_name, causes, registry }
+        let (levels, (names, places), causes) = (Levels::default(), names(&rules), Causes::of(&rules));
+        Engine { profile, levels, rules, names, places, causes, registry }
     }
 
     /// Rules of the user's own, which run after the catalogue where the profile has them.
@@ -67,7 +68,7 @@ impl Engine {
     pub fn with_rules(mut self, rules: &[&'static Rule]) -> Result<Engine, NameTaken> {
         check_names(rules)?;
         self.rules.extend(rules.iter().filter(|rule| self.profile.has(rule)));
-        self.by_name = by_name(&self.rules);
+        (self.names, self.places) = names(&self.rules);
         self.causes = Causes::of(&self.rules);
         Ok(self)
     }
@@ -92,17 +93,16 @@ impl Engine {
         let index = Index::with_registry(observation, &self.registry);
         let mut said = vec![Verdict::NotObserved; self.rules.len()];
         let mut found = Vec::new();
-        for (rule, verdict) in self.rules.iter().zip(&mut said) {
+        for (rule, &place) in self.rules.iter().zip(&self.places) {
             let recorded = rule.evidence.iter().all(|evidence| index.has(*evidence));
             if let (Check::One(check), true) = (rule.check, recorded) {
                 let mut findings = Findings::new(rule);
                 check(&index, &mut findings);
-                *verdict = findings.verdict();
+                said[place] = findings.verdict();
                 found.append(&mut findings.found);
             }
         }
-        let verdicts = self.by_name.iter().map(|&at| (self.rules[at].name, said[at])).collect();
-        self.finish(&index, found, verdicts)
+        self.finish(&index, found, Verdicts::new(&self.names, said))
     }
 
     /// Runs the differential rules over permutations that must agree. A group of one is not observed.
@@ -130,7 +130,7 @@ impl Engine {
             let mut findings = GroupFindings::new(rule, indexes.len());
             check(&group, &mut findings);
             for (side, (found, verdicts)) in findings.members.iter_mut().zip(&mut all) {
-                verdicts.insert(rule.name, side.verdict());
+                verdicts.set(rule.name, side.verdict());
                 found.append(&mut side.found);
             }
         }
@@ -140,12 +140,7 @@ impl Engine {
         }
     }
 
-    fn finish(
-        &self,
-        index: &Index<'_>,
-        mut found: Vec<Found>,
-        verdicts: BTreeMap<&'static str, Verdict>,
-    ) -> Checked {
+    fn finish(&self, index: &Index<'_>, mut found: Vec<Found>, verdicts: Verdicts) -> Checked {
         for Found { finding, .. } in &mut found {
             finding.level = self.levels.level(&finding.rule, finding.service.as_deref(), finding.level);
         }
@@ -172,11 +167,15 @@ fn check_names(rules: &[&'static Rule]) -> Result<(), NameTaken> {
     }
 }
 
-/// The positions of rules in the order of their names.
-fn by_name(rules: &[&'static Rule]) -> Vec<usize> {
+/// The names of rules, sorted, and the place of each rule's name among them.
+fn names(rules: &[&'static Rule]) -> (Arc<[&'static str]>, Vec<usize>) {
     let mut by_name: Vec<usize> = (0..rules.len()).collect();
     by_name.sort_unstable_by_key(|&at| rules[at].name);
-    by_name
+    let mut places = vec![0; rules.len()];
+    for (place, &at) in by_name.iter().enumerate() {
+        places[at] = place;
+    }
+    (by_name.into_iter().map(|at| rules[at].name).collect(), places)
 }
 
 impl Checked {
@@ -190,7 +189,7 @@ impl Checked {
         self.root_causes().any(|finding| profile.fails_at(finding.level))
     }
 
-    fn take(&mut self) -> (Vec<Found>, BTreeMap<&'static str, Verdict>) {
+    fn take(&mut self) -> (Vec<Found>, Verdicts) {
         let Checked { findings, verdicts, anchors } = std::mem::take(self);
         let anchors = anchors.into_iter().chain(std::iter::repeat(Anchor::default()));
         let found = findings.into_iter().zip(anchors).map(|(finding, anchor)| Found { finding, anchor });

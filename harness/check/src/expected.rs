@@ -3,8 +3,9 @@
 //! Expected siblings need spans of their own, so they are paired like jobs and workers: along shortest alternating paths
 //! (Berge 1957). What is found out of an expected span and a span is remembered, so each two are compared once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::HashMap;
 use spanwise_model::notation::print_value;
 use spanwise_model::{ExpectedSpan, Value, is_expected_text};
 
@@ -29,7 +30,7 @@ pub(crate) struct Part<'i> {
 /// What every request misses, in order.
 pub(crate) fn mismatches<'i>(index: &'i Index<'i>) -> Vec<Mismatch<'i>> {
     let trees = Tree::of(&index.observation.settings.expected);
-    let mut of_request: HashMap<usize, Vec<Node<'i>>> = HashMap::new();
+    let mut of_request: HashMap<usize, Vec<Node<'i>>> = HashMap::default();
     // Spans that nothing leads to are those of the only request.
     let only = (index.observation.requests.len() == 1).then_some(0);
     for node in index.nodes() {
@@ -83,7 +84,7 @@ struct Matching<'t, 'i> {
 
 impl<'t, 'i> Matching<'t, 'i> {
     fn new(trees: &'t Tree<'i>, marker: Option<&'t str>) -> Matching<'t, 'i> {
-        Matching { trees, marker, is_there: HashMap::new(), found: HashMap::new() }
+        Matching { trees, marker, is_there: HashMap::default(), found: HashMap::default() }
     }
 
     /// Whether it is the service, kind and name that are expected.
@@ -159,10 +160,10 @@ impl<'t, 'i> Matching<'t, 'i> {
     /// Pairs as many of the expected spans as can be, each with a span of its own: its place in `nodes`.
     fn pairs(&mut self, expected: &[usize], nodes: &[Node<'i>]) -> Vec<Option<usize>> {
         let mut pairs: Vec<Option<usize>> = vec![None; expected.len()];
-        let mut taken: HashMap<usize, usize> = HashMap::new();
+        let mut taken: HashMap<usize, usize> = HashMap::default();
         for begin in 0..expected.len() {
             let mut queue = VecDeque::from([begin]);
-            let mut reached: HashMap<usize, usize> = HashMap::new();
+            let mut reached: HashMap<usize, usize> = HashMap::default();
             let mut free = None;
             'search: while let Some(one) = queue.pop_front() {
                 for (at, node) in nodes.iter().enumerate() {

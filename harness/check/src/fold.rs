@@ -4,9 +4,9 @@
 //! the same exchange, on its spans, or below or behind them. What is wrong with a span's own labels or status explains
 //! nothing below it, and what gave way to another finding explains nothing at all.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
+use foldhash::{HashMap, HashSet};
 use spanwise_model::{Finding, TraceId};
 
 use crate::anchor::Anchor;
@@ -24,7 +24,7 @@ const DEPTH: usize = 64;
 
 impl Causes {
     pub(crate) fn of(rules: &[&'static Rule]) -> Causes {
-        let mut of: HashMap<_, Vec<_>> = HashMap::new();
+        let mut of: HashMap<_, Vec<_>> = HashMap::default();
         for rule in rules {
             for explained in rule.explains {
                 of.entry(*explained).or_default().push(*rule);
@@ -138,14 +138,14 @@ struct Places<'f> {
 impl<'f> Places<'f> {
     fn of(index: &Index<'_>, found: &'f [Found]) -> Places<'f> {
         let mut places = Places {
-            by_rule: HashMap::new(),
-            nowhere: HashMap::new(),
-            in_trace: HashMap::new(),
-            on_span: HashMap::new(),
-            on_hop: HashMap::new(),
+            by_rule: HashMap::default(),
+            nowhere: HashMap::default(),
+            in_trace: HashMap::default(),
+            on_span: HashMap::default(),
+            on_hop: HashMap::default(),
             nearest: Vec::new(),
         };
-        let mut spans = HashSet::new();
+        let mut spans = HashSet::default();
         for (at, Found { finding, anchor }) in found.iter().enumerate() {
             let rule = &*finding.rule;
             put(&mut places.by_rule, (), rule, at);

@@ -24,6 +24,7 @@ mod render;
 mod rule;
 mod rules;
 pub mod semconv;
+mod verdicts;
 
 pub use engine::{Checked, Engine, Member, NameTaken};
 pub use findings::{Findings, Report};
@@ -32,3 +33,7 @@ pub use index::{Hop, Index, Node};
 pub use profile::{Levels, Profile};
 pub use render::{explain, rules_page};
 pub use rule::{Check, Family, Rule};
+pub use verdicts::Verdicts;
+
+/// A map that keeps the order in which its keys came, with the hashes of the index.
+pub(crate) type Ordered<Key, Value> = indexmap::IndexMap<Key, Value, foldhash::fast::RandomState>;

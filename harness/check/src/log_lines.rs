@@ -4,13 +4,11 @@
 //! service and kind of mistake, however many lines have it. Lines before the first request and after the last one belong to
 //! nobody, and no rule speaks of them.
 
-use std::collections::HashSet;
-
-use indexmap::IndexMap;
+use foldhash::HashSet;
 use serde_json::{Map, Value};
 use spanwise_model::{LogRecord, Stamps, TraceId};
 
-use crate::{Findings, Hop, Index, Report};
+use crate::{Findings, Hop, Index, Ordered, Report};
 
 /// The special field that names the trace (Cloud Logging, "Structured logging").
 pub(crate) const TRACE: &str = "logging.googleapis.com/trace";
@@ -175,12 +173,12 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// Mistakes by service and kind: how many lines have each, and the first of them.
 pub(crate) struct Mistakes<'l, K> {
-    found: IndexMap<(&'l str, K), (i64, &'l LogLine<'l>)>,
+    found: Ordered<(&'l str, K), (i64, &'l LogLine<'l>)>,
 }
 
 impl<'l, K: std::hash::Hash + Eq> Mistakes<'l, K> {
     pub(crate) fn new() -> Mistakes<'l, K> {
-        Mistakes { found: IndexMap::new() }
+        Mistakes { found: Ordered::default() }
     }
 
     /// Counts a line.

@@ -3,8 +3,7 @@
 //! A span that was never made looks the same from outside as one that was lost, so much is asked before a loss is taken for
 //! one: the service makes such spans, and none of it came that ended later. The rules about shutdown and throttling ask.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use spanwise_model::{Export, ExportAnswer, ProcessEvent, Source, SpanId, SpanKind};
 
 use crate::{Hop, Index};

@@ -65,11 +65,16 @@ pub(crate) fn answer(node: Node<'_>) -> Option<Hop<'_>> {
 
 /// The protocol of a span by its labels, else by its exchange.
 pub(crate) fn protocol(node: Node<'_>) -> Option<Protocol> {
+    node.speaks()
+}
+
+/// The same, found out; the index keeps it, as many rules ask.
+pub(crate) fn find_protocol(node: Node<'_>) -> Option<Protocol> {
     let by_hop = |hop: Hop<'_>| if hop.tap().is_grpc() { Protocol::Grpc } else { Protocol::Http };
     if semconv::is_of_other_conventions(node.span()) {
         return None;
     }
-    semconv::protocol(node.span()).or_else(|| answer(node).map(by_hop))
+    semconv::protocol_by_labels(node.span()).or_else(|| answer(node).map(by_hop))
 }
 
 fn is_judged(node: Node<'_>, kind: SpanKind, of: Protocol, findings: &mut Findings<'_>) -> Option<()> {

@@ -139,9 +139,12 @@ pub fn is_of_other_conventions(span: &Span) -> bool {
 
 /// The protocol of a span, as far as its labels say; gRPC beats HTTP, over which it runs.
 pub fn protocol(span: &Span) -> Option<Protocol> {
-    if is_of_other_conventions(span) {
-        None
-    } else if text(span, RPC_SYSTEM).is_some() || named(span, GRPC_STATUS).is_some() {
+    if is_of_other_conventions(span) { None } else { protocol_by_labels(span) }
+}
+
+/// The same of a span that is known not to follow other conventions.
+pub(crate) fn protocol_by_labels(span: &Span) -> Option<Protocol> {
+    if text(span, RPC_SYSTEM).is_some() || named(span, GRPC_STATUS).is_some() {
         Some(Protocol::Grpc)
     } else {
         let is_http = named(span, HTTP_METHOD).is_some() || named(span, HTTP_STATUS).is_some();

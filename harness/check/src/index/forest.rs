@@ -3,6 +3,8 @@
 //! Built once by [`super::Index::new`]. Broken input is expected: ids twice, parents missing, spans that are their own
 //! ancestors; each cycle is cut at one span so that every walk ends.
 
+use std::sync::OnceLock;
+
 use foldhash::{HashMap, HashMapExt};
 use spanwise_model::notation::Announced;
 use spanwise_model::{Span, SpanId, TraceId};
@@ -13,8 +15,8 @@ pub(super) const HEAD: usize = 15;
 /// The shape of an observation's spans; positions are those of `Observation::spans`.
 pub(super) struct Forest {
     by_id: HashMap<(TraceId, SpanId), usize>,
-    /// The first span of each span id, whatever its trace.
-    elsewhere: HashMap<SpanId, usize>,
+    /// The first span of each span id, whatever its trace; made when somebody asks, as only broken trees make rules ask.
+    elsewhere: OnceLock<HashMap<SpanId, usize>>,
     /// Further spans of an id that another span of the trace has already.
     pub(super) duplicates: Vec<(usize, usize)>,
     /// The parent of each span, where it is in the same trace; `None` where a cycle was cut. Spans of the platform's front end
@@ -40,13 +42,11 @@ pub(super) struct Forest {
 impl Forest {
     pub(super) fn new(spans: &[Span], announced: &Announced) -> Forest {
         let mut by_id = HashMap::with_capacity(spans.len());
-        let mut elsewhere = HashMap::with_capacity(spans.len());
         let mut duplicates = Vec::new();
         for (at, span) in spans.iter().enumerate() {
-            if !span.trace_id.is_valid() || !span.span_id.is_valid() {
+            if !has_ids(span) {
                 continue;
             }
-            elsewhere.entry(span.span_id).or_insert(at);
             let first = *by_id.entry((span.trace_id, span.span_id)).or_insert(at);
             if first != at {
                 duplicates.push((first, at));
@@ -60,7 +60,7 @@ impl Forest {
         let (child_starts, child_list) = children(&parent);
         let mut forest = Forest {
             by_id,
-            elsewhere,
+            elsewhere: OnceLock::new(),
             duplicates,
             child_starts,
             child_list,
@@ -81,8 +81,12 @@ impl Forest {
         self.by_id.get(&(trace, span)).copied()
     }
 
-    pub(super) fn find_in_any_trace(&self, span: SpanId) -> Option<usize> {
-        self.elsewhere.get(&span).copied()
+    pub(super) fn find_in_any_trace(&self, spans: &[Span], span: SpanId) -> Option<usize> {
+        let elsewhere = self.elsewhere.get_or_init(|| {
+            let known = spans.iter().enumerate().rev().filter(|(_, span)| has_ids(span));
+            known.map(|(at, span)| (span.span_id, at)).collect()
+        });
+        elsewhere.get(&span).copied()
     }
 
     pub(super) fn children(&self, at: usize) -> &[usize] {
@@ -127,6 +131,10 @@ impl Forest {
             }
         }
     }
+}
+
+fn has_ids(span: &Span) -> bool {
+    span.trace_id.is_valid() && span.span_id.is_valid()
 }
 
 /// All spans of an id that occurs more than once in a trace.

@@ -18,6 +18,7 @@ pub use hop::{ContextHeader, Hop};
 pub use node::Node;
 
 use crate::conventions::{Registry, find_protocol};
+use crate::outcome;
 use crate::semconv::Protocol;
 use forest::Forest;
 use matching::Matching;
@@ -27,6 +28,8 @@ pub struct Index<'a> {
     /// What was observed.
     pub observation: &'a Observation,
     forest: Forest,
+    /// The spans of services.
+    judged: Vec<usize>,
     announced: Announced,
     /// Whether the platform's front end made or announced any span.
     has_front_end: bool,
@@ -44,6 +47,8 @@ pub struct Index<'a> {
     labels: labels::Labels<'a>,
     /// Of each span, the protocol whose conventions it follows.
     protocols: Vec<Option<Protocol>>,
+    /// The protocol that each span speaks, by what it says itself or by its exchange.
+    spoken: Vec<Option<Protocol>>,
 }
 
 impl<'a> Index<'a> {
@@ -68,6 +73,7 @@ impl<'a> Index<'a> {
         let mut index = Index {
             observation,
             forest,
+            judged: (0..spans.len()).filter(|&at| spans[at].is_judged()).collect(),
             has_front_end: !announced.is_empty() || spans.iter().any(Span::is_front_end),
             announced,
             matching,
@@ -79,7 +85,9 @@ impl<'a> Index<'a> {
             registry,
             labels: labels::Labels::new(spans, registry),
             protocols: Vec::new(),
+            spoken: Vec::new(),
         };
+        index.spoken = (0..spans.len()).map(|at| outcome::find_protocol(index.node(at))).collect();
         index.protocols = (0..spans.len()).map(|at| find_protocol(index.node(at))).collect();
         index.all_traced = (0..observation.requests.len()).all(|request| index.is_traced(request));
         index
@@ -98,7 +106,7 @@ impl<'a> Index<'a> {
     /// Every span of a service, in the order of the observation; those of the driver and of the platform's front end are
     /// left out, as they are never judged.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.nodes_with_driver().filter(|node| node.is_judged())
+        self.judged.iter().map(|&at| self.node(at))
     }
 
     /// Every span, those of the driver and of the platform's front end among them.
@@ -128,7 +136,7 @@ impl<'a> Index<'a> {
 
     /// A span by its span id alone, in whatever trace it is.
     pub fn find_in_any_trace(&self, span: SpanId) -> Option<Node<'_>> {
-        self.forest.find_in_any_trace(span).map(|at| self.node(at))
+        self.forest.find_in_any_trace(&self.observation.spans, span).map(|at| self.node(at))
     }
 
     /// Pairs of spans that share trace and span id.

@@ -103,8 +103,8 @@ impl<'i> Node<'i> {
 
     /// Whether it has no kind because its exporter never sets any.
     pub fn has_unknown_kind(self) -> bool {
-        let sets_kinds = self.index.sets_kinds.get(&self.service()).copied().unwrap_or(true);
-        self.kind == SpanKind::Unspecified && !sets_kinds
+        let sets_kinds = || self.index.sets_kinds.get(&self.service()).copied().unwrap_or(true);
+        self.kind == SpanKind::Unspecified && !sets_kinds()
     }
 
     /// Whether it is a further copy of a span that was exported more than once, unchanged.
@@ -116,6 +116,11 @@ impl<'i> Node<'i> {
     /// The protocol whose conventions it follows, for [`crate::conventions::protocol`].
     pub(crate) fn follows(self) -> Option<Protocol> {
         self.index.protocols[self.at]
+    }
+
+    /// The protocol that it speaks, for [`crate::outcome::protocol`].
+    pub(crate) fn speaks(self) -> Option<Protocol> {
+        self.index.spoken[self.at]
     }
 
     /// Its attributes, then those of its resource: key, value, and the registry's label of that key.

@@ -43,7 +43,7 @@ fn a_good_example_has_no_finding_at_all() {
 fn a_rule_looks_at_its_good_example() {
     let silent = |rule: &&Rule| {
         let verdict = |checked: &spanwise_check::Checked| {
-            checked.verdicts.get(rule.name) == Some(&spanwise_model::Verdict::Pass)
+            checked.verdicts.get(rule.name) == Some(spanwise_model::Verdict::Pass)
         };
         !check(example(rule, "Good")).iter().any(|(_, checked)| verdict(checked))
     };

@@ -179,7 +179,7 @@ proptest! {
     fn no_observation_makes_a_rule_panic(observation in observation()) {
         let checked = Engine::new(Profile::Strict).check(&observation);
         for finding in &checked.findings {
-            prop_assert_eq!(checked.verdicts.get(&*finding.rule), Some(&Verdict::Fail));
+            prop_assert_eq!(checked.verdicts.get(&finding.rule), Some(Verdict::Fail));
             if let Some(cause) = finding.consequence_of {
                 prop_assert!(checked.findings[cause].consequence_of.is_none());
             }

@@ -122,7 +122,7 @@ impl Checker {
 
     fn shared(&mut self, verdicts: Verdicts) -> Arc<BTreeMap<String, Verdict>> {
         let owned = |verdicts: &Verdicts| {
-            let verdicts = verdicts.iter().map(|(rule, verdict)| ((*rule).to_owned(), *verdict));
+            let verdicts = verdicts.iter().map(|(rule, verdict)| (rule.to_owned(), verdict));
             Arc::new(verdicts.collect())
         };
         self.verdicts.entry(verdicts).or_insert_with_key(owned).clone()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::{IndexMap, IndexSet};
+use spanwise_check::Verdicts;
 use spanwise_model::{Finding, Observation, TraceId, Verdict};
 
 use super::observation;
@@ -49,10 +50,10 @@ impl FoundByTrace {
     }
 
     /// Alone, a trace may look worse than beside the others; what fails is what failed in the part.
-    pub(super) fn correct(&self, trace: TraceId, verdicts: &mut BTreeMap<&'static str, Verdict>) {
+    pub(super) fn correct(&self, trace: TraceId, verdicts: &mut Verdicts) {
         let failed = self.failed.get(&trace);
-        for (rule, verdict) in verdicts {
-            if failed.is_some_and(|rules| rules.contains(*rule)) {
+        for (rule, verdict) in verdicts.iter_mut() {
+            if failed.is_some_and(|rules| rules.contains(rule)) {
                 *verdict = Verdict::Fail;
             } else if *verdict == Verdict::Fail {
                 *verdict = Verdict::Pass;

@@ -192,7 +192,7 @@ impl Judge {
                     outcome(permutation, &checked, self.profile(permutation), ratchet);
                 result.duration_ms = duration.as_millis() as u64;
                 result.traces = traces(&observation);
-                let verdicts = checked.verdicts.into_iter();
+                let verdicts = checked.verdicts.iter();
                 result.rules = Arc::new(verdicts.map(|(rule, verdict)| (rule.to_owned(), verdict)).collect());
                 result.findings = checked.findings;
             }

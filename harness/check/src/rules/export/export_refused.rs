@@ -1,10 +1,11 @@
 //! The endpoint refused spans, or Google's would have.
 
-use indexmap::IndexMap;
+use std::cell::LazyCell;
+
 use spanwise_model::{Evidence, Export, ExportAnswer, Level, Refusal};
 
 use super::{Carried, reach_calls_of};
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "export-refused",
@@ -67,8 +68,8 @@ export:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     type Key<'k> = (Option<&'k str>, bool, &'k str, &'k str);
-    let carried = Carried::of(index);
-    let mut refused: IndexMap<Key<'_>, (i64, i64)> = IndexMap::new();
+    let carried = LazyCell::new(|| Carried::of(index));
+    let mut refused: Ordered<Key<'_>, (i64, i64)> = Ordered::default();
     for export in &index.observation.exports {
         findings.looked();
         let service = export.source.as_ref().map(|source| &*source.service);

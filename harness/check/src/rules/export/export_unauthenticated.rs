@@ -1,10 +1,9 @@
 //! An export to Google carries no access token.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Token};
 
 use super::goes_to_google;
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "export-unauthenticated",
@@ -65,7 +64,7 @@ export:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut without: IndexMap<Option<&str>, (i64, &str)> = IndexMap::new();
+    let mut without: Ordered<Option<&str>, (i64, &str)> = Ordered::default();
     for export in &index.observation.exports {
         if !goes_to_google(index, export) {
             continue;

@@ -1,9 +1,8 @@
 //! Exported bytes cannot be read.
 
-use indexmap::IndexMap;
 use spanwise_model::{Defect, DefectKind, Evidence, Level};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "malformed-telemetry",
@@ -72,7 +71,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     if !index.observation.exports.is_empty() || index.has_any_span() {
         findings.looked();
     }
-    let mut kinds: IndexMap<_, (&Defect, i64)> = IndexMap::new();
+    let mut kinds: Ordered<_, (&Defect, i64)> = Ordered::default();
     // Texts that were cut are read; what is wrong with them is a rule of its own.
     let unread = |defect: &&Defect| defect.kind != DefectKind::Cut;
     for defect in index.observation.defects.iter().filter(unread) {

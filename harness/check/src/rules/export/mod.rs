@@ -13,8 +13,7 @@ mod span_lost_when_throttled;
 mod stray_span;
 mod wrong_project;
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use spanwise_model::{Export, ExportAnswer, Platform, SpanId, TraceId};
 
 use crate::{Index, Report, Rule};
@@ -43,7 +42,7 @@ struct Carried {
 impl Carried {
     fn of(index: &Index<'_>) -> Carried {
         let exports = &index.observation.exports;
-        let mut times = HashMap::new();
+        let mut times = HashMap::default();
         for span in exports.iter().flat_map(|export| &export.carries) {
             *times.entry(*span).or_default() += 1;
         }

@@ -1,11 +1,11 @@
 //! A batch that was refused for good was sent again.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::LazyCell;
 
-use indexmap::IndexMap;
+use foldhash::{HashMap, HashSet};
 use spanwise_model::{Evidence, Export, ExportAnswer, Level, SpanId, TraceId};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "retried-permanent-error",
@@ -62,16 +62,8 @@ export:
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let exports = &index.observation.exports;
-    let mut carried_by: HashMap<usize, HashSet<(TraceId, SpanId)>> = HashMap::new();
-    for node in index.nodes() {
-        if let Some(export) = node.export {
-            carried_by.entry(export).or_default().insert((node.trace_id, node.span_id));
-        }
-    }
-    for (at, export) in exports.iter().enumerate() {
-        carried_by.entry(at).or_default().extend(&export.carries);
-    }
-    let mut again: IndexMap<Option<&str>, i64> = IndexMap::new();
+    let carried_by = LazyCell::new(|| carried_by(index));
+    let mut again: Ordered<Option<&str>, i64> = Ordered::default();
     for (at, export) in exports.iter().enumerate() {
         let is_permanent = matches!(&export.answer, ExportAnswer::Refused(why) if why.code == PERMANENT);
         if !is_permanent {
@@ -101,6 +93,20 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         };
         report.expected("dropped").actual("sent again").fact("code", PERMANENT).fact("requests", requests);
     }
+}
+
+/// The spans of every export request, those that did not come among them.
+fn carried_by(index: &Index<'_>) -> HashMap<usize, HashSet<(TraceId, SpanId)>> {
+    let mut carried_by: HashMap<usize, HashSet<(TraceId, SpanId)>> = HashMap::default();
+    for node in index.nodes() {
+        if let Some(export) = node.export {
+            carried_by.entry(export).or_default().insert((node.trace_id, node.span_id));
+        }
+    }
+    for (at, export) in index.observation.exports.iter().enumerate() {
+        carried_by.entry(at).or_default().extend(&export.carries);
+    }
+    carried_by
 }
 
 /// What says that the same request will be refused for ever.

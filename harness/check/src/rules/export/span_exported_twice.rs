@@ -1,10 +1,9 @@
 //! A span was exported again although it had been accepted.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, ExportAnswer, Level};
 
 use super::spans;
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "span-exported-twice",
@@ -68,7 +67,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         (export.answer == ExportAnswer::Accepted).then_some((node.export, export.protocol))
     };
     index.nodes().filter(|node| node.export.is_some()).for_each(|_| findings.looked());
-    let mut twice: IndexMap<Option<&str>, (i64, Node<'_>)> = IndexMap::new();
+    let mut twice: Ordered<Option<&str>, (i64, Node<'_>)> = Ordered::default();
     for (first, second) in index.duplicates().filter(|(_, second)| second.is_copy()) {
         let (Some((one, protocol)), Some((other, same))) = (accepted(first), accepted(second)) else {
             continue;

@@ -1,12 +1,12 @@
 //! A batch was refused for a moment, and never sent again.
 
-use std::collections::HashSet;
+use std::cell::LazyCell;
 
-use indexmap::IndexMap;
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Export, ExportAnswer, Level, ProcessEvent, ProcessEventKind, Source};
 
 use super::{Carried, reach_calls_of, spans};
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "span-lost-on-retryable-error",
@@ -74,9 +74,9 @@ const RETRYABLE: [&str; 2] = ["UNAVAILABLE", "DEADLINE_EXCEEDED"];
 const PATIENCE: u64 = 10_000_000_000;
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let carried = Carried::of(index);
+    let carried = LazyCell::new(|| Carried::of(index));
     // By instance and code: spans and requests.
-    let mut given_up: IndexMap<(Option<&Source>, &str), (HashSet<_>, i64)> = IndexMap::new();
+    let mut given_up: Ordered<(Option<&Source>, &str), (HashSet<_>, i64)> = Ordered::default();
     for export in &index.observation.exports {
         let ExportAnswer::Refused(refusal) = &export.answer else { continue };
         if !RETRYABLE.contains(&&*refusal.code) || export.spans == 0 {

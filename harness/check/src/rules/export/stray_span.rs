@@ -1,11 +1,9 @@
 //! A span belongs to no request of the run.
 
-use std::collections::HashSet;
-
-use indexmap::IndexMap;
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Level, SpanKind, TraceId};
 
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "stray-span",
@@ -69,7 +67,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         return;
     }
     let known = known_traces(index);
-    let mut strays: IndexMap<(Option<&str>, &str), (Node<'_>, i64)> = IndexMap::new();
+    let mut strays: Ordered<(Option<&str>, &str), (Node<'_>, i64)> = Ordered::default();
     let is_top = |node: &Node<'_>| node.parent().is_none_or(|parent| parent.is_driver());
     for node in index.nodes().filter(|node| node.trace_id.is_valid()).filter(is_top) {
         if known.contains(&node.trace_id) || is_followed(index, node) {

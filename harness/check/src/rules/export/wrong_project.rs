@@ -1,10 +1,9 @@
 //! Spans went to another project than the service runs in.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level};
 
 use super::goes_to_google;
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "wrong-project",
@@ -77,7 +76,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         let export = exports.get(node.export?).filter(|export| !export.protocol.is_cloud_trace())?;
         Some((export, node.span().resource.attribute(ATTRIBUTE)?.as_str()?))
     });
-    let mut wrong: IndexMap<(Option<&str>, &str), i64> = IndexMap::new();
+    let mut wrong: Ordered<(Option<&str>, &str), i64> = Ordered::default();
     for (export, named) in of_request.chain(of_resource).filter(|(export, _)| goes_to_google(index, export)) {
         let Some(project) = index.observation.settings.project.as_deref() else {
             findings.not_observed();

@@ -58,8 +58,8 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut malformed: Alike<'_, (Option<&str>, &str)> = Alike::new();
-    let mut unmapped: Alike<'_, (Option<&str>, &str, &str, &str)> = Alike::new();
+    let mut malformed: Alike<'_, (Option<&str>, &str)> = Alike::default();
+    let mut unmapped: Alike<'_, (Option<&str>, &str, &str, &str)> = Alike::default();
     let is_cloud_trace =
         |protocol: Option<spanwise_model::Protocol>| protocol.is_some_and(|one| one.is_cloud_trace());
     for node in index.nodes().filter(|node| is_cloud_trace(node.protocol)) {

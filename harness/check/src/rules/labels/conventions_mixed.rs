@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, GrpcCode, Level, SpanKind, Value};
 
 use super::{Alike, on_spans, requests, service};
 use crate::conventions;
 use crate::semconv::Protocol;
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "conventions-mixed",
@@ -82,9 +81,9 @@ enum Has {
 }
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut differing: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
-    let mut partial: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
-    let mut generations: BTreeMap<(Protocol, Has), IndexMap<&str, Node<'_>>> = BTreeMap::new();
+    let mut differing: Alike<'_, (Option<&str>, &str, &str)> = Alike::default();
+    let mut partial: Alike<'_, (Option<&str>, &str, &str)> = Alike::default();
+    let mut generations: BTreeMap<(Protocol, Has), Ordered<&str, Node<'_>>> = BTreeMap::new();
     for (node, protocol) in requests(index, findings) {
         findings.looked();
         for (old, new) in disagreeing(node) {
@@ -141,8 +140,8 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 fn across_services(
     findings: &mut Findings<'_>,
     protocol: Protocol,
-    old: &IndexMap<&str, Node<'_>>,
-    new: &IndexMap<&str, Node<'_>>,
+    old: &Ordered<&str, Node<'_>>,
+    new: &Ordered<&str, Node<'_>>,
 ) {
     let Some(newer) = new.keys().find(|name| !old.contains_key(*name)) else { return };
     let words = if protocol == Protocol::Http { "HTTP" } else { "gRPC" };
@@ -168,10 +167,12 @@ fn has(node: Node<'_>, old: &str, new: &str) -> Option<Has> {
 }
 
 /// Labels whose old and new names both stand on a span, with different values.
-fn disagreeing(node: Node<'_>) -> Vec<(&'static str, &'static str)> {
-    let pairs = node.span().attributes.iter().filter_map(|(key, value)| {
-        let label = conventions::find(key).filter(|label| !label.is_template)?;
-        let new: &'static str = match &label.state {
+fn disagreeing<'i>(node: Node<'i>) -> Vec<(&'i str, &'i str)> {
+    let own = node.labels().take(node.attributes.len());
+    let pairs = own.filter_map(|(_, value, label)| {
+        let label = label.filter(|label| !label.is_template)?;
+        let new: &str = match &label.state {
+            conventions::State::Current => return None,
             // The name a server was configured with may be another than the one it was called by.
             // Of the transport the values got new names too: ip_tcp is tcp.
             conventions::State::RenamedTo(new)

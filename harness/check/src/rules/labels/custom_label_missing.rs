@@ -69,7 +69,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     }
     let has_marker = |at: usize| index.observation.requests[at].marker.is_some();
     let any_marker = index.observation.requests.iter().any(|request| request.marker.is_some());
-    let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::new();
+    let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::default();
     for (node, _) in requests(index, findings) {
         if !node.request().is_some_and(|at| has_marker(at) || !any_marker) {
             continue;

@@ -57,7 +57,7 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut old: Alike<'_, (Option<&str>, &str, &[String])> = Alike::new();
+    let mut old: Alike<'_, (Option<&str>, &str, &[String])> = Alike::default();
     for node in index.nodes() {
         let events = node.span().events.iter().flat_map(|event| &event.attributes);
         let in_events = events.map(|(key, _)| (key.as_str(), index.registry().find(key)));

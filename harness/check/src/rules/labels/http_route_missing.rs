@@ -1,7 +1,6 @@
 //! An HTTP server span whose route was known does not say it.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Level, SpanKind};
 
 use super::{Alike, maker, on_spans, requests, service};
@@ -69,18 +68,20 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let has_route = |node: &Node<'_>| semconv::named(node.span(), semconv::HTTP_ROUTE).is_some();
     let routing: HashSet<_> =
         servers.iter().filter(|node| has_route(node)).map(|node| maker(*node)).collect();
-    let mut missing: Alike<'_, (Option<&str>, &str, bool)> = Alike::new();
+    let mut missing: Alike<'_, (Option<&str>, &str, bool)> = Alike::default();
     for node in servers.into_iter().filter(|node| may_have_route(*node)) {
+        if has_route(&node) {
+            findings.looked();
+            continue;
+        }
         let declared = node
             .service()
             .and_then(|service| index.observation.settings.service(service))
             .is_some_and(|facts| facts.declares_route);
         let was_known = declared || names_route(node);
         let is_likely = routing.contains(&maker(node)) && !ends_before_routes(node);
-        if has_route(&node) || was_known || is_likely {
+        if was_known || is_likely {
             findings.looked();
-        }
-        if (was_known || is_likely) && !has_route(&node) {
             let alike = (node.service(), node.span().name.as_str(), was_known);
             missing.entry((index.apart(node), alike)).or_default().push(node);
         }

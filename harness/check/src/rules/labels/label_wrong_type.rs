@@ -57,7 +57,7 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut wrong: Alike<'_, (Option<&str>, &str, Type)> = Alike::new();
+    let mut wrong: Alike<'_, (Option<&str>, &str, Type)> = Alike::default();
     for node in index.nodes() {
         for (key, value, label) in node.labels() {
             let Some(label) = label else { continue };

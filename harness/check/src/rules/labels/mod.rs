@@ -24,14 +24,14 @@ mod span_name_high_cardinality;
 mod span_name_not_conventional;
 mod value_cut_inside_character;
 
-use std::collections::HashSet;
+use std::cell::LazyCell;
 
-use indexmap::IndexMap;
+use foldhash::HashSet;
 use spanwise_model::{Platform, SpanKind, TraceId, Value};
 
 use crate::conventions::{When, protocol, unmet, was_answered};
 use crate::semconv::{self, Protocol};
-use crate::{Findings, Index, Node, Report, Rule};
+use crate::{Findings, Index, Node, Ordered, Report, Rule};
 
 pub(crate) static ALL: &[&Rule] = &[
     &service_label_missing::RULE,
@@ -58,7 +58,7 @@ pub(crate) static ALL: &[&Rule] = &[
 
 /// Spans by what they have in common, in the order in which they were first seen. In a capture those of each trace are kept
 /// apart ([`Index::apart`]), which is the first part of every key.
-type Alike<'i, Key> = IndexMap<(Option<TraceId>, Key), Vec<Node<'i>>>;
+type Alike<'i, Key> = Ordered<(Option<TraceId>, Key), Vec<Node<'i>>>;
 
 /// One finding about spans that all have the same wrong with them; it shows the way to the first.
 fn on_spans<'f>(
@@ -119,14 +119,15 @@ fn missing(
 ) {
     let requests = requests(index, findings).into_iter().filter(|(_, protocol)| *protocol == judged);
     let nodes: Vec<Node<'_>> = requests.map(|(node, _)| node).collect();
-    let set: HashSet<_> =
-        nodes.iter().filter(|node| has_status(**node, judged)).map(|node| maker(*node)).collect();
-    let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::new();
-    for node in nodes {
+    let set = LazyCell::new(|| -> HashSet<_> {
+        nodes.iter().filter(|node| has_status(**node, judged)).map(|node| maker(*node)).collect()
+    });
+    let mut missing: Alike<'_, (Option<&str>, SpanKind, &str, &str)> = Alike::default();
+    for &node in &nodes {
         findings.looked();
         // An instrumentation that sets the status elsewhere got none to set here, unless the exchange says otherwise.
-        let no_answer = was_answered(node).is_none() && set.contains(&maker(node));
-        for requirement in unmet(node, judged).filter(|one| one.when != When::Answered || !no_answer) {
+        let no_answer = || was_answered(node).is_none() && set.contains(&maker(node));
+        for requirement in unmet(node, judged).filter(|one| one.when != When::Answered || !no_answer()) {
             let alike = (node.service(), node.kind, node.span().name.as_str(), requirement.label());
             missing.entry((index.apart(node), alike)).or_default().push(node);
         }

@@ -69,8 +69,8 @@ type Over<'i> = (&'static str, Option<&'i str>, usize, &'static str);
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let profile = index.observation.settings.limits;
     let limits = limits(profile);
-    let mut over: Alike<'_, (Option<&str>, Over<'_>)> = Alike::new();
-    let mut dropped: Alike<'_, (Option<&str>, &str)> = Alike::new();
+    let mut over: Alike<'_, (Option<&str>, Over<'_>)> = Alike::default();
+    let mut dropped: Alike<'_, (Option<&str>, &str)> = Alike::default();
     for node in index.nodes() {
         findings.looked();
         each(node, limits, &mut |one, _| {

@@ -71,7 +71,7 @@ settings:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut missing: Alike<'_, (Option<&str>, bool)> = Alike::new();
+    let mut missing: Alike<'_, (Option<&str>, bool)> = Alike::default();
     let is_otlp =
         |protocol: Option<spanwise_model::Protocol>| protocol.is_some_and(|one| !one.is_cloud_trace());
     for node in index.nodes().filter(|node| is_otlp(node.protocol) && to_google(index)) {

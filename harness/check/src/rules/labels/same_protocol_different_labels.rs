@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, GrpcCode, Level, SpanKind};
 
 use super::requests;
 use crate::conventions::{Requirement, is_due, required};
 use crate::semconv::{self, Protocol};
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "same-protocol-different-labels",
@@ -73,7 +72,7 @@ enum Ended {
 }
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut alike: BTreeMap<(Protocol, SpanKind, Ended), IndexMap<&str, Node<'_>>> = BTreeMap::new();
+    let mut alike: BTreeMap<(Protocol, SpanKind, Ended), Ordered<&str, Node<'_>>> = BTreeMap::new();
     for (node, protocol) in requests(index, findings) {
         let (Some(service), Some(ended)) = (node.service(), ended(node, protocol)) else { continue };
         alike.entry((protocol, node.kind, ended)).or_default().entry(service).or_insert(node);

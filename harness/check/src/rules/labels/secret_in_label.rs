@@ -1,10 +1,9 @@
 //! A secret stands in a label, a name, an event or a log line.
 
-use indexmap::IndexMap;
-use spanwise_model::{Evidence, Level, Span, Value, secret};
+use spanwise_model::{Evidence, Level, Resource, Span, Value, secret};
 
 use super::{Alike, on_spans, service};
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "secret-in-label",
@@ -63,17 +62,29 @@ driver CLIENT "POST /greet" 200
 type Place<'i> = (String, &'i str, bool);
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut held: Alike<'_, (Option<&str>, Place<'_>)> = Alike::new();
+    let mut held: Alike<'_, (Option<&str>, Place<'_>)> = Alike::default();
+    // Spans that came together share a resource: one without a secret needs no second look.
+    let mut clean: Option<&Resource> = None;
     for node in index.nodes() {
         findings.looked();
-        in_span(node.span(), &mut |place, text| {
+        let resource = &*node.span().resource;
+        if !clean.is_some_and(|clean| std::ptr::eq(clean, resource)) {
+            let mut holds = false;
+            in_resource(resource, &mut |_, text| holds |= found(text).is_some());
+            clean = (!holds).then_some(resource);
+        }
+        let mut see = |place: Where<'_>, text| {
             let Some((kind, certain)) = found(text) else { return };
             let alike = (node.service(), (place.to_string(), kind, certain));
             let nodes = held.entry((index.apart(node), alike)).or_default();
             if nodes.last() != Some(&node) {
                 nodes.push(node);
             }
-        });
+        };
+        if clean.is_none() {
+            in_resource(resource, &mut see);
+        }
+        in_span(node.span(), &mut see);
     }
     for ((_, (_, (place, kind, certain))), nodes) in held {
         let message = format!("{} exports {} in {place}.", service(nodes[0]), article(kind));
@@ -86,7 +97,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             report.fact("label", key);
         }
     }
-    let mut logged: IndexMap<(&str, &str, bool), i64> = IndexMap::new();
+    let mut logged: Ordered<(&str, &str, bool), i64> = Ordered::default();
     for record in &index.observation.logs {
         findings.looked();
         if let Some((kind, certain)) = found(&record.line) {
@@ -104,18 +115,20 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Calls for every text of a span, with where it stands.
+/// Calls for every text of a span but those of its resource, with where it stands.
 fn in_span<'i>(span: &'i Span, see: &mut dyn FnMut(Where<'i>, &'i str)) {
     see(Where::Name, &span.name);
     see(Where::Status, &span.status.message);
-    let resource = span.resource.attributes.iter();
-    let own =
-        span.attributes.iter().chain(resource).chain(span.links.iter().flat_map(|link| &link.attributes));
+    let own = span.attributes.iter().chain(span.links.iter().flat_map(|link| &link.attributes));
     own.for_each(|(key, value)| in_value(key, value, see));
     for event in &span.events {
         see(Where::Event, &event.name);
         event.attributes.iter().for_each(|(key, value)| in_value(key, value, see));
     }
+}
+
+fn in_resource<'i>(resource: &'i Resource, see: &mut dyn FnMut(Where<'i>, &'i str)) {
+    resource.attributes.iter().for_each(|(key, value)| in_value(key, value, see));
 }
 
 fn in_value<'i>(key: &'i str, value: &'i Value, see: &mut dyn FnMut(Where<'i>, &'i str)) {

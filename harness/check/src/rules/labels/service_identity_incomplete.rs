@@ -76,7 +76,7 @@ const LABELS: [(&str, &str); 7] = [
 ];
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut incomplete: Alike<'_, Option<&str>> = Alike::new();
+    let mut incomplete: Alike<'_, Option<&str>> = Alike::default();
     for node in index.nodes().filter(|_| to_google(index)) {
         findings.looked();
         if LABELS.iter().any(|(label, _)| identity(node, label).is_none()) {

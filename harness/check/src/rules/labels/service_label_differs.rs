@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Protocol, Source, Value};
 
 use super::on_spans;
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "service-label-differs",
@@ -68,13 +68,25 @@ resource:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut instances: IndexMap<_, IndexMap<&str, Vec<Node<'_>>>> = IndexMap::new();
+    let mut instances: Ordered<_, Ordered<&str, Vec<Node<'_>>>> = Ordered::default();
+    let mut before: Option<(Node<'_>, Option<usize>)> = None;
     for node in index.nodes() {
         let Some(name) = node.span().service_name() else { continue };
-        match instance(node) {
-            Some(instance) => {
+        // Spans that came together share what says of which instance they are.
+        let shares =
+            |other: &Node<'_>| Arc::ptr_eq(&other.resource, &node.resource) && other.source == node.source;
+        let known = before.filter(|(other, _)| shares(other)).map(|(_, place)| place);
+        let place = known.unwrap_or_else(|| {
+            let entry = instances.entry(instance(node)?);
+            let place = entry.index();
+            entry.or_default();
+            Some(place)
+        });
+        before = Some((node, place));
+        match place {
+            Some(place) => {
                 findings.looked();
-                instances.entry(instance).or_default().entry(name).or_default().push(node);
+                instances[place].entry(name).or_default().push(node);
             }
             None => findings.not_observed(),
         }

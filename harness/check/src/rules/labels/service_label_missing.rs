@@ -63,7 +63,7 @@ driver CLIENT "POST /greet" 200
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     // An instance says it wrong for all its spans alike.
-    let mut nameless: Alike<'_, (Option<&Source>, Option<&str>)> = Alike::new();
+    let mut nameless: Alike<'_, (Option<&Source>, Option<&str>)> = Alike::default();
     for node in index.nodes() {
         findings.looked();
         let stand_in = match identity(node, "service.name") {

@@ -61,7 +61,7 @@ const LONG_NUMBER: usize = 5;
 const LONG_HEX: usize = 12;
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut varying: Alike<'_, (Option<&str>, &str, &str)> = Alike::new();
+    let mut varying: Alike<'_, (Option<&str>, &str, &str)> = Alike::default();
     for node in index.nodes() {
         findings.looked();
         let Some(part) = varying_in_name(node) else { continue };
@@ -97,13 +97,14 @@ fn query(name: &str) -> Option<&str> {
 }
 
 fn is_id(part: &str) -> bool {
+    if part.len() < LONG_NUMBER {
+        return false;
+    }
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let has_digit = part.bytes().any(|byte| byte.is_ascii_digit());
-    let is_number = part.len() >= LONG_NUMBER && part.bytes().all(|byte| byte.is_ascii_digit());
-    let groups: Vec<&str> = part.split('-').collect();
-    let is_uuid = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| is_hex(group));
-    is_number || is_uuid || (has_digit && part.len() >= LONG_HEX && is_hex(part))
+    let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_uuid = || part.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && part.split('-').all(is_hex);
+    is_number || is_uuid() || (has_digit && part.len() >= LONG_HEX && is_hex(part))
 }
 
 /// The requested path, where it is in the name although the route is another, or must be: it holds a number.

@@ -63,8 +63,8 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut wrong: Alike<'_, (Option<&str>, &str, String)> = Alike::new();
-    let mut native: Alike<'_, Option<&str>> = Alike::new();
+    let mut wrong: Alike<'_, (Option<&str>, &str, String)> = Alike::default();
+    let mut native: Alike<'_, Option<&str>> = Alike::default();
     for (node, protocol) in requests(index, findings) {
         findings.looked();
         if is_native(node) {

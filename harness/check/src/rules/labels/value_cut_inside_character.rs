@@ -1,12 +1,10 @@
 //! A text was cut in the middle of a character, or says wrongly how much of it was cut off.
 
-use std::collections::HashSet;
-
-use indexmap::IndexMap;
+use foldhash::HashSet;
 use spanwise_model::{Defect, DefectKind, Evidence, Level, Span, Value};
 
 use super::{Alike, on_spans, service};
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "value-cut-inside-character",
@@ -65,7 +63,7 @@ export:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut cuts: IndexMap<_, (&Defect, i64)> = IndexMap::new();
+    let mut cuts: Ordered<_, (&Defect, i64)> = Ordered::default();
     for defect in index.observation.defects.iter().filter(|defect| defect.kind == DefectKind::Cut) {
         findings.looked();
         let service = defect.source.as_ref().map(|source| &*source.service);
@@ -95,7 +93,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 
 /// Texts that end like one that was cut inside a character and then made valid again.
 fn repaired(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut ends: Alike<'_, (Option<&str>, &str)> = Alike::new();
+    let mut ends: Alike<'_, (Option<&str>, &str)> = Alike::default();
     let cut = index.observation.defects.iter().filter(|defect| defect.kind == DefectKind::Cut);
     let cut: HashSet<_> = cut.filter_map(|defect| defect.trace_id.zip(defect.span_id)).collect();
     for node in index.nodes() {

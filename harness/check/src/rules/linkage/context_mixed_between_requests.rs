@@ -1,7 +1,8 @@
 //! Spans of one request are in the trace of another, or carry its marker.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashSet};
 use spanwise_model::{Evidence, Level, TraceId};
 
 use crate::{Check, Family, Findings, Hop, Index, Profile, Rule, semconv};
@@ -98,7 +99,7 @@ fn other_markers(index: &Index<'_>, findings: &mut Findings<'_>) {
 /// Requests that were sent apart and whose SERVER spans are in one trace.
 fn shared_traces(index: &Index<'_>, findings: &mut Findings<'_>) {
     let requests = &index.observation.requests;
-    let mut first: HashMap<TraceId, usize> = HashMap::new();
+    let mut first: HashMap<TraceId, usize> = HashMap::default();
     for hop in index.hops().filter(|hop| hop.is_from_driver()) {
         let Some(server) = hop.server().or(hop.unlinked()) else { continue };
         let Some(request) = hop.request() else { continue };

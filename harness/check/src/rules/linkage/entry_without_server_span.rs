@@ -1,7 +1,6 @@
 //! A request was answered, other spans came, and the service it went to has no SERVER span.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use spanwise_model::{Evidence, Level, SpanKind, TraceId};
 
 use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
@@ -95,7 +94,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 
 /// Spans whose parent never came although it is of their own process, by service and trace.
 pub(super) fn local_orphans<'i>(index: &'i Index<'_>) -> HashMap<(&'i str, TraceId), Vec<Node<'i>>> {
-    let mut orphans: HashMap<_, Vec<_>> = HashMap::new();
+    let mut orphans: HashMap<_, Vec<_>> = HashMap::default();
     for node in index.nodes().filter(|node| node.misses_parent()) {
         let is_remote = node.parent_is_remote.unwrap_or(node.kind == SpanKind::Server);
         if let Some(service) = node.service().filter(|_| !is_remote) {

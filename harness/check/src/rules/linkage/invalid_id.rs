@@ -1,10 +1,9 @@
 //! An id of the wrong length, of other characters than hexadecimal digits, or all zero.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, IdField, IdProblem, Level, TraceId};
 
 use super::entry_without_server_span::local_orphans;
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "invalid-id",
@@ -61,10 +60,10 @@ api-service SERVER "POST /greet" 200
 };
 
 /// Spans by what is wrong with which id of theirs; the habit of an exporter is found once.
-type Alike<'i> = IndexMap<(TraceId, Option<&'i str>, &'i str, IdField, IdProblem), Vec<(Node<'i>, &'i str)>>;
+type Alike<'i> = Ordered<(TraceId, Option<&'i str>, &'i str, IdField, IdProblem), Vec<(Node<'i>, &'i str)>>;
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut alike: Alike<'_> = IndexMap::new();
+    let mut alike: Alike<'_> = Ordered::default();
     for node in index.nodes() {
         findings.looked();
         for (field, problem, text) in problems(node) {

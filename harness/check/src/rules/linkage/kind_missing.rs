@@ -1,12 +1,12 @@
 //! A span at the border of a process does not say which side of a call it is.
 
-use std::collections::HashSet;
+use std::cell::LazyCell;
 
-use indexmap::IndexMap;
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Level, SpanKind, TraceId};
 
 use super::hop_without_client_span::calls;
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "kind-missing",
@@ -77,10 +77,11 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut without_kinds: IndexMap<(Option<TraceId>, Option<&str>), i64> = IndexMap::new();
-    let mut without_internal: IndexMap<_, Vec<Node<'_>>> = IndexMap::new();
-    let internal = index.nodes().filter(|node| node.kind == SpanKind::Internal);
-    let with_internal: HashSet<Option<&str>> = internal.map(Node::service).collect();
+    let mut without_kinds: Ordered<(Option<TraceId>, Option<&str>), i64> = Ordered::default();
+    let mut without_internal: Ordered<_, Vec<Node<'_>>> = Ordered::default();
+    let with_internal = LazyCell::new(|| -> HashSet<Option<&str>> {
+        index.nodes().filter(|node| node.kind == SpanKind::Internal).map(Node::service).collect()
+    });
     for node in index.nodes() {
         findings.looked();
         match (node.kind, node.service()) {

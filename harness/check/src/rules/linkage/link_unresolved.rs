@@ -1,7 +1,8 @@
 //! A span link names a span that never arrived.
 
-use std::collections::HashSet;
+use std::cell::LazyCell;
 
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Level, TraceId};
 
 use crate::{Check, Family, Findings, Index, Profile, Rule};
@@ -57,7 +58,9 @@ shop PRODUCER "orders send" trace=T2 id=S2
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let traces: HashSet<TraceId> = index.nodes_with_driver().map(|node| node.trace_id).collect();
+    let traces = LazyCell::new(|| -> HashSet<TraceId> {
+        index.nodes_with_driver().map(|node| node.trace_id).collect()
+    });
     for node in index.nodes() {
         for link in &node.links {
             // An id that is none is a finding of `invalid-id`.

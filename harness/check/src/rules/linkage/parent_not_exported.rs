@@ -1,7 +1,8 @@
 //! A span names a parent that never arrived.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::LazyCell;
 
+use foldhash::{HashMap, HashSet};
 use spanwise_model::{Evidence, Level, Platform, SpanId, SpanKind, TraceId};
 
 use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
@@ -71,16 +72,18 @@ const CALLER: &str = "its caller";
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let foreign = sent_by_driver(index);
-    let callers: HashSet<usize> = index.called_from_outside().into_iter().map(Node::at).collect();
+    let callers = LazyCell::new(|| -> HashSet<usize> {
+        index.called_from_outside().into_iter().map(Node::at).collect()
+    });
     // One parent that is missing is one finding, however many children it had.
-    let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::new();
+    let mut missing: HashMap<(TraceId, SpanId), usize> = HashMap::default();
     let mut first: Vec<(Node<'_>, SpanId)> = Vec::new();
     for node in index.nodes() {
         // What the front end announces is a span of the platform, which no service exports: its caller's stands for it.
         let Some(parent) = node.due_parent().filter(|parent| parent.is_valid()) else { continue };
-        let outside = foreign.contains(&parent) || callers.contains(&node.at());
+        let outside = || foreign.contains(&parent) || callers.contains(&node.at());
         // A parent of another trace is a finding of its own.
-        if !node.misses_parent() || outside || index.find_in_any_trace(parent).is_some() {
+        if !node.misses_parent() || outside() || index.find_in_any_trace(parent).is_some() {
             findings.looked();
             continue;
         }

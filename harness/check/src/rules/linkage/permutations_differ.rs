@@ -1,7 +1,6 @@
 //! Permutations that should agree have different trees.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use spanwise_model::notation::Difference;
 use spanwise_model::{Evidence, Level, Platform, notation};
 
@@ -87,7 +86,7 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
     // What holds locally is the measure of what holds on a platform.
     let only_local = group.members.iter().any(|member| is_local(member) && is_sound(member));
     let is_witness = |member: &&GroupMember<'_>| is_sound(member) && (is_local(member) || !only_local);
-    let mut times: HashMap<&str, usize> = HashMap::new();
+    let mut times: HashMap<&str, usize> = HashMap::default();
     for member in group.members.iter().filter(is_witness) {
         *times.entry(member.trees).or_default() += 1;
     }

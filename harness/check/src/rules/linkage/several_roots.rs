@@ -1,10 +1,9 @@
 //! A trace has more roots than requests were sent in it.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use spanwise_model::{Evidence, Level, TraceId};
 
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "several-roots",
@@ -61,16 +60,15 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut sent: HashMap<TraceId, usize> = HashMap::new();
+    let mut sent: HashMap<TraceId, usize> = HashMap::default();
     for (_, request) in index.requests() {
         *sent.entry(request.trace_id).or_default() += 1;
     }
-    for (trace, nodes) in index.traces() {
-        let roots: Vec<Node<'_>> =
-            nodes.into_iter().filter(|node| node.is_root() && node.is_judged() && !node.is_copy()).collect();
-        if roots.is_empty() {
-            continue;
-        }
+    let mut roots_of: Ordered<TraceId, Vec<Node<'_>>> = Ordered::default();
+    for node in index.nodes().filter(|node| node.trace_id.is_valid() && node.is_root() && !node.is_copy()) {
+        roots_of.entry(node.trace_id).or_default().push(node);
+    }
+    for (trace, roots) in roots_of {
         findings.looked();
         let requests = sent.get(&trace).copied().unwrap_or(1);
         if roots.len() <= requests {

@@ -1,7 +1,6 @@
 //! One request became two traces.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Level, SpanKind};
 
 use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule, semconv};

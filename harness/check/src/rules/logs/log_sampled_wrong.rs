@@ -1,7 +1,6 @@
 //! A log line says the wrong thing of sampling.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use serde_json::Value;
 use spanwise_model::{Evidence, Level, TraceId};
 
@@ -107,7 +106,7 @@ struct Bits<'i> {
 impl<'i> Bits<'i> {
     fn of(index: &'i Index<'i>) -> Bits<'i> {
         let exported = index.nodes().filter_map(|node| Some((node.service()?, node.trace_id)));
-        let mut received = HashMap::new();
+        let mut received = HashMap::default();
         for hop in index.hops() {
             // Where it reads no header that came, its logger may.
             if let Some(context) = hop.context().or_else(|| hop.tap().context()) {

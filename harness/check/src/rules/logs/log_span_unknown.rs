@@ -1,7 +1,6 @@
 //! A log line names a span that was not exported.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use spanwise_model::{Evidence, Level, SpanId, TraceId};
 
 use crate::log_lines::{LogLines, Mistakes, SPAN};

@@ -1,7 +1,6 @@
 //! A service exports a span under the id of the front end's.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use spanwise_model::{Evidence, Level};
 
 use crate::{Check, Family, Findings, Hop, Index, Profile, Rule};
@@ -64,7 +63,7 @@ settings:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut announced: HashMap<_, Hop<'_>> = HashMap::new();
+    let mut announced: HashMap<_, Hop<'_>> = HashMap::default();
     for hop in index.hops() {
         let Some(context) = hop.tap().announced else { continue };
         findings.looked();

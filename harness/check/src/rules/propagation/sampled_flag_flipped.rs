@@ -1,7 +1,8 @@
 //! The sampling decision changed inside of the services.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashSet};
 use spanwise_model::{Evidence, Level, Sampling, TraceContext};
 
 use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
@@ -87,7 +88,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 
 /// Calls that carry another decision than the request they were made for; returns those requests.
 fn flipped_on_the_wire(index: &Index<'_>, findings: &mut Findings<'_>, level: Level) -> HashSet<usize> {
-    let mut flipped = HashSet::new();
+    let mut flipped = HashSet::default();
     for hop in index.inner_hops() {
         let (Some(inbound), Some(went)) = (hop.inbound(), hop.tap().context()) else { continue };
         let Some(came) = inbound.context() else {

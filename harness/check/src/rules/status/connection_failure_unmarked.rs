@@ -1,7 +1,8 @@
 //! A service could not connect to another, and no span says so.
 
-use std::collections::HashSet;
+use std::cell::LazyCell;
 
+use foldhash::HashSet;
 use spanwise_model::{Evidence, GrpcCode, Level, Span, SpanKind, StatusCode};
 
 use crate::semconv::{self, Protocol};
@@ -100,11 +101,11 @@ const FAILURES: [&str; 27] = [
 const OF_EXPORTERS: [&str; 4] = ["export", "otlp", "telemetry", "cloudtrace"];
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let calls = Calls::new(index);
+    let calls = LazyCell::new(|| Calls::new(index));
     for node in index.nodes() {
         match node.kind {
             SpanKind::Client => check_client(index, node, findings),
-            SpanKind::Server => check_server(&calls, node, findings),
+            SpanKind::Server if failed(node) => check_server(&calls, node, findings),
             _ => {}
         }
     }
@@ -207,9 +208,9 @@ fn failed_to_connect(index: &Index<'_>, node: Node<'_>) -> bool {
     }
 }
 
-/// A SERVER span that failed because of a connection, although it made no call that has a span.
+/// A failed SERVER span that failed because of a connection, although it made no call that has a span.
 fn check_server(calls: &Calls<'_>, node: Node<'_>, findings: &mut Findings<'_>) {
-    if !failed(node) || calls.any(node) {
+    if calls.any(node) {
         return;
     }
     let Some(text) = reason(node.span()).or_else(|| answered_reason(node)).or_else(|| calls.logged(node))

@@ -1,9 +1,8 @@
 //! One exception stands on a span twice.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, Value};
 
-use crate::{Check, Family, Findings, Index, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "exception-recorded-twice",
@@ -63,7 +62,7 @@ const APART: u64 = 100_000_000;
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for node in index.nodes() {
-        let mut times: IndexMap<(&str, String), Vec<u64>> = IndexMap::new();
+        let mut times: Ordered<(&str, String), Vec<u64>> = Ordered::default();
         for event in node.span().events.iter().filter(|event| event.name == "exception") {
             findings.looked();
             let label =

@@ -1,9 +1,8 @@
 //! The span of a request says explicitly that all is well.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, SpanKind, StatusCode};
 
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "ok-set-by-instrumentation",
@@ -55,7 +54,7 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut found: IndexMap<_, (Node<'_>, i64)> = IndexMap::new();
+    let mut found: Ordered<_, (Node<'_>, i64)> = Ordered::default();
     for node in index.nodes().filter(|node| !matches!(node.kind, SpanKind::Internal | SpanKind::Unspecified))
     {
         findings.looked();

@@ -1,9 +1,8 @@
 //! A span starts before the span that it is part of.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level, SpanKind};
 
-use crate::{Check, Family, Findings, Hop, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Hop, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "child-outside-parent",
@@ -58,7 +57,7 @@ driver CLIENT "POST /greet" 200
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let mut late: IndexMap<_, (Node<'_>, i64)> = IndexMap::new();
+    let mut late: Ordered<_, (Node<'_>, i64)> = Ordered::default();
     for node in index.nodes() {
         let Some(parent) = node.parent().filter(|parent| are_comparable(node, *parent)) else { continue };
         findings.looked();

@@ -1,9 +1,8 @@
 //! A span has no time, or one that cannot be.
 
-use indexmap::IndexMap;
 use spanwise_model::{Evidence, Level};
 
-use crate::{Check, Family, Findings, Index, Node, Profile, Rule};
+use crate::{Check, Family, Findings, Index, Node, Ordered, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
     name: "time-implausible",
@@ -77,7 +76,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         _ => None,
     };
     // Clocks and units are wrong for all spans of a kind alike.
-    let mut found: IndexMap<_, Vec<Node<'_>>> = IndexMap::new();
+    let mut found: Ordered<_, Vec<Node<'_>>> = Ordered::default();
     for node in index.nodes() {
         findings.looked();
         let start = problem(node.start).map(|problem| ("start", problem));
