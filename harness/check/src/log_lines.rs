@@ -6,7 +6,7 @@
 
 use foldhash::HashSet;
 use serde_json::{Map, Value};
-use spanwise_model::{LogRecord, Stamps, TraceId};
+use spanwise_model::{LogRecord, TraceId};
 
 use crate::{Findings, Hop, Index, Ordered, Report};
 
@@ -106,12 +106,15 @@ pub(crate) struct LogLines<'i> {
     ended: u64,
 }
 
+/// How long after the last answer a line may be of a request, in nanoseconds: it is written down when it is read.
+const BEHIND: u64 = 250_000_000;
+
 impl<'i> LogLines<'i> {
     /// Those of services, between the beginning of the first request and the end of the last one; blank ones are left out.
     pub(crate) fn of(index: &'i Index<'i>) -> LogLines<'i> {
         let (begun, ended) = requests_time(index).unwrap_or((u64::MAX, 0));
         let counts = |record: &&LogRecord| {
-            let in_time = (begun..=ended.saturating_add(Stamps::LAG)).contains(&record.time);
+            let in_time = (begun..=ended.saturating_add(BEHIND)).contains(&record.time);
             in_time && !record.source.is_driver() && !record.line.trim().is_empty()
         };
         let lines = index.observation.logs.iter().filter(counts).map(LogLine::new).collect();

@@ -31,7 +31,8 @@ const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.t
 ///
 /// Spans that the platform's front end made or announced are left out, and what hangs below them hangs below their caller.
 /// Spans, their labels, status, events and links stay, and the requests. Wire taps, logs, exports, process events, defects
-/// and settings go; of a resource only `service.name` stays, wherever the exporter put it. Doubles, bytes, lists and maps
+/// and settings go; of a resource only `service.name` stays, wherever the exporter put it. Which instance of a service it was
+/// is the platform's choice, and goes, too. Doubles, bytes, lists and maps
 /// become text, as Cloud Trace v2 has nothing else for them: lists and maps as JSON without spaces, which text that is a
 /// JSON list becomes as well. `url.scheme` reads `http` for `https` too.
 pub fn agreeing(observation: &Observation) -> Observation {
@@ -50,6 +51,7 @@ pub fn agreeing(observation: &Observation) -> Observation {
     }
     remoteness(&mut reduced);
     for request in &mut reduced.requests {
+        request.to.instance = 1;
         let own = (request.trace_id, request.span_id);
         if let Some(context) =
             request.context.as_mut().filter(|context| (context.trace_id, context.span_id) == own)
@@ -69,6 +71,9 @@ fn reduce(span: &mut Span) {
     let attributes = name.map(|name| ("service.name".to_owned(), Value::Str(name)));
     span.resource = Arc::new(Resource { attributes: attributes.into_iter().collect() });
     span.scope = Arc::<Scope>::default();
+    if let Some(source) = &mut span.source {
+        source.instance = 1;
+    }
     span.protocol = None;
     span.export = None;
     span.trace_state.clear();

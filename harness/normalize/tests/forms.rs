@@ -104,6 +104,19 @@ fn a_trace_that_the_front_end_began_has_the_service_at_its_root() {
 }
 
 #[test]
+fn which_instance_answered_does_not_matter_to_platforms() {
+    let on = |instance: &str| {
+        format!(
+            "driver CLIENT \"GET /x\" 200\n  api{instance} SERVER \"GET /x\" 200\n    api{instance} CLIENT \"b.B/Greet\" OK\n      \
+             b{instance} SERVER \"b.B/Greet\" OK\n"
+        )
+    };
+    for instance in ["", "#2", "#31"] {
+        check_agreeing(&on(instance), &on(""));
+    }
+}
+
+#[test]
 fn what_differs_from_run_to_run_is_scrubbed() {
     check(
         "\

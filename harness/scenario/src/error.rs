@@ -2,10 +2,12 @@
 //!
 //! Made by every module of this crate that reads a part of the file; shown by the command line through `miette`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
+use spanwise_model::secret;
 
 /// A mistake in a suite file. Printed alone it is the message; as a [`Diagnostic`] it shows the line of the file.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +119,7 @@ impl File<'_> {
 
     /// An error of the YAML reader.
     pub(crate) fn unreadable(&self, error: &serde_saphyr::Error) -> SuiteError {
-        use serde_saphyr::Error::{SerdeMissingField, SerdeUnknownField, SerdeUnknownVariant};
+        use serde_saphyr::Error::{InvalidScalar, SerdeMissingField, SerdeUnknownField, SerdeUnknownVariant};
         let error = error.without_snippet();
         let at = error.location().unwrap_or(Location::UNKNOWN);
         match error {
@@ -128,6 +130,9 @@ impl File<'_> {
                 .error(at, format!("unknown word `{variant}`"))
                 .with_names(variant, expected.iter().copied()),
             SerdeMissingField { field, .. } => self.error(at, format!("the key `{field}` is missing here")),
+            InvalidScalar { ty: "u16" | "u32" | "u64", .. } => {
+                self.error(at, "this is a whole number, 0 or more")
+            }
             other => self.error(at, UserMessageFormatter.format_message(other)),
         }
     }
@@ -136,9 +141,9 @@ impl File<'_> {
         let before = &self.text[..offset];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         SuiteError {
-            message: message.into(),
+            message: without_secrets(&message.into()),
             help: None,
-            text: Box::new(NamedSource::new(self.name, self.text.to_owned())),
+            text: Box::new(NamedSource::new(self.name, without_secrets(self.text))),
             span: (offset, length).into(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
@@ -156,5 +161,48 @@ impl File<'_> {
         let rest = &line[from..];
         let length = rest.chars().take(at.span().len().max(1) as usize).map(char::len_utf8).sum();
         (line_start + from, length)
+    }
+}
+
+/// Ends a word.
+const BREAKS: [char; 8] = [' ', '\t', '\r', '\n', ',', '"', '\'', '`'];
+
+/// The text with stars for every word that is a secret, as many as it has bytes, so that places in the text stay. The lines around
+/// a mistake get into the logs of the machine on which it is found.
+fn without_secrets(text: &str) -> String {
+    let words = text.split_inclusive(BREAKS);
+    let shown = words.map(|word| match secret::text(word) {
+        Cow::Borrowed(word) => word.to_owned(),
+        Cow::Owned(_) => {
+            let end = word.trim_end_matches(BREAKS);
+            "*".repeat(end.len()) + &word[end.len()..]
+        }
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnc2lnc2lnc2ln";
+
+    /// Compares the shown file with what is written, where a `*` stands for the stars of a token.
+    #[track_caller]
+    fn check(written: &str, shown: &str) {
+        let stars = "*".repeat(TOKEN.len());
+        assert_eq!(without_secrets(&written.replace("TOKEN", TOKEN)), shown.replace('*', &stars));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_file_holds_no_secret() {
+        check("env:\n- name: A\n  value: TOKEN\n", "env:\n- name: A\n  value: *\n");
+        check("a: \"Bearer TOKEN\", b: 'TOKEN'", "a: \"Bearer *\", b: '*'");
+        check("unknown word `TOKEN`", "unknown word `*`");
+        check("suite: d\u{e9}mo\r\n  a: [b, \"c d\"]\n", "suite: d\u{e9}mo\r\n  a: [b, \"c d\"]\n");
+        let error =
+            File { name: "a.yaml", text: TOKEN }.error(Location::UNKNOWN, format!("unknown word `{TOKEN}`"));
+        let shown = miette::Report::new(error);
+        assert!(!format!("{shown:?}").contains("eyJ"), "{shown:?}");
     }
 }

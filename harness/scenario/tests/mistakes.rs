@@ -284,6 +284,7 @@ fn requests_and_expectations() {
     check("    axes: {", "    concurrent: ^1\n    axes: {", "`concurrent` is a number from 2 to 1000", "");
     let rounds = |text: &str| format!("    repeat: {{ {text} }}\n    axes: {{");
     check("    axes: {", &rounds("times: ^1"), "`times` is a number from 2 to 10000", "");
+    check("    axes: {", &rounds("times: ^two"), "this is a whole number, 0 or more", "");
     check("    axes: {", &rounds("times: ^10001"), "`times` is a number from 2 to 10000", "");
     check("    axes: {", &rounds("times: 2, pause-ms: ^60001"), "`pause-ms` is at most 60000", "");
     check(

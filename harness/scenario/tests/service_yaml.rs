@@ -249,6 +249,7 @@ fn mistakes() {
         "`containerConcurrency` is a number from 0 to 1000",
         "",
     );
+    check("timeoutSeconds: 60", "timeoutSeconds: ^60s", "this is a whole number, 0 or more", "");
     check("timeoutSeconds: 60", "timeoutSeconds: ^3601", "`timeoutSeconds` is a number from 1 to 3600", "");
     check(
         "orders@shop.example",

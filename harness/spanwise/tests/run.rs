@@ -77,3 +77,28 @@ async fn services_start_once_for_all_permutations_of_a_setting() {
     });
     assert_eq!((ready, observed.collect::<Vec<_>>()), (1, vec![2]));
 }
+
+#[tokio::test]
+async fn the_first_instance_of_a_service_that_scales_to_zero_is_the_first_requests() {
+    let text = format!(
+        "suite: small\n\
+         project: demo-project\n\
+         services:\n  backend-service:\n    command: [{}, __demo-service, backend-service]\n    protocol: grpc\n    ready: line\n    \
+         flushes-on-sigterm: true\n    \
+         untraced: [grpc.health.v1.Health, grpc.reflection.v1.ServerReflection]\n    \
+         cloud-run: {{ min-instances: 0, idle-ms: 0 }}\n\
+         axes:\n  entry: [grpc]\n  channel-in: [secure]\n  platform: [plain, cloud-run]\n\
+         agree: [platform]\n\
+         cases:\n{}",
+        env!("CARGO_BIN_EXE_spanwise"),
+        case("cold", "    repeat: { times: 3 }\n")
+    );
+    let (results, events) = ran(text, Duration::from_secs(60)).await;
+    assert_eq!(results.len(), 2);
+    // Three requests have three instances, one after another, and the trees of one.
+    for result in results {
+        assert_eq!(result.outcome, Outcome::Passed, "{}: {:#?}", result.name, result.findings);
+    }
+    let ready = events.iter().filter(|event| matches!(event, RunEvent::ServiceReady { .. })).count();
+    assert_eq!(ready, 1, "on Cloud Run none runs before the first request");
+}

@@ -9,9 +9,16 @@ use super::Runtime;
 
 /// An instance that starts or serves.
 pub(super) enum Instance {
-    /// Who warms the service up hears of the end of the start.
-    Starting(Option<oneshot::Sender<Result<(), String>>>),
+    Starting(Starting),
     Serving(Serving),
+}
+
+/// An instance that starts.
+pub(super) struct Starting {
+    /// Who warms the service up hears of the end of the start.
+    pub(super) told: Option<oneshot::Sender<Result<(), String>>>,
+    /// Its process is gone already, though the start may still say that it serves: both are told at the same time.
+    pub(super) is_lost: bool,
 }
 
 /// An instance that serves.

@@ -141,7 +141,8 @@ impl Schedule {
         }
     }
 
-    /// To be called when the process of an instance that served is gone by itself: it is given no request any more.
+    /// To be called when the process of an instance is gone by itself: it is given no request any more. Where its start has not
+    /// been told of yet, it counts as failed.
     pub fn lost(&self, instance: u32) {
         self.shared.change(|state, runtime| state.lost(instance, runtime));
     }

@@ -9,7 +9,7 @@ use spanwise_model::{CloudRunService, Cpu, InstanceEnd};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::instance::{Instance, Serving};
+use super::instance::{Instance, Serving, Starting};
 use super::{Lease, NoInstance, Runtime};
 
 /// Where a request hears of its place.
@@ -105,10 +105,14 @@ impl State {
         // Of those who wait, the first wait for the oldest start, as many as it will have places, and so on.
         let before = self.instances.range(..instance).filter(|(_, other)| other.is_starting()).count();
         let first = (before * self.concurrency).min(self.waiting.len());
-        let told = match self.instances.remove(&instance) {
-            Some(Instance::Starting(told)) => told,
-            _ => None,
+        let (told, is_lost) = match self.instances.remove(&instance) {
+            Some(Instance::Starting(Starting { told, is_lost })) => (told, is_lost),
+            _ => (None, false),
         };
+        let result = result.and_then(|address| match is_lost {
+            true => Err("it ended as soon as it was ready".to_owned()),
+            false => Ok(address),
+        });
         if let Some(told) = told {
             // Who warmed the service up may have given up meanwhile.
             let _ = told.send(result.as_ref().map(|_| ()).map_err(String::clone));
@@ -136,10 +140,12 @@ impl State {
         self.settle(runtime)
     }
 
-    /// A process is gone that was not ended. While it starts, its start says so.
+    /// A process is gone that was not ended. Of one that starts, this is only noted: the end of its start follows.
     pub(super) fn lost(&mut self, instance: u32, runtime: &dyn Runtime) -> Vec<Action> {
-        if self.instances.get(&instance).is_some_and(|lost| !lost.is_starting()) {
-            self.instances.remove(&instance);
+        match self.instances.get_mut(&instance) {
+            Some(Instance::Starting(starting)) => starting.is_lost = true,
+            Some(Instance::Serving(_)) => drop(self.instances.remove(&instance)),
+            None => {}
         }
         self.settle(runtime)
     }
@@ -243,7 +249,7 @@ impl State {
 
     fn start(&mut self, told: Option<oneshot::Sender<Result<(), String>>>) -> Action {
         self.begun += 1;
-        self.instances.insert(self.begun, Instance::Starting(told));
+        self.instances.insert(self.begun, Instance::Starting(Starting { told, is_lost: false }));
         Action::Start(self.begun)
     }
 

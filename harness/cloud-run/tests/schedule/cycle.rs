@@ -2,7 +2,7 @@
 
 use spanwise_model::{CloudRunService, Cpu, InstanceEnd};
 
-use crate::world::Step::{self, Ask, Done, Fail, Leave, Lose, Pass, Serve, Shutdown, Warm};
+use crate::world::Step::{self, Ask, Done, Fail, Leave, Lose, LoseUntold, Pass, Serve, Shutdown, Warm};
 use crate::world::World;
 
 /// One instance at most and none at least, with one place, throttled, kept for a second.
@@ -226,4 +226,16 @@ async fn it_is_settled_when_no_start_is_under_way() {
     assert!(!world.is_settled().await);
     world.step(Serve(1)).await;
     assert!(world.is_settled().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_gone_before_its_start_is_told_of_serves_nobody() {
+    let steps = [
+        (Ask, "start 1"),
+        (LoseUntold(1), ""),
+        (Serve(1), "1 failed: it ended as soon as it was ready"),
+        (Ask, "start 2"),
+        (Serve(2), "2 at service#2"),
+    ];
+    check(one(), &steps).await;
 }

@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Pass(u64),
     /// A process ends by itself.
     Lose(u32),
+    /// The same, of one whose start is told of later.
+    LoseUntold(u32),
     Shutdown,
 }
 
@@ -81,6 +83,7 @@ impl World {
                 self.fake.lose(instance);
                 self.schedule.lost(instance);
             }
+            Step::LoseUntold(instance) => self.schedule.lost(instance),
             Step::Shutdown => self.schedule.shutdown(),
         }
         // Each task here needs no more than a few turns; all run on this thread.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use spanwise_cloud_run::schedule::Lease;
 use spanwise_collect::Store;
 use spanwise_drive::Service;
 use spanwise_front::TapLog;
@@ -25,10 +24,11 @@ pub(super) struct Instances {
     failures: BTreeMap<String, String>,
 }
 
-/// An instance that can be asked, and on Cloud Run keeps its processor for as long as this lives.
+/// An instance that can be asked about its service for as long as this lives.
 pub(super) struct Asked {
     pub(super) address: SocketAddr,
-    _lease: Option<Lease>,
+    /// Its place, which has a processor; or the fleet that was started for it.
+    _held: Option<Box<dyn Send + Sync>>,
 }
 
 impl Instances {
@@ -55,20 +55,27 @@ impl Instances {
                 continue;
             }
             let begun = Instant::now();
-            let source = Source::new(&start.name, 1);
             let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
             let started = match schedule {
                 None => fleet.launch(start, 1).await.map(|service| fleet.serve(&service)),
                 Some(schedule) => schedule.warm().await,
             };
-            let event = match started {
-                Ok(()) => RunEvent::ServiceReady { source, millis: begun.elapsed().as_millis() as u64 },
+            let millis = begun.elapsed().as_millis() as u64;
+            let events = match started {
+                // As many as always run: of a service that starts with its first request, none.
+                Ok(()) => {
+                    let of_service = fleet.services().into_iter().map(|service| service.source().clone());
+                    let of_service = of_service.filter(|source| *source.service == *start.name);
+                    of_service.map(|source| RunEvent::ServiceReady { source, millis }).collect()
+                }
                 Err(reason) => {
                     failures.insert(start.name.clone(), reason.clone());
-                    RunEvent::ServiceFailed { source, reason }
+                    vec![RunEvent::ServiceFailed { source: Source::new(&start.name, 1), reason }]
                 }
             };
-            let _ = news.send(News::Event(event)).await;
+            for event in events {
+                let _ = news.send(News::Event(event)).await;
+            }
         }
         Ok(Instances { fleet, failures })
     }
@@ -78,13 +85,24 @@ impl Instances {
         services.iter().find_map(|name| self.failures.get(name).cloned())
     }
 
-    /// An instance of a service, past every front; on Cloud Run one is started where none runs.
-    pub(super) async fn ask(&self, world: &World, name: &str) -> Option<Asked> {
-        if let Some(schedule) = self.fleet.deployment().and_then(|deployment| deployment.schedule(name)) {
-            let lease = schedule.admit(world.options.answer_within).await.ok()?;
-            return Some(Asked { address: lease.address, _lease: Some(lease) });
+    /// An instance of a service, past every front. Where none runs by itself, one is started aside, whose traces nobody reads:
+    /// how the first instance starts, and which number it has, is the requests' to cause.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn ask(&self, world: &Arc<World>, name: &str) -> Result<Asked, String> {
+        let Some(schedule) = self.fleet.deployment().and_then(|deployment| deployment.schedule(name)) else {
+            let first = self.fleet.first(name).ok_or_else(|| format!("{name} does not run"))?;
+            return Ok(Asked { address: first.addr(), _held: None });
+        };
+        let start = self.fleet.setting().services.iter().find(|start| start.name == name);
+        if let Some(start) = start.filter(|start| start.cloud_run.min_instances == 0) {
+            let aside = Fleet::new(world.clone(), self.fleet.setting().clone()).await?;
+            let address = aside.launch(start, 1).await?.addr();
+            return Ok(Asked { address, _held: Some(Box::new(aside)) });
         }
-        self.fleet.first(name).map(|service| Asked { address: service.addr(), _lease: None })
+        let lease = schedule.admit(world.options.answer_within).await.map_err(|reason| reason.to_string())?;
+        Ok(Asked { address: lease.address, _held: Some(Box::new(lease)) })
     }
 
     /// Every instance that got ready, also one that ended since.

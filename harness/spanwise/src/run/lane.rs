@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use spanwise_drive::Descriptors;
 use spanwise_model::Observation;
-use spanwise_model::{Cpu, Platform};
+use spanwise_model::{Cpu, InstanceEnd, Platform};
 use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
@@ -182,23 +182,26 @@ async fn drive(
     Ok((sent, awaited))
 }
 
-/// Whether nothing can come any more that the end of the services does not bring: all flush when they are ended, or have no
-/// processor until then.
+/// Whether nothing can come any more that the end of the services does not bring: all flush when they are told to end, or have
+/// no processor until then. One that is killed without a word, and had a processor all the time, proves nothing by its end.
 fn is_proven_by_exit(setting: &Setting, permutation: &Permutation) -> bool {
     let flushes = |service: &String| {
         permutation.settings.service(service).is_some_and(|facts| facts.flushes_on_sigterm)
     };
-    let is_frozen = |service: &String| {
+    let on_cloud_run = |service: &String| {
         let start = setting.services.iter().find(|start| start.name == *service);
-        setting.platform == Platform::CloudRun
-            && start.is_some_and(|start| start.cloud_run.cpu == Cpu::Throttled)
+        start.filter(|_| setting.platform == Platform::CloudRun).map(|start| &start.cloud_run)
     };
-    permutation.services.iter().all(|service| flushes(service) || is_frozen(service))
+    permutation.services.iter().all(|service| match on_cloud_run(service) {
+        Some(deployed) if deployed.cpu == Cpu::Throttled => true,
+        Some(deployed) if deployed.end == InstanceEnd::Killed => false,
+        _ => flushes(service),
+    })
 }
 
 /// The descriptors of every gRPC service that the lane's permutations enter at.
 async fn descriptors(
-    world: &World,
+    world: &Arc<World>,
     plan: &Plan,
     lane: &Lane,
     instances: &Instances,
@@ -207,14 +210,59 @@ async fn descriptors(
     for permutation in lane.permutations.iter().map(|at| &plan.permutations[*at]) {
         for request in &permutation.requests {
             let is_grpc = matches!(request.form, RequestForm::Grpc { .. });
-            if is_grpc
-                && !found.contains_key(&request.to)
-                && let Some(instance) = instances.ask(world, &request.to).await
-            {
-                let asked = world.descriptors(&permutation.suite, &request.to, instance.address).await;
-                found.insert(request.to.clone(), asked.map_err(|error| chain(&error)));
+            if is_grpc && !found.contains_key(&request.to) {
+                let asked = descriptors_of(world, &permutation.suite, &request.to, instances).await;
+                found.insert(request.to.clone(), asked);
             }
         }
     }
     found
+}
+
+/// What a service says of itself; it is asked once a run.
+async fn descriptors_of(
+    world: &Arc<World>,
+    suite: &str,
+    service: &str,
+    instances: &Instances,
+) -> Result<Descriptors, String> {
+    if let Some(known) = world.known_descriptors(suite, service).await {
+        return Ok(known);
+    }
+    let instance = instances.ask(world, service).await?;
+    world.descriptors(suite, service, instance.address).await.map_err(|error| chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{SuiteText, plan};
+
+    /// Compares whether the end of a service proves what did not come, for each of the suite's platforms.
+    #[track_caller]
+    fn check(flushes: bool, cloud_run: &str, [plain, on_cloud_run]: [bool; 2]) {
+        let text = format!(
+            "suite: small\n\
+             services:\n  web: {{ command: [web], protocol: http, flushes-on-sigterm: {flushes}, cloud-run: {{ {cloud_run} }} }}\n\
+             axes:\n  entry: [http]\n  channel-in: [secure]\n  platform: [plain, cloud-run]\n\
+             cases:\n  page:\n    http: {{ to: web, get: / }}\n"
+        );
+        let planned = plan(&[SuiteText { file: "small.yaml".to_owned(), text }], &[]);
+        let plan = planned.expect("a suite without mistakes").plan;
+        for permutation in &plan.permutations {
+            let setting = &plan.settings[permutation.setting];
+            let expected = if setting.platform == Platform::CloudRun { on_cloud_run } else { plain };
+            assert_eq!(is_proven_by_exit(setting, permutation), expected, "{flushes}, {cloud_run}");
+        }
+        assert_eq!(plan.permutations.len(), 2);
+    }
+
+    #[test]
+    fn only_an_end_that_brings_all_proves_what_did_not_come() {
+        check(true, "cpu: always", [true, true]);
+        check(false, "cpu: always", [false, false]);
+        check(false, "cpu: throttled", [false, true]);
+        check(false, "end: killed", [false, true]);
+        check(true, "cpu: always, end: killed", [true, false]);
+    }
 }

@@ -91,6 +91,11 @@ impl World {
         format!("{scheme}://{}", self.refused.1)
     }
 
+    /// The descriptors of a gRPC service that was asked already.
+    pub(super) async fn known_descriptors(&self, suite: &str, service: &str) -> Option<Descriptors> {
+        self.descriptors.lock().await.get(&(suite.to_owned(), service.to_owned())).cloned()
+    }
+
     /// The descriptors of a gRPC service, by reflection at `address`; asked once for all instances of it.
     pub(super) async fn descriptors(
         &self,

@@ -116,7 +116,9 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
                 let same =
                     |other: &&Edge<'_>| other.from == edge.from && other.to == edge.to && !other.secure;
                 let links = |other: &Edge<'_>| other.unlinked.is_empty() && other.linked > 0;
-                others.iter().find(same).is_some_and(links) && differ_in_channels_alone(member, other)
+                let is_measure = differ_in_channels_alone(member, other)
+                    || breaks_off_the_platform(group, &edges, edge, member, other);
+                others.iter().find(same).is_some_and(links) && is_measure
             });
             let Some((_, partner)) = insecure else { continue };
             findings.looked(at);
@@ -199,8 +201,37 @@ fn is_lost(hop: Hop<'_>) -> bool {
 
 /// Whether all axes but those of channels have the same values.
 fn differ_in_channels_alone(one: &GroupMember<'_>, other: &GroupMember<'_>) -> bool {
+    is_same_but(one, other, |axis| axis.starts_with("channel"))
+}
+
+/// Whether a call that is broken on an emulated platform, where there are secure channels alone, is broken over the secure channel
+/// without the platform, too: then the insecure one that is measured against may be without it.
+fn breaks_off_the_platform(
+    group: &Group<'_>,
+    edges: &[Vec<Edge<'_>>],
+    edge: &Edge<'_>,
+    member: &GroupMember<'_>,
+    other: &GroupMember<'_>,
+) -> bool {
+    let is_aside = |axis: &str| axis.starts_with("channel") || axis == PLATFORM;
+    let is_plain =
+        |one: &GroupMember<'_>| one.axes.iter().any(|(axis, value)| axis == PLATFORM && value == "plain");
+    let is_broken = |others: &Vec<Edge<'_>>| {
+        let same = |one: &&Edge<'_>| one.from == edge.from && one.to == edge.to && one.secure;
+        others.iter().find(same).is_some_and(|one| !one.unlinked.is_empty())
+    };
+    let counterpart = |one: &GroupMember<'_>| is_plain(one) && is_same_but(member, one, is_aside);
+    !is_plain(member)
+        && counterpart(other)
+        && edges.iter().zip(&group.members).any(|(others, one)| counterpart(one) && is_broken(others))
+}
+
+const PLATFORM: &str = "platform";
+
+/// Whether all axes have the same values but for some.
+fn is_same_but(one: &GroupMember<'_>, other: &GroupMember<'_>, is_aside: impl Fn(&str) -> bool) -> bool {
     let rest = |member: &GroupMember<'_>| -> Vec<(String, String)> {
-        member.axes.iter().filter(|(axis, _)| !axis.starts_with("channel")).cloned().collect()
+        member.axes.iter().filter(|(axis, _)| !is_aside(axis)).cloned().collect()
     };
     rest(one) == rest(other)
 }
