@@ -141,6 +141,49 @@ fn so_is_a_call_that_was_given_up_unanswered() {
     check_group(GIVEN_UP_LINKED, GIVEN_UP_WITHOUT_PROPAGATOR);
 }
 
+/// A call without a context, as the front end hands it on.
+const DEPLOYED_WITHOUT_PROPAGATOR: &str = r#"
+driver CLIENT "POST /greet" 200 id=S1
+  api-service SERVER "POST /greet" 200 announced=P1
+    api-service CLIENT "backend_service.v1.BackendService/Greet" OK
+backend-service SERVER "backend_service.v1.BackendService/Greet" OK trace=T2 parent=?P2
+wire:
+  driver -> api-service https/1.1 announced=T1/P1;o=1 traceparent: T1-S1-01
+  api-service -> backend-service h2 announced=T2/P2;o=1
+settings:
+  platform=cloud-run no-resource
+"#;
+
+/// What is said of the permutation on Cloud Run, where channels are secure, beside those of plain processes.
+#[track_caller]
+fn check_deployed(plain: &[(&str, &str)], expected: &[&str]) {
+    let mut text = String::new();
+    for (channel, tree) in plain {
+        let (transport_in, transport_out) =
+            if *channel == "secure" { ("https/1.1", "h2") } else { ("http/1.1", "h2c") };
+        let tree =
+            tree.replace(" IN", &format!(" {transport_in}")).replace(" OUT", &format!(" {transport_out}"));
+        text += &format!(
+            "--- permutation demo/greet/channel-in={channel}/channel-out={channel}/platform=plain{tree}"
+        );
+    }
+    text += "--- permutation demo/greet/channel-in=secure/channel-out=secure/platform=cloud-run";
+    text += DEPLOYED_WITHOUT_PROPAGATOR;
+    let (observation, checked) = check(&text).pop().expect("the last one");
+    let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
+    assert_eq!(roots, expected, "{}\n{}", observation.name, show(&checked));
+}
+
+#[test]
+fn on_cloud_run_the_secure_channel_is_measured_against_the_insecure_one_without_it() {
+    let measured = [("insecure", LINKED), ("secure", WITHOUT_PROPAGATOR)];
+    check_deployed(&measured, &["secure-channel-unlinked"]);
+    // Without the platform the secure channel holds, so it is not the channel.
+    check_deployed(&[("insecure", LINKED), ("secure", LINKED)], &["context-not-sent"]);
+    // Whether it is the channel or the platform is not known.
+    check_deployed(&[("insecure", LINKED)], &["context-not-sent"]);
+}
+
 #[test]
 fn a_defect_on_both_channels_is_not_put_down_to_the_secure_one() {
     let text = group(LINKED, WITHOUT_PROPAGATOR).replace(LINKED.replace(" IN", " http/1.1").as_str(), "");
