@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use spanwise_check::{Engine, Index, Profile};
+use spanwise_check::{Engine, Index, Profile, Verdicts};
 use spanwise_model::{
     Evidence, Finding, Observation, Outcome, PermutationResult, RunEvent, SpanId, Summary, Verdict,
 };
@@ -73,8 +73,6 @@ fn observation(name: &str) -> Observation {
     let recorded = vec![Evidence::Spans, Evidence::Resource, Evidence::Exports];
     Observation { name: name.to_owned(), recorded, ..Observation::default() }
 }
-
-type Verdicts = BTreeMap<&'static str, Verdict>;
 
 /// Makes results of traces.
 struct Checker {
