@@ -44,7 +44,8 @@ pub enum FrontEndSampling {
     /// None is.
     Off,
     /// One request in ten seconds and instance is, as Cloud Run does for requests that nobody asked to record; what the caller
-    /// asked for is kept ("Using distributed tracing" of Cloud Run).
+    /// asked for is kept ("Using distributed tracing" of Cloud Run). The ten in a second and instance that it keeps at most of the
+    /// latter are not counted here.
     Rate,
 }
 

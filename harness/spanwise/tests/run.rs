@@ -102,3 +102,20 @@ async fn the_first_instance_of_a_service_that_scales_to_zero_is_the_first_reques
     let ready = events.iter().filter(|event| matches!(event, RunEvent::ServiceReady { .. })).count();
     assert_eq!(ready, 1, "on Cloud Run none runs before the first request");
 }
+
+#[tokio::test]
+async fn why_no_instance_could_be_started_for_requests_is_told_once() {
+    let text = "suite: small\n\
+                services:\n  web:\n    command: [sh, -c, \"echo no luck >&2; exit 3\"]\n    protocol: http\n    \
+                cloud-run: { min-instances: 0 }\n\
+                axes:\n  entry: [http]\n  channel-in: [secure]\n  platform: [cloud-run]\n\
+                cases:\n  page:\n    repeat: { times: 3 }\n    http: { to: web, get: / }\n    expect: { http: 503 }\n";
+    let (results, events) = ran(text.to_owned(), Duration::from_secs(60)).await;
+    assert_eq!(results.iter().map(|result| result.outcome).collect::<Vec<_>>(), [Outcome::Passed]);
+    let reasons = events.iter().filter_map(|event| match event {
+        RunEvent::ServiceFailed { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    let reasons: Vec<&str> = reasons.collect();
+    assert!(matches!(reasons.as_slice(), [reason] if reason.contains("no luck")), "{reasons:?}");
+}

@@ -306,3 +306,18 @@ fn what_happens_to_the_process_is_the_one_cause() {
     );
     roots(&loopback, &["violation port-ignored ()"]);
 }
+
+#[test]
+fn an_unexpected_answer_is_said_to_be_of_whoever_gave_it() {
+    for (by, who) in [(" by-front", "The front end before api"), ("", "api")] {
+        let wire = format!("  driver -> api https/1.1 \"POST /greet\" 503{by} traceparent: T1-S1-01\n");
+        let checked = check(&deployed("503 to=api", "", &wire, ""));
+        let messages: Vec<&str> = checked
+            .iter()
+            .flat_map(|(_, checked)| &checked.findings)
+            .filter(|finding| &*finding.rule == "unexpected-response")
+            .map(|finding| finding.message.as_str())
+            .collect();
+        assert_eq!(messages, [format!("{who} answered 503 where the suite expects 200.")]);
+    }
+}

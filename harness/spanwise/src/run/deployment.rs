@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -39,6 +39,8 @@ struct Deployed {
     admission: Arc<Admission>,
     schedule: Arc<Schedule>,
     sampler: Arc<Sampler>,
+    /// Why the first instance that did not start did not.
+    failed: Arc<OnceLock<String>>,
 }
 
 impl Deployment {
@@ -59,10 +61,11 @@ impl Deployment {
                 urls: Urls::default(),
                 invokers,
             };
-            let processes = Processes { fleet: fleet.clone(), start: start.clone() };
+            let failed = Arc::<OnceLock<String>>::default();
+            let processes = Processes { fleet: fleet.clone(), start: start.clone(), failed: failed.clone() };
             let schedule = Arc::new(Schedule::new(&start.name, &service, Arc::new(processes)));
             let admission = Arc::new(admission);
-            let deployed = Deployed { service, admission, schedule, sampler: Arc::default() };
+            let deployed = Deployed { service, admission, schedule, sampler: Arc::default(), failed };
             (start.name.clone(), deployed)
         });
         let services = services.collect();
@@ -101,6 +104,11 @@ impl Deployment {
         self.services.get(service).map(|deployed| &deployed.schedule)
     }
 
+    /// The services of which an instance did not start, each with the first reason. Callers were answered 503.
+    pub(super) fn failed_starts(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.services.iter().filter_map(|(name, deployed)| Some((name, deployed.failed.get()?)))
+    }
+
     /// An ID token of the driver, which may call every service.
     pub(super) fn driver_token(&self, audience: &str) -> String {
         self.identity.id_token(&driver(&self.project), audience, DRIVER_TOKEN)
@@ -134,6 +142,7 @@ impl Deployment {
 struct Processes {
     fleet: Weak<Fleet>,
     start: ServiceStart,
+    failed: Arc<OnceLock<String>>,
 }
 
 impl Processes {
@@ -146,8 +155,9 @@ impl Runtime for Processes {
     fn start(&self, instance: u32) -> BoxFuture<'_, Result<SocketAddr, String>> {
         Box::pin(async move {
             let fleet = self.fleet.upgrade().ok_or("the lane is over")?;
-            let service = fleet.launch(&self.start, instance).await?;
-            Ok(service.addr())
+            let launched = fleet.launch(&self.start, instance).await;
+            // Those that follow fail for the same reason, as a rule, and one is enough to be told.
+            launched.map(|service| service.addr()).inspect_err(|reason| drop(self.failed.set(reason.clone())))
         })
     }
 

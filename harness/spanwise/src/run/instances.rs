@@ -13,6 +13,7 @@ use spanwise_model::{ProcessEvent, RunEvent, Source};
 use spanwise_scenario::{Caller, Channel, Setting};
 use tokio::sync::mpsc;
 
+use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::world::World;
@@ -83,6 +84,17 @@ impl Instances {
     /// Why one of these services does not serve, if one does not.
     pub(super) fn failure(&self, services: &[String]) -> Option<String> {
         services.iter().find_map(|name| self.failures.get(name).cloned())
+    }
+
+    /// Services of which an instance that a request caused did not start, each with the reason.
+    pub(super) fn failed_later(&self) -> Vec<RunEvent> {
+        let failed = self.fleet.deployment().into_iter().flat_map(Deployment::failed_starts);
+        let failed = failed.filter(|(name, _)| !self.failures.contains_key(*name));
+        let event = |(name, reason): (&String, &String)| RunEvent::ServiceFailed {
+            source: Source::new(name, 1),
+            reason: reason.clone(),
+        };
+        failed.map(event).collect()
     }
 
     /// An instance of a service, past every front. Where none runs by itself, one is started aside, whose traces nobody reads:

@@ -137,6 +137,9 @@ pub(super) async fn run(
     }
     drop(running);
     let process = instances.stop().await;
+    for event in instances.failed_later() {
+        let _ = news.send(News::Event(event)).await;
+    }
 
     let scene = Scene { instances: &instances, process, alone: lane.alone };
     let mut seen = Vec::new();

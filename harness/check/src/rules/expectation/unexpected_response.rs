@@ -38,7 +38,8 @@ driver CLIENT "POST /greet" 200 expected=200
 
 ## How to fix
 
-- Rust, Python, Go, Node, Java: read the service's log of the request, or correct `expect` in the suite file.
+- Rust, Python, Go, Node, Java: read the service's log of the request, or correct `expect` in the suite file. What
+  the front end answered is not in that log: its settings decided (key `cloud-run`), or the service could not be reached.
 
 ## References
 
@@ -55,9 +56,15 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let service = &request.to.service;
-        let message = format!("{service} answered {} where the suite expects {expected}.", request.result);
+        let entry = index.entry(at);
+        // Whoever reads the log of a service that never answered looks in the wrong place.
+        let who = match entry.is_some_and(|hop| hop.tap().answered_by_front) {
+            true => format!("The front end before {service}"),
+            false => service.to_string(),
+        };
+        let message = format!("{who} answered {} where the suite expects {expected}.", request.result);
         let report = findings.on_service(service, message).expected(expected).actual(&request.result);
-        if let Some(hop) = index.entry(at) {
+        if let Some(hop) = entry {
             report.hop(hop);
         }
     }
