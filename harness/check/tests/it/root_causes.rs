@@ -185,6 +185,55 @@ fn on_cloud_run_the_secure_channel_is_measured_against_the_insecure_one_without_
 }
 
 #[test]
+fn so_it_is_where_nothing_tells_whose_calls_they_are() {
+    let concurrent = |name: &str, inner: &str, wire: &str, settings: &str| {
+        let text = format!(
+            "driver CLIENT \"POST /greet\" 200 id=S1\n  api-service SERVER \"POST /greet\" 200 id=S2{inner}driver CLIENT \"POST /greet\" 200 \
+             trace=T2 id=S3 during=S2\n  api-service SERVER \"POST /greet\" 200 id=S4{wire}{settings}"
+        );
+        let mut observation = notation::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        observation.name = name.to_owned();
+        let inner = observation.wire[1].stamps;
+        for tap in &mut observation.wire[2..] {
+            tap.stamps = Stamps { begun: inner.begun + 1, ended: inner.ended - 1, ..tap.stamps };
+        }
+        observation
+    };
+    let linked = concurrent(
+        "demo/greet/channel-out=insecure/platform=plain",
+        "\n    api-service CLIENT \"b.B/Greet\" OK id=S5\n      b SERVER \"b.B/Greet\" OK\n",
+        "\n    api-service CLIENT \"b.B/Greet\" OK id=S6\n      b SERVER \"b.B/Greet\" OK\nwire:\n  \
+         driver -> api-service http/1.1 traceparent: T1-S1-01\n  driver -> api-service http/1.1 traceparent: T2-S3-01\n  \
+         api-service -> b h2c traceparent: T1-S5-01\n  api-service -> b h2c traceparent: T2-S6-01\n",
+        "",
+    );
+    let broken = |name: &str, announced: [&str; 4], parents: [&str; 2], settings: &str| {
+        let [first, second, third, fourth] = announced;
+        let wire = format!(
+            "\n    api-service CLIENT \"b.B/Greet\" OK\nb SERVER \"b.B/Greet\" OK trace=T3 during=S4{}\n\
+             b SERVER \"b.B/Greet\" OK trace=T4 during=S4{}\nwire:\n  \
+             driver -> api-service https/1.1{first} traceparent: T1-S1-01\n  \
+             driver -> api-service https/1.1{second} traceparent: T2-S3-01\n  \
+             api-service -> b h2{third}\n  api-service -> b h2{fourth}\n",
+            parents[0], parents[1]
+        );
+        concurrent(name, "\n    api-service CLIENT \"b.B/Greet\" OK\n", &wire, settings)
+    };
+    let plain = broken("demo/greet/channel-out=secure/platform=plain", [""; 4], [""; 2], "");
+    let deployed = broken(
+        "demo/greet/channel-out=secure/platform=cloud-run",
+        ["", "", " announced=T3/P3;o=1", " announced=T4/P4;o=1"],
+        [" parent=?P3", " parent=?P4"],
+        "settings:\n  platform=cloud-run no-resource\n",
+    );
+    let checked = check_all(vec![linked, plain, deployed]);
+    for (observation, checked) in &checked[1..] {
+        let roots: Vec<_> = checked.root_causes().map(|finding| &*finding.rule).collect();
+        assert_eq!(roots, ["secure-channel-unlinked"], "{}\n{}", observation.name, show(checked));
+    }
+}
+
+#[test]
 fn a_defect_on_both_channels_is_not_put_down_to_the_secure_one() {
     let text = group(LINKED, WITHOUT_PROPAGATOR).replace(LINKED.replace(" IN", " http/1.1").as_str(), "");
     let both = text.split("--- permutation").skip(1).map(|one| {

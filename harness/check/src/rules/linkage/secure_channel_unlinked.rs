@@ -193,7 +193,8 @@ fn is_linked(hop: Hop<'_>) -> Option<bool> {
 /// Whether a valid context went out as sampled, and of either end no span came at all: those spans were lost on their way
 /// to the collector, which says nothing of the channel.
 fn is_lost(hop: Hop<'_>) -> bool {
-    let sent = hop.context().is_some_and(|context| context.sampled == Some(true));
+    // What a front end announces in place of a context that was not sent is no context of the caller's.
+    let sent = hop.sent_context().is_some_and(|context| context.sampled == Some(true));
     let callee_is_silent = hop.server().is_none() && hop.unlinked().is_none();
     let caller_is_silent = !hop.is_from_driver() && hop.sender().is_none() && !hop.caller_has_spans();
     sent && hop.is_answered_by_service() && (callee_is_silent || caller_is_silent)
