@@ -70,7 +70,7 @@ pub(crate) fn rewrite(
 /// The formats that a front end knows; it reads the first before the second.
 fn known(context: FrontEndContext) -> &'static [ContextFormat] {
     match context {
-        FrontEndContext::Both => &[ContextFormat::Tracecontext, ContextFormat::GcpTrace],
+        FrontEndContext::Both => &ContextFormat::ALL,
         FrontEndContext::Google => &[ContextFormat::GcpTrace],
     }
 }

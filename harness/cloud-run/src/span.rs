@@ -3,11 +3,7 @@
 //! What the real ones are called and what labels they have is not documented, so there is one span, with the method and the
 //! status alone. It judges nothing, and rules never judge it.
 
-use std::sync::Arc;
-
-use spanwise_model::{
-    End, FrontEndContext, Resource, Scope, Source, Span, SpanKind, Status, StatusCode, Value, WireTap,
-};
+use spanwise_model::{End, FrontEndContext, Source, Span, SpanKind, Status, StatusCode, Value, WireTap};
 
 use crate::context::read;
 
@@ -39,18 +35,8 @@ pub fn front_end_span(tap: &WireTap, context: FrontEndContext) -> Option<Span> {
         end: tap.stamps.ended,
         status: Status { code, ..Status::default() },
         attributes: [method].into_iter().chain(status).collect(),
-        dropped_attributes: 0,
-        events: Vec::new(),
-        dropped_events: 0,
-        links: Vec::new(),
-        dropped_links: 0,
-        trace_state: String::new(),
-        resource: Arc::new(Resource::default()),
-        scope: Arc::new(Scope::default()),
         source: Some(Source::front_end()),
-        protocol: None,
-        export: None,
-        malformed_ids: Vec::new(),
+        ..Span::default()
     })
 }
 

@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn every_format_says_that_nothing_is_to_be_sampled() {
         let read = unsampled().map(|(name, value)| {
-            let formats = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
+            let formats = ContextFormat::ALL;
             let format = formats.into_iter().find(|format| format.header() == name);
             format.expect("a context header").parse(&value).expect("well formed")
         });

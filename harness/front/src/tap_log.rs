@@ -135,7 +135,7 @@ impl TapLog {
 /// that was announced to the service.
 fn traces_named(tap: &WireTap) -> Vec<TraceId> {
     let mut traces: Vec<TraceId> = tap.announced.map(|announced| announced.trace_id).into_iter().collect();
-    for format in [ContextFormat::Tracecontext, ContextFormat::GcpTrace] {
+    for format in ContextFormat::ALL {
         for value in tap.request_values(format.header()) {
             let pieces = value.split(|c: char| !c.is_ascii_hexdigit()).filter(|piece| piece.len() == 32);
             for trace in pieces.filter_map(|piece| piece.parse::<TraceId>().ok()).filter(|id| id.is_valid()) {

@@ -18,6 +18,10 @@ pub enum ContextFormat {
 }
 
 impl ContextFormat {
+    /// Every format, the one that wins first: a valid `traceparent` is followed, else a valid `X-Cloud-Trace-Context` (Cloud Trace,
+    /// page "Trace context").
+    pub const ALL: [ContextFormat; 2] = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
+
     /// The lower-case name of the header or metadata key.
     pub fn header(self) -> &'static str {
         match self {

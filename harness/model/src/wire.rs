@@ -133,8 +133,7 @@ impl WireTap {
 
     /// The readable contexts that the request carries, the one that wins first.
     pub fn contexts(&self) -> impl Iterator<Item = TraceContext> {
-        let formats = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
-        formats.into_iter().filter_map(|format| self.context_in(format))
+        ContextFormat::ALL.into_iter().filter_map(|format| self.context_in(format))
     }
 
     /// The gRPC status on the wire: of the trailers, or of the headers in a Trailers-Only answer.

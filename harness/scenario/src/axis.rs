@@ -142,7 +142,7 @@ impl Propagation {
         match self {
             Propagation::GcpTrace => &[ContextFormat::GcpTrace],
             Propagation::Tracecontext => &[ContextFormat::Tracecontext],
-            Propagation::Both => &[ContextFormat::Tracecontext, ContextFormat::GcpTrace],
+            Propagation::Both => &ContextFormat::ALL,
         }
     }
 }

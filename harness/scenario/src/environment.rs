@@ -112,9 +112,8 @@ pub(crate) fn environment(
 pub(crate) fn configured(environment: &Environment) -> (Vec<ContextFormat>, bool) {
     let value = environment.get(PROPAGATORS).and_then(Template::as_text).unwrap_or_default();
     let words: Vec<&str> = value.split(',').map(str::trim).collect();
-    let formats = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
     (
-        formats.into_iter().filter(|format| words.contains(&format.as_str())).collect(),
+        ContextFormat::ALL.into_iter().filter(|format| words.contains(&format.as_str())).collect(),
         words.contains(&"baggage"),
     )
 }

@@ -288,7 +288,7 @@ fn driver_context(kind: ContextKind, choice: &Choice) -> DriverContext {
     let formats = match kind {
         ContextKind::Sampled | ContextKind::Unsampled => choice.propagation.formats().to_vec(),
         ContextKind::None => Vec::new(),
-        ContextKind::Conflicting => vec![ContextFormat::Tracecontext, ContextFormat::GcpTrace],
+        ContextKind::Conflicting => ContextFormat::ALL.to_vec(),
     };
     DriverContext { kind, formats }
 }

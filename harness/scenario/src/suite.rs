@@ -91,6 +91,13 @@ pub struct Setting {
     pub services: Vec<ServiceStart>,
 }
 
+impl Setting {
+    /// A service to start, by its name.
+    pub fn service(&self, name: &str) -> Option<&ServiceStart> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
 /// A case under one value of every axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Permutation {

@@ -29,9 +29,6 @@ pub struct ContextHeader<'i> {
     pub read: Result<TraceContext, ContextError>,
 }
 
-/// Both formats, the one that wins first.
-const FORMATS: [ContextFormat; 2] = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
-
 /// Request headers that matter to tracing, which findings show.
 const SHOWN: [&str; 9] = [
     "traceparent",
@@ -86,7 +83,7 @@ impl<'i> Hop<'i> {
 
     /// The context headers as the caller sent them, in the order in which they win; the first value of each counts.
     pub fn context_headers(self) -> Vec<ContextHeader<'i>> {
-        FORMATS.into_iter().filter_map(|format| self.sent_header(format)).collect()
+        ContextFormat::ALL.into_iter().filter_map(|format| self.sent_header(format)).collect()
     }
 
     /// The context headers as they reached the service: what the platform's front end announced stands in place of what the
@@ -108,7 +105,7 @@ impl<'i> Hop<'i> {
             let value = Cow::Owned(format.print(&written));
             Some(ContextHeader { format, value, read: Ok(written) })
         };
-        FORMATS.into_iter().filter_map(header).collect()
+        ContextFormat::ALL.into_iter().filter_map(header).collect()
     }
 
     /// How the platform's front end is emulated, where there is one.
@@ -261,7 +258,7 @@ fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
 pub(super) fn received(tap: &WireTap, settings: &Settings) -> Option<TraceContext> {
     let facts = settings.service(&tap.to.service);
     let Some(announced) = tap.announced else { return sent(tap, facts) };
-    let [w3c, google] = FORMATS.map(|format| reads(facts, format));
+    let [w3c, google] = ContextFormat::ALL.map(|format| reads(facts, format));
     let passes = settings.front_end.context == FrontEndContext::Google;
     let passed = tap.context_in(ContextFormat::Tracecontext).filter(|_| w3c && passes);
     if passed.is_some() || (passes && !google) {
@@ -278,7 +275,10 @@ fn google_form(tap: &WireTap, facts: Option<&ServiceFacts>, announced: TraceCont
 
 /// The context in the caller's headers, of the formats that a service with these facts reads.
 pub(super) fn sent(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
-    FORMATS.into_iter().filter(|&format| reads(facts, format)).find_map(|format| tap.context_in(format))
+    ContextFormat::ALL
+        .into_iter()
+        .filter(|&format| reads(facts, format))
+        .find_map(|format| tap.context_in(format))
 }
 
 /// Whether the suite declares that the path makes no spans.

@@ -4,7 +4,7 @@
 //! during which it was made.
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
-use spanwise_model::{ContextFormat, Observation, SpanId, TraceId, WireTap};
+use spanwise_model::{Observation, SpanId, TraceId, WireTap};
 
 use super::forest::Forest;
 use super::matching::Matching;
@@ -157,9 +157,7 @@ impl<'a> Entries<'a> {
 
     /// By a header of the exchange; where none can be read, the next request that was not met yet.
     fn request(&mut self, tap: &WireTap) -> Option<usize> {
-        let contexts = [ContextFormat::Tracecontext, ContextFormat::GcpTrace].map(|f| tap.context_in(f));
-        let known =
-            contexts.into_iter().flatten().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
+        let known = tap.contexts().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
         let request = match known {
             Some(request) => Some(*request),
             None => {

@@ -134,8 +134,8 @@ fn missing(taps: &[WireTap], known: &[Known], settings: &Settings, alone: bool) 
             continue;
         }
         // A service reads only what it is configured for.
-        let reads = callee.map(|service| service.propagation.as_slice()).unwrap_or(&super::send::FORMATS);
-        let context = super::send::FORMATS
+        let reads = callee.map(|service| service.propagation.as_slice()).unwrap_or(&ContextFormat::ALL);
+        let context = ContextFormat::ALL
             .into_iter()
             .filter(|format| reads.contains(format))
             .find_map(|format| tap.context_in(format));
@@ -192,13 +192,17 @@ mod tests {
 
     use super::*;
 
-    /// Compares what is waited for in an observation, as the taps show it.
+    /// What is waited for in an observation, as the taps show it.
+    fn awaited(observation: &Observation, alone: bool) -> Vec<Awaited> {
+        let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
+        missing(&observation.wire, &known, &observation.settings, alone)
+    }
+
+    /// Compares what is waited for in an observation in words.
     #[track_caller]
     fn check(text: &str, alone: bool, expected: &[&str]) {
         let observation = notation::parse(text).expect("the notation");
-        let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
-        let awaited = missing(&observation.wire, &known, &observation.settings, alone);
-        let words: Vec<String> = awaited.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = awaited(&observation, alone).iter().map(ToString::to_string).collect();
         assert_eq!(words, expected, "{text}");
     }
 
@@ -224,8 +228,7 @@ mod tests {
                         api-service -> backend-service h2c \"POST /b.B/Greet\" OK traceparent: T1-P9-01\n";
         for alone in [true, false] {
             let observation = notation::parse(unlinked).expect("the notation");
-            let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
-            let awaited = missing(&observation.wire, &known, &Settings::default(), alone);
+            let awaited = awaited(&observation, alone);
             assert!(
                 matches!(
                     awaited.as_slice(),
@@ -248,10 +251,8 @@ mod tests {
         };
         let expected = |text: &str| {
             let observation = notation::parse(text).expect("the notation");
-            let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
-            let parents = missing(&observation.wire, &known, &observation.settings, false);
-            let ids = observation.wire[0].announced.map(|announced| announced.span_id);
-            (parents, ids)
+            let announced = observation.wire[0].announced.map(|announced| announced.span_id);
+            (awaited(&observation, false), announced)
         };
         let (awaited, announced) = expected(&call("T1/P1;o=1", ""));
         assert!(

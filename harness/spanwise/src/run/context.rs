@@ -23,9 +23,9 @@ pub(super) fn make(driver: &DriverContext, reads: &[ContextFormat]) -> SentConte
     let sampled = Some(driver.kind != ContextKind::Unsampled);
     let fresh = || TraceContext { trace_id: trace_id(), span_id: span_id(), sampled };
     let own = fresh();
-    // A valid `traceparent` wins where both are read (Cloud Trace, page "Trace context").
-    let order = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
-    let winner = order.into_iter().find(|format| driver.formats.contains(format) && reads.contains(format));
+    let winner = ContextFormat::ALL
+        .into_iter()
+        .find(|format| driver.formats.contains(format) && reads.contains(format));
     let context_of = |format: ContextFormat| match driver.kind {
         ContextKind::Conflicting if Some(format) != winner => fresh(),
         _ => own,

@@ -12,6 +12,7 @@ use spanwise_cloud_run::schedule::{Runtime, Schedule};
 use spanwise_cloud_run::{
     Account, Admission, FrontEndPolicy, Identity, Instance, MetadataServer, PolicyOptions, Sampler, Urls,
 };
+use spanwise_drive::Service;
 use spanwise_front::Policy;
 use spanwise_model::{CloudRunService, FrontEnd, Source};
 use spanwise_scenario::{Caller, ServiceStart, Setting};
@@ -35,12 +36,18 @@ pub(super) struct Deployment {
 
 /// One service on Cloud Run.
 struct Deployed {
-    service: CloudRunService,
     admission: Arc<Admission>,
     schedule: Arc<Schedule>,
     sampler: Arc<Sampler>,
     /// Why the first instance that did not start did not.
     failed: Arc<OnceLock<String>>,
+}
+
+impl Deployed {
+    /// How it is deployed.
+    fn service(&self) -> &CloudRunService {
+        &self.admission.service
+    }
 }
 
 impl Deployment {
@@ -65,7 +72,7 @@ impl Deployment {
             let processes = Processes { fleet: fleet.clone(), start: start.clone(), failed: failed.clone() };
             let schedule = Arc::new(Schedule::new(&start.name, &service, Arc::new(processes)));
             let admission = Arc::new(admission);
-            let deployed = Deployed { service, admission, schedule, sampler: Arc::default(), failed };
+            let deployed = Deployed { admission, schedule, sampler: Arc::default(), failed };
             (start.name.clone(), deployed)
         });
         let services = services.collect();
@@ -76,10 +83,10 @@ impl Deployment {
     pub(super) fn policy(&self, hop: &Hop) -> Option<Arc<dyn Policy>> {
         let callee = self.services.get(&hop.to)?;
         let caller = self.services.get(&*hop.from.service);
-        let is_internal = caller.map_or(hop.caller == Caller::Vpc, |caller| caller.service.vpc);
+        let is_internal = caller.map_or(hop.caller == Caller::Vpc, |caller| caller.service().vpc);
         Some(Arc::new(FrontEndPolicy::new(PolicyOptions {
             front_end: self.front_end.clone(),
-            service: callee.service.clone(),
+            service: callee.service().clone(),
             is_internal,
             admit: Some(callee.admission.clone()),
             place: Some(callee.schedule.clone()),
@@ -149,6 +156,11 @@ impl Processes {
     fn source(&self, instance: u32) -> Source {
         Source::new(&self.start.name, instance)
     }
+
+    /// An instance that got ready, as long as the lane lives.
+    fn service(&self, instance: u32) -> Option<Arc<Service>> {
+        self.fleet.upgrade()?.instance(&self.source(instance))
+    }
 }
 
 impl Runtime for Processes {
@@ -162,13 +174,13 @@ impl Runtime for Processes {
     }
 
     fn freeze(&self, instance: u32) {
-        if let Some(service) = self.fleet.upgrade().and_then(|fleet| fleet.instance(&self.source(instance))) {
+        if let Some(service) = self.service(instance) {
             service.freeze();
         }
     }
 
     fn thaw(&self, instance: u32) {
-        if let Some(service) = self.fleet.upgrade().and_then(|fleet| fleet.instance(&self.source(instance))) {
+        if let Some(service) = self.service(instance) {
             service.thaw();
         }
     }
@@ -184,12 +196,17 @@ impl Runtime for Processes {
 /// The account that a service runs as.
 fn account(start: &ServiceStart, project: &str) -> Account {
     let named = start.cloud_run.service_account.clone();
-    Account::new(named.unwrap_or_else(|| format!("{}@{project}.iam.gserviceaccount.com", start.name)))
+    named.map_or_else(|| own_account(&start.name, project), Account::new)
 }
 
 /// The driver's account.
 fn driver(project: &str) -> Account {
-    Account::new(format!("{}@{project}.iam.gserviceaccount.com", Source::DRIVER))
+    own_account(Source::DRIVER, project)
+}
+
+/// The account that is called as who runs as it.
+fn own_account(name: &str, project: &str) -> Account {
+    Account::new(format!("{name}@{project}.iam.gserviceaccount.com"))
 }
 
 /// The id of an instance, which on Cloud Run is long, and no number. The same in every run.

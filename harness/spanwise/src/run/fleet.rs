@@ -94,7 +94,7 @@ impl Fleet {
         let (from, to) = (hop.from.clone(), Source::new(&hop.to, 1));
         let mut options = FrontOptions::new(Some(from), to, self.taps.clone());
         options.tls = (hop.channel == Channel::Secure).then(|| self.world.authority.server_tls());
-        let callee = self.setting.services.iter().find(|service| service.name == hop.to);
+        let callee = self.setting.service(&hop.to);
         options.protocol = callee.map(|callee| spoken_to(onward(callee), hop.channel)).unwrap_or_default();
         if let Some(policy) = self.deployment.as_ref().and_then(|deployment| deployment.policy(&hop)) {
             options.policy = policy;
@@ -192,7 +192,7 @@ impl Fleet {
     /// Ends an instance as its service is deployed, and returns when it is gone, with all that happened to it.
     pub(super) async fn end(&self, source: &Source) -> Vec<ProcessEvent> {
         let Some(service) = self.instance(source) else { return Vec::new() };
-        let start = self.setting.services.iter().find(|start| *start.name == *source.service);
+        let start = self.setting.service(&source.service);
         let deployed = start.filter(|_| self.deployment.is_some()).map(|start| start.cloud_run.end);
         match deployed.unwrap_or_default() {
             InstanceEnd::Sigterm => service.terminate(self.world.options.grace).await,

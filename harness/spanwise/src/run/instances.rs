@@ -107,7 +107,7 @@ impl Instances {
             let first = self.fleet.first(name).ok_or_else(|| format!("{name} does not run"))?;
             return Ok(Asked { address: first.addr(), _held: None });
         };
-        let start = self.fleet.setting().services.iter().find(|start| start.name == name);
+        let start = self.fleet.setting().service(name);
         if let Some(start) = start.filter(|start| start.cloud_run.min_instances == 0) {
             let aside = Fleet::new(world.clone(), self.fleet.setting().clone()).await?;
             let address = aside.launch(start, 1).await?.addr();

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use spanwise_drive::Descriptors;
-use spanwise_model::Observation;
-use spanwise_model::{Cpu, InstanceEnd, Platform};
+use spanwise_model::{Cpu, InstanceEnd, Observation, Platform};
 use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
@@ -192,7 +191,7 @@ fn is_proven_by_exit(setting: &Setting, permutation: &Permutation) -> bool {
         permutation.settings.service(service).is_some_and(|facts| facts.flushes_on_sigterm)
     };
     let on_cloud_run = |service: &String| {
-        let start = setting.services.iter().find(|start| start.name == *service);
+        let start = setting.service(service);
         start.filter(|_| setting.platform == Platform::CloudRun).map(|start| &start.cloud_run)
     };
     permutation.services.iter().all(|service| match on_cloud_run(service) {

@@ -165,8 +165,7 @@ impl Strays {
             defects.extend(broken);
         }
         let names = |tap: &WireTap| {
-            let contexts = super::send::FORMATS.into_iter().filter_map(|format| tap.context_in(format));
-            contexts.map(|context| context.trace_id).any(|trace| named.traces.contains(&trace))
+            tap.contexts().map(|context| context.trace_id).any(|trace| named.traces.contains(&trace))
         };
         let is_drivers = |tap: &WireTap| tap.from.as_ref().is_some_and(|from| from.is_driver());
         let taps = instances.taps().all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));

@@ -60,7 +60,7 @@ pub(super) async fn send(
 fn read_by(permutation: &Permutation, service: &str) -> Vec<ContextFormat> {
     let Settings { platform, front_end, .. } = &permutation.settings;
     if *platform == Platform::CloudRun && front_end.context == FrontEndContext::Both {
-        return FORMATS.to_vec();
+        return ContextFormat::ALL.to_vec();
     }
     permutation.settings.service(service).map(|facts| facts.propagation.clone()).unwrap_or_default()
 }
@@ -199,6 +199,3 @@ fn driver_span(name: String, answer: &Answer, trace_id: TraceId, span_id: spanwi
         ..Span::default()
     }
 }
-
-/// The formats that matter when a header is looked for.
-pub(super) const FORMATS: [ContextFormat; 2] = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];

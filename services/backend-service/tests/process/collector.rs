@@ -15,13 +15,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+
+use crate::authority::{self, authority};
 
 /// One request that came.
 #[derive(Debug, Clone)]
@@ -61,7 +60,9 @@ impl Collector {
     pub(crate) async fn start(secure: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (acceptor, authority) = tls(port);
+        let signer = authority();
+        let acceptor = authority::acceptor(&signer, &["h2", "http/1.1"]);
+        let authority = authority::file(&signer, &port.to_string());
         let exports = Exports::default();
         let url = format!("{}://localhost:{port}", if secure { "https" } else { "http" });
         let task = tokio::spawn(accept(listener, secure.then_some(acceptor), exports.clone()));
@@ -147,25 +148,4 @@ async fn answer(request: Request<Incoming>, exports: Exports) -> Result<Response
     }
     let body = StreamBody::new(futures_util::stream::iter(frames));
     Ok(Response::builder().header("content-type", content_type).body(body).unwrap())
-}
-
-/// A certificate for `localhost`, and the file with its authority.
-fn tls(port: u16) -> (TlsAcceptor, PathBuf) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("authority-{port}.pem"));
-    std::fs::write(&file, authority.pem()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (TlsAcceptor::from(Arc::new(config)), file)
 }

@@ -3,6 +3,8 @@
 //! Each case starts the real binary and a collector of its own, makes one call, and ends the process. Its exit is the proof:
 //! what was to be exported has been.
 
+#[path = "../../../common-lib/tests/authority/mod.rs"]
+mod authority;
 mod cloud_run;
 mod collector;
 #[path = "../../../common-lib/tests/metadata/mod.rs"]

@@ -113,9 +113,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
 
 /// Judged only where the suite says that the service is configured for both.
 fn reads_both(hop: Hop<'_>) -> bool {
-    hop.callee().is_some_and(|facts| {
-        [ContextFormat::Tracecontext, ContextFormat::GcpTrace].iter().all(|f| facts.propagation.contains(f))
-    })
+    hop.callee().is_some_and(|facts| ContextFormat::ALL.iter().all(|f| facts.propagation.contains(f)))
 }
 
 fn ids(context: TraceContext) -> (spanwise_model::TraceId, spanwise_model::SpanId) {

@@ -2,6 +2,7 @@
 
 use spanwise_model::{Evidence, Level};
 
+use crate::across_platforms::are_compared;
 use crate::{Check, Family, Group, GroupFindings, GroupMember, Hop, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -214,20 +215,17 @@ fn breaks_off_the_platform(
     member: &GroupMember<'_>,
     other: &GroupMember<'_>,
 ) -> bool {
-    let is_aside = |axis: &str| axis.starts_with("channel") || axis == PLATFORM;
-    let is_plain =
-        |one: &GroupMember<'_>| one.axes.iter().any(|(axis, value)| axis == PLATFORM && value == "plain");
     let is_broken = |others: &Vec<Edge<'_>>| {
         let same = |one: &&Edge<'_>| one.from == edge.from && one.to == edge.to && one.secure;
         others.iter().find(same).is_some_and(|one| !one.unlinked.is_empty())
     };
-    let counterpart = |one: &GroupMember<'_>| is_plain(one) && is_same_but(member, one, is_aside);
-    !is_plain(member)
-        && counterpart(other)
-        && edges.iter().zip(&group.members).any(|(others, one)| counterpart(one) && is_broken(others))
+    let is_counterpart = |one: &GroupMember<'_>| {
+        let is_aside = |axis: &str| axis.starts_with("channel") || axis == "platform";
+        are_compared(one, member) && is_same_but(member, one, is_aside)
+    };
+    is_counterpart(other)
+        && edges.iter().zip(&group.members).any(|(others, one)| is_counterpart(one) && is_broken(others))
 }
-
-const PLATFORM: &str = "platform";
 
 /// Whether all axes have the same values but for some.
 fn is_same_but(one: &GroupMember<'_>, other: &GroupMember<'_>, is_aside: impl Fn(&str) -> bool) -> bool {

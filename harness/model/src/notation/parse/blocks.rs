@@ -235,7 +235,7 @@ fn read_service(line: &mut Line<'_>) -> Result<ServiceFacts, NotationError> {
             },
             Some(Item::Key(key, _)) if key == "propagation" => {
                 for format in line.word().split(',') {
-                    let all = [ContextFormat::Tracecontext, ContextFormat::GcpTrace];
+                    let all = ContextFormat::ALL;
                     let known = all.into_iter().find(|known| known.as_str() == format);
                     facts.propagation.push(known.ok_or_else(|| {
                         place.expected("`propagation=` with `gcp_trace` and `tracecontext`", format)
