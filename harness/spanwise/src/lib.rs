@@ -54,7 +54,9 @@ pub mod ratchet;
 mod registry;
 mod run;
 
-pub use run::{Options, RunError, run, run_until};
+pub use run::{
+    Address, Kept, Options, RepeatCommand, RunError, run, run_and_keep, run_rounds, run_until, starts,
+};
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

@@ -106,16 +106,10 @@ impl Checker {
         let mut traces = traces(observation);
         let callers = callers(observation);
         traces.iter_mut().for_each(|trace| trace.tree.insert_str(0, &callers));
-        PermutationResult {
-            group: observation.name.clone(),
-            name: observation.name.clone(),
-            outcome: if fails { Outcome::Failed } else { Outcome::Passed },
-            duration_ms: 0,
-            traces,
-            rules: self.shared(rules),
-            findings,
-            reason: None,
-        }
+        let outcome = if fails { Outcome::Failed } else { Outcome::Passed };
+        let mut result = PermutationResult::new(observation.name.as_str(), observation.name.as_str(), outcome);
+        (result.traces, result.rules, result.findings) = (traces, self.shared(rules), findings);
+        result
     }
 
     fn shared(&mut self, verdicts: Verdicts) -> Arc<BTreeMap<String, Verdict>> {

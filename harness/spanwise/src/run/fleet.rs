@@ -16,6 +16,7 @@ use spanwise_scenario::{Caller, Channel, Reference, ServiceStart, Setting};
 use tokio::task::JoinSet;
 
 use super::deployment::Deployment;
+use super::kept::Address;
 use super::world::World;
 
 /// A lane's processes and what stands around them.
@@ -36,7 +37,7 @@ struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<Service>>,
     /// A listener for each instance; held so that it listens.
-    listeners: Vec<Listener>,
+    listeners: Vec<(Source, Listener)>,
     fronts: HashMap<Hop, Front>,
     /// What ends TLS before listeners, where services shall believe that they export to Google.
     tls: Vec<Front>,
@@ -166,7 +167,7 @@ impl Fleet {
         };
         let service = Arc::new(self.world.launcher.start(launch).await.map_err(|error| chain(&error))?);
         let mut held = self.held();
-        held.listeners.push(listener);
+        held.listeners.push((source.clone(), listener));
         held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
         if self.deployment.is_some() {
@@ -209,6 +210,29 @@ impl Fleet {
     pub(super) fn first(&self, name: &str) -> Option<Arc<Service>> {
         let held = self.held();
         held.services.values().find(|service| *service.source().service == *name).cloned()
+    }
+
+    /// Where everything is reached: services as they are, the fronts before them, and the mocks that they export to.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        let held = self.held();
+        let service = |(source, service): (&Source, &Arc<Service>)| Address {
+            what: format!("{source} itself"),
+            url: format!("http://{}", service.addr()),
+        };
+        let front = |(hop, front): (&Hop, &Front)| Address {
+            what: format!("{} from {}, {}", hop.to, hop.from, hop.channel.as_str()),
+            url: front.url("localhost"),
+        };
+        let listener = |(source, listener): &(Source, Listener)| Address {
+            what: format!("what {source} exports to"),
+            url: listener.url(),
+        };
+        let mut all: Vec<Address> = held.services.iter().map(service).collect();
+        let mut fronts: Vec<Address> = held.fronts.iter().map(front).collect();
+        fronts.sort();
+        all.extend(fronts);
+        all.extend(held.listeners.iter().map(listener));
+        all
     }
 
     /// The hop from an instance to a service that it calls.

@@ -80,6 +80,12 @@ impl Lane {
         LaneReport { alone: self.alone, suite: self.suite.clone(), seen, strays: Strays::default() }
     }
 
+    /// The report of a lane that was not to begin any more.
+    fn nothing_seen(&self) -> LaneReport {
+        let (suite, strays) = (self.suite.clone(), Strays::default());
+        LaneReport { alone: self.alone, suite, seen: Vec::new(), strays }
+    }
+
     #[cfg(test)]
     pub(super) fn permutations(&self) -> &[usize] {
         &self.permutations
@@ -112,11 +118,14 @@ pub(super) async fn run(
         lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
     };
     setting.services.retain(|service| is_needed(&service.name));
-    let instances = match Instances::start(world, setting, &lane.entries(plan), news).await {
-        Ok(instances) => instances,
-        Err(reason) => return lane.could_not_run(&reason),
+    let entries = lane.entries(plan);
+    let instances = match world.unless_stopped(Instances::start(world, setting, &entries, news)).await {
+        Some(Ok(instances)) => instances,
+        Some(Err(reason)) => return lane.could_not_run(&reason),
+        None => return lane.nothing_seen(),
     };
-    let descriptors = descriptors(world, plan, &lane, &instances).await;
+    let asked = world.unless_stopped(descriptors(world, plan, &lane, &instances)).await;
+    let descriptors = asked.unwrap_or_default();
 
     let mut running: FuturesUnordered<_> = lane
         .permutations
@@ -131,11 +140,13 @@ pub(super) async fn run(
         })
         .collect();
     let mut driven = Vec::new();
-    while let Some(done) = running.next().await {
+    // What is under way when the run is to end is given up: its answers would tell nothing for certain.
+    while let Some(Some(done)) = world.unless_stopped(running.next()).await {
         driven.push(done);
     }
     drop(running);
-    let process = instances.stop().await;
+    let keeps = world.keeps();
+    let process = if keeps { instances.events() } else { instances.stop().await };
     for event in instances.failed_later() {
         let _ = news.send(News::Event(event)).await;
     }
@@ -159,6 +170,9 @@ pub(super) async fn run(
     }
     // In a lane of one, all there is belongs to the one.
     let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &named) };
+    if keeps {
+        world.keep(instances);
+    }
     LaneReport { alone: lane.alone, suite: lane.suite, seen, strays }
 }
 
@@ -177,7 +191,7 @@ async fn drive(
     let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
     let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
     let sent = send::send(world, instances, descriptors, permutation).await?;
-    let awaited = match is_proven_by_exit(setting, permutation) {
+    let awaited = match is_proven_by_exit(setting, permutation) && !world.keeps() {
         true => Vec::new(),
         false => complete::wait(world, instances, permutation, &sent, alone).await,
     };

@@ -16,13 +16,16 @@ mod fixture;
 mod fleet;
 mod instances;
 mod judge;
+mod kept;
 mod lane;
 mod observe;
+mod repeat;
+mod rounds;
 mod send;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use spanwise_check::{NameTaken, Profile, Rule};
@@ -36,8 +39,11 @@ use attribution::{Attribution, Settled};
 use drive::{News, drive};
 use judge::Judge;
 pub(crate) use judge::{failing, traces};
+pub use kept::{Address, Kept, starts};
 use lane::{Lane, LaneReport};
-use world::World;
+pub use repeat::RepeatCommand;
+pub use rounds::run_rounds;
+use world::{KeptInstances, World};
 
 /// How to run a plan.
 #[derive(Clone, Debug)]
@@ -62,6 +68,12 @@ pub struct Options {
     pub answer_within: Duration,
     /// How long a service may take to end after SIGTERM before it is killed.
     pub grace: Duration,
+    /// Whether the first permutation that fails ends the run.
+    pub fail_fast: bool,
+    /// Whether results of permutations that fail hold what the services wrote about them.
+    pub logs: bool,
+    /// Makes the command that results show as the one that runs them again; without it they show none.
+    pub command: Option<RepeatCommand>,
 }
 
 impl Default for Options {
@@ -76,6 +88,9 @@ impl Default for Options {
             deadline: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
             grace: Duration::from_secs(10),
+            fail_fast: false,
+            logs: false,
+            command: None,
         }
     }
 }
@@ -115,10 +130,37 @@ pub async fn run(
     run_until(plan, options, std::future::pending(), on_event).await
 }
 
-/// Runs a plan as [`run()`] does, but breaks off when `stop` resolves: it ends every service and tells what is known by
-/// then. Permutations that were not observed are not told of, nothing is compared in groups that are not complete, and
-/// there is no [`RunEvent::Ended`].
+/// Runs a plan as [`run()`] does, but breaks off when `stop` resolves, or when a permutation fails under
+/// [`Options::fail_fast`]: it starts nothing more, ends every service as it would anyway, and tells what is known by then.
+/// Permutations that were not observed are not told of, nothing is compared in groups that are not complete, and there is no
+/// [`RunEvent::Ended`].
 pub async fn run_until(
+    plan: Arc<Plan>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+    on_event: impl FnMut(&RunEvent),
+) -> Result<Summary, RunError> {
+    run_in(World::new(options.clone(), Weak::new()), plan, options, stop, on_event).await
+}
+
+/// Runs a plan as [`run_until`] does, but leaves the services of its first start up, for somebody to look at. They are not
+/// judged by their end, so what comes with it is waited for until the deadline. What is kept is nothing where the run was
+/// broken off.
+pub async fn run_and_keep(
+    plan: Arc<Plan>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+    on_event: impl FnMut(&RunEvent),
+) -> Result<(Summary, Option<Kept>), RunError> {
+    let kept = Arc::new(KeptInstances::default());
+    let world = World::new(options.clone(), Arc::downgrade(&kept));
+    let summary = run_in(world, plan, options, stop, on_event).await?;
+    let instances = kept.lock().map_or(None, |mut kept| kept.take());
+    Ok((summary, instances.map(Kept::new)))
+}
+
+async fn run_in(
+    world: impl Future<Output = Result<World, RunError>>,
     plan: Arc<Plan>,
     options: Options,
     stop: impl Future<Output = ()>,
@@ -127,7 +169,7 @@ pub async fn run_until(
     let begun = Instant::now();
     let judge = Judge::new(plan.clone(), options.clone())?;
     on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations: plan.permutations.len() });
-    let world = Arc::new(World::new(options.clone()).await?);
+    let world = Arc::new(world.await?);
     let mut run = Run {
         judge,
         plan,
@@ -135,19 +177,25 @@ pub async fn run_until(
         summary: Summary::default(),
         on_event: &mut on_event,
     };
-    let is_stopped = tokio::select! {
-        () = run.lanes(&world, options.lanes) => false,
-        () = stop => true,
-    };
-    if is_stopped {
+    {
+        let mut lanes = std::pin::pin!(run.lanes(&world, options.lanes));
+        tokio::select! {
+            () = &mut lanes => {}
+            () = stop => {
+                world.stop();
+                lanes.await;
+            }
+        }
+    }
+    if world.is_stopped() {
         let settled = run.attribution.settle_rest();
-        run.tell(settled);
+        run.tell(&world, settled);
         let rest = run.judge.incomplete();
-        run.finished(rest);
+        run.finished(&world, rest);
         return Ok(run.summary);
     }
     let lost = run.judge.missing("the harness failed: nothing was heard of it");
-    run.tell(lost);
+    run.tell(&world, lost);
     let (strays, strays_fail) = run.judge.strays(run.attribution.into_unattributed());
     let (summary, duration_ms) = (run.summary, begun.elapsed().as_millis() as u64);
     on_event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
@@ -170,12 +218,12 @@ impl Run<'_> {
         while let Some(report) = self.next(&mut reports).await {
             (self.on_event)(&RunEvent::Observed { permutations: report.seen.len() });
             let settled = self.attribution.settle(&self.plan, report);
-            self.tell(settled);
+            self.tell(world, settled);
         }
         let mut reports = start(world, &self.plan, self.attribution.again(), most);
         while let Some(report) = self.next(&mut reports).await {
             let settled = self.attribution.settle_again(report);
-            self.tell(settled);
+            self.tell(world, settled);
         }
     }
 
@@ -190,14 +238,17 @@ impl Run<'_> {
     }
 
     /// Judges observations and tells what is settled by them.
-    fn tell(&mut self, settled: Vec<Settled>) {
+    fn tell(&mut self, world: &World, settled: Vec<Settled>) {
         let results = aside(|| self.judge.take(settled));
-        self.finished(results);
+        self.finished(world, results);
     }
 
-    fn finished(&mut self, results: Vec<PermutationResult>) {
+    fn finished(&mut self, world: &World, results: Vec<PermutationResult>) {
         for result in results {
             self.summary.add(result.outcome);
+            if world.options.fail_fast && result.fails() {
+                world.stop();
+            }
             (self.on_event)(&RunEvent::Finished(Box::new(result)));
         }
     }
