@@ -156,7 +156,9 @@ fn annotations(results: &[PermutationResult]) -> IndexMap<Key<'_>, Annotation> {
 fn said(result: &PermutationResult) -> Vec<(Command, &str, &str)> {
     let reason = result.reason.as_deref().unwrap_or_default();
     let findings = |of: fn(Level) -> Command| {
-        worst(result).into_iter().map(move |finding| (of(finding.level), &*finding.rule, finding.message.as_str()))
+        worst(result)
+            .into_iter()
+            .map(move |finding| (of(finding.level), &*finding.rule, finding.message.as_str()))
     };
     match result.outcome {
         // A level that does not fail otherwise does under the profile of this run.

@@ -199,7 +199,8 @@ impl FindingJson {
 
 impl HopJson {
     fn of(hop: &Hop) -> HopJson {
-        let header = |Header { name, value }: &Header| HeaderJson { name: name.clone(), value: value.clone() };
+        let header =
+            |Header { name, value }: &Header| HeaderJson { name: name.clone(), value: value.clone() };
         HopJson {
             from: hop.from.clone(),
             to: hop.to.clone(),

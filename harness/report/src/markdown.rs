@@ -190,7 +190,11 @@ mod tests {
         markdown.finish().expect("a vector takes all");
         let text = String::from_utf8(markdown.out).expect("text");
         assert!(text.len() < 1024 * 1024, "{}", text.len());
-        assert!(text.contains("cut here") && text.contains("distinct failures more; all are in"), "{}", text.len());
+        assert!(
+            text.contains("cut here") && text.contains("distinct failures more; all are in"),
+            "{}",
+            text.len()
+        );
         assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
     }
 }

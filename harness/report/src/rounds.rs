@@ -24,7 +24,8 @@ pub(crate) fn in_words(rounds: &Rounds) -> Option<String> {
     if parts.len() < 2 && *forests < 2 {
         return None;
     }
-    let trees = if *forests > 1 { format!(", with {forests} different sets of trees") } else { String::new() };
+    let trees =
+        if *forests > 1 { format!(", with {forests} different sets of trees") } else { String::new() };
     Some(format!("{} of {}{trees}", parts.join(", "), count(outcomes.all(), "time")))
 }
 

@@ -81,10 +81,8 @@ impl<W: Write> Reporter for Terminal<W> {
 impl<W: Write> Terminal<W> {
     fn summary(&mut self) -> io::Result<()> {
         let of = |outcome: Outcome| self.results.iter().filter(move |result| result.outcome == outcome);
-        let lines = [
-            ("root causes", frequent(of(Outcome::Failed))),
-            ("passed with", frequent(of(Outcome::Passed))),
-        ];
+        let lines =
+            [("root causes", frequent(of(Outcome::Failed))), ("passed with", frequent(of(Outcome::Passed)))];
         for (name, rules) in lines.iter().filter(|(_, rules)| !rules.is_empty()) {
             let rules: Vec<String> = rules.iter().map(Frequent::in_words).collect();
             writeln!(self.out, "{name}: {}", rules.join(", "))?;

@@ -89,7 +89,10 @@ fn reports_that_do_not_go_together_are_refused_in_words() {
     check(&[one.clone(), one.clone()], twice);
     let other = one.replace("\"schema_version\": 1", "\"schema_version\": 2");
     check(&[other], "0.json has version 2 of the report's schema, and this spanwise reads version 1");
-    check(&["{}".to_owned()], "0.json:1:2: this is no JSON report of spanwise: missing field `schema_version`");
+    check(
+        &["{}".to_owned()],
+        "0.json:1:2: this is no JSON report of spanwise: missing field `schema_version`",
+    );
     check(&[one[..200].to_owned()], "this is no JSON report of spanwise: EOF while parsing");
     let unknown = one.replace("\"strays_fail\"", "\"strays_pass\"");
     check(&[unknown], "unknown field `strays_pass`");

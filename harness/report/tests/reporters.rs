@@ -2,8 +2,8 @@
 
 mod canned;
 
-use spanwise_model::RunEvent;
 use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
+use spanwise_model::RunEvent;
 use spanwise_report::{Annotations, Bar, Junit, Markdown, Progress, Reporter, Terminal, snapshot};
 
 fn told(reporter: &mut dyn Reporter, events: &[RunEvent]) {

@@ -38,7 +38,7 @@ pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
-pub use registry::{ReadRegistry, RegistryText};
+pub use registry::{ReadRegistry, RegistryText, labels as registry_labels};
 pub use request::{EntryRequest, RequestForm, http_status};
 pub use service::{Collector, Launch, ServiceStart};
 pub use service_yaml::ServiceYaml;

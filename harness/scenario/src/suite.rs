@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
-use spanwise_model::{
-    ContextFormat, FrontEnd, Label, PermutationName, Place, Platform, Sampling, Settings,
-};
+use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Place, Platform, Sampling, Settings};
 
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;

@@ -53,10 +53,13 @@ pub mod plan;
 pub mod ratchet;
 mod registry;
 mod run;
+mod shard;
 
+pub use registry::{RegistryError, registry_labels};
 pub use run::{
     Address, Kept, Options, RepeatCommand, RunError, run, run_and_keep, run_rounds, run_until, starts,
 };
+pub use shard::Shard;
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

@@ -170,12 +170,8 @@ mod tests {
     #[test]
     fn the_worst_round_counts_and_all_are_counted() {
         use Outcome::{CouldNotRun, Failed, Passed};
-        let counted = |passed, failed, could_not_run| Summary {
-            passed,
-            failed,
-            could_not_run,
-            ..Summary::default()
-        };
+        let counted =
+            |passed, failed, could_not_run| Summary { passed, failed, could_not_run, ..Summary::default() };
         check(&[(Passed, &["a"]), (Passed, &["a"])], Passed, (counted(2, 0, 0), 1));
         check(&[(Passed, &["a", "b"]), (Passed, &["b", "a"])], Passed, (counted(2, 0, 0), 1));
         check(&[(Passed, &["a"]), (Failed, &["b"]), (Failed, &["c"])], Failed, (counted(1, 2, 0), 3));
