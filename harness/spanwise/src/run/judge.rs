@@ -81,6 +81,11 @@ impl Judge {
         results
     }
 
+    /// Whether every permutation has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_come.iter().all(|has_come| *has_come)
+    }
+
     /// Every permutation that has not come, as one that could not run for this reason.
     pub(super) fn missing(&self, reason: &str) -> Vec<Settled> {
         let missing = self.has_come.iter().enumerate().filter(|(_, has_come)| !**has_come);

@@ -133,7 +133,7 @@ pub async fn run(
 /// Runs a plan as [`run()`] does, but breaks off when `stop` resolves, or when a permutation fails under
 /// [`Options::fail_fast`]: it starts nothing more, ends every service as it would anyway, and tells what is known by then.
 /// Permutations that were not observed are not told of, nothing is compared in groups that are not complete, and there is no
-/// [`RunEvent::Ended`].
+/// [`RunEvent::Ended`] unless all were.
 pub async fn run_until(
     plan: Arc<Plan>,
     options: Options,
@@ -187,7 +187,7 @@ async fn run_in(
             }
         }
     }
-    if world.is_stopped() {
+    if world.is_stopped() && !run.judge.is_complete() {
         let settled = run.attribution.settle_rest();
         run.tell(&world, settled);
         let rest = run.judge.incomplete();
