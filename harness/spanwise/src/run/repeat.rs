@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use spanwise_model::{PermutationResult, Value};
 
+/// Makes a command of full names.
+type Make = dyn Fn(&[&str]) -> String + Send + Sync;
+
 /// Makes commands of the full names of permutations: how they are selected is up to the program that runs them.
 #[derive(Clone)]
-pub struct RepeatCommand(Arc<dyn Fn(&[&str]) -> String + Send + Sync>);
+pub struct RepeatCommand(Arc<Make>);
 
 impl RepeatCommand {
     /// A command that `make` makes, for a shell.
