@@ -42,7 +42,7 @@ mod tests {
         let check = |word: &str, expected: &str| assert_eq!(quoted(word), expected);
         check("demo/greet", "demo/greet");
         check("my suite.yaml", "'my suite.yaml'");
-        check("it's $HOME", "\"it's \\$HOME\"");
+        check("it's $HOME", "\"it's \"'$HOME'");
         let made = command("spanwise run", &["demo/a/entry=http", "demo/b"]);
         assert_eq!(made, "spanwise run --filter 'demo/a/entry=http' --filter demo/b");
     }
