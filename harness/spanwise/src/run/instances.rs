@@ -132,9 +132,11 @@ impl Instances {
         self.fleet.deployment().map(|deployment| deployment.driver_token(url))
     }
 
-    /// The URLs at which a service is called, where a platform is emulated that asks for tokens that name one.
-    pub(super) fn urls(&self, service: &str) -> Vec<String> {
-        self.fleet.deployment().map(|deployment| deployment.urls(service)).unwrap_or_default()
+    /// The URLs at which a service is called, by service, where a platform is emulated that asks for tokens that name one.
+    pub(super) fn all_urls(&self) -> BTreeMap<String, Vec<String>> {
+        let Some(deployment) = self.fleet.deployment() else { return BTreeMap::new() };
+        let names = self.fleet.setting().services.iter().map(|service| service.name.clone());
+        names.map(|name| (name.clone(), deployment.urls(&name))).collect()
     }
 
     /// What went over the wire.
