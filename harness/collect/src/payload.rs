@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spanwise_decode::walk::{ScopePlace, walk};
-use spanwise_decode::{
-    Carrier, Cleaned, Head, Message, decode_carrier, decode_span, defect_within, head,
-};
+use spanwise_decode::{Carrier, Cleaned, Head, Message, decode_carrier, decode_span, defect_within, head};
 use spanwise_model::{
     Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Source, Span, SpanId, TraceId,
 };

@@ -116,7 +116,8 @@ impl<'s> ScopeSpans<'s> {
 
 impl<'s> SpanJson<'s> {
     fn of(span: &'s Span) -> SpanJson<'s> {
-        let malformed = |field: IdField| span.malformed_ids.iter().filter(move |id| id.field == field).peekable();
+        let malformed =
+            |field: IdField| span.malformed_ids.iter().filter(move |id| id.field == field).peekable();
         let parent = match span.parent_span_id {
             Some(parent) => id(parent, &mut malformed(IdField::Parent)),
             // What was no id left the span without a parent.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use spanwise_check::Profile;
-use spanwise_model::{LogRecord, ProcessEvent, RunEvent, WireTap};
+use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, WireTap};
 
 use super::plan::PlanRecord;
 use crate::Options;
@@ -80,6 +80,7 @@ pub(super) struct LaneLine {
     pub(super) taps: Vec<WireTap>,
     pub(super) logs: Vec<LogRecord>,
     pub(super) process: Vec<ProcessEvent>,
+    pub(super) hidden: BTreeMap<String, Vec<Evidence>>,
     pub(super) urls: BTreeMap<String, Vec<String>>,
 }
 

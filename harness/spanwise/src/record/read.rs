@@ -70,7 +70,9 @@ pub enum ReplayError {
 pub(crate) enum Entry {
     Lane(Box<LaneEvidence>),
     Event(RunEvent),
-    Ended { duration_ms: u64 },
+    Ended {
+        duration_ms: u64,
+    },
     /// The last line is cut; the run was killed while it wrote. In words.
     Cut(String),
 }
@@ -81,7 +83,10 @@ impl Recording {
     /// # Errors
     /// It is none, or not in the format that is read here.
     pub fn open(folder: &Path) -> Result<Recording, ReplayError> {
-        let none = |reason: &str| ReplayError::NotARecording { folder: folder.to_owned(), reason: reason.to_owned() };
+        let none = |reason: &str| ReplayError::NotARecording {
+            folder: folder.to_owned(),
+            reason: reason.to_owned(),
+        };
         match folder.metadata() {
             Err(error) => return Err(none(&error.to_string())),
             Ok(found) if !found.is_dir() => return Err(none("it is a file, and a recording is a folder")),
@@ -97,7 +102,8 @@ impl Recording {
         }
         let damaged = |reason| ReplayError::Damaged { file: file.clone(), line: 1, reason };
         let json = |error: serde_json::Error| damaged(format!("is not of a recording: {error}"));
-        let Version { spanwise_recording: format, written_by } = serde_json::from_slice(&text).map_err(json)?;
+        let Version { spanwise_recording: format, written_by } =
+            serde_json::from_slice(&text).map_err(json)?;
         if format != FORMAT {
             return Err(ReplayError::OtherFormat { folder: folder.to_owned(), format, written_by });
         }
@@ -118,7 +124,8 @@ impl Recording {
 
     /// What was seen, in the order in which it was written.
     pub(crate) fn entries(&self) -> Result<impl Iterator<Item = Result<Entry, ReplayError>>, ReplayError> {
-        let (mut lanes, mut exports) = (Lines::open(&self.folder, LANES)?, Lines::open(&self.folder, EXPORTS)?);
+        let (mut lanes, mut exports) =
+            (Lines::open(&self.folder, LANES)?, Lines::open(&self.folder, EXPORTS)?);
         let plan = self.plan.clone();
         let entry = move || -> Result<Option<Entry>, ReplayError> {
             let Some(line) = lanes.next()? else { return Ok(None) };
@@ -133,7 +140,8 @@ impl Recording {
                     if let Some(reason) = stranger(&lane, &plan) {
                         return Err(lanes.damaged(reason));
                     }
-                    let requests = (0..lane.exports).map(|_| exports.request()).collect::<Result<Vec<_>, _>>()?;
+                    let requests =
+                        (0..lane.exports).map(|_| exports.request()).collect::<Result<Vec<_>, _>>()?;
                     Entry::Lane(Box::new(evidence(*lane, requests)))
                 }
             }))
@@ -162,6 +170,7 @@ fn evidence(lane: LaneLine, exports: Vec<Recorded>) -> LaneEvidence {
         taps: Arc::new(TapLog::of(lane.taps)),
         logs: lane.logs,
         process: lane.process,
+        hidden: lane.hidden,
         urls: lane.urls,
     }
 }

@@ -151,6 +151,7 @@ impl Recorder {
                 taps: lane.taps.all(),
                 logs: lane.logs.clone(),
                 process: lane.process.clone(),
+                hidden: lane.hidden.clone(),
                 urls: lane.urls.clone(),
             })))?;
         }
@@ -181,7 +182,9 @@ impl Recorder {
     /// Writes an event, if it is one of those that a replay cannot make by itself.
     pub(crate) fn event(&self, event: &RunEvent) {
         let line = match event {
-            RunEvent::ServiceReady { .. } | RunEvent::ServiceFailed { .. } => line(&Line::Event(event.clone())),
+            RunEvent::ServiceReady { .. } | RunEvent::ServiceFailed { .. } => {
+                line(&Line::Event(event.clone()))
+            }
             RunEvent::Ended { duration_ms, .. } => line(&Line::Ended { duration_ms: *duration_ms }),
             RunEvent::Started { .. } | RunEvent::Observed { .. } | RunEvent::Finished(_) => return,
         };
@@ -233,7 +236,9 @@ fn unwritable(path: &Path) -> impl Fn(io::Error) -> RecordError {
     let path = path.to_owned();
     move |source| {
         let source = match source.kind() {
-            ErrorKind::AlreadyExists => io::Error::new(ErrorKind::NotADirectory, "it is a file, and no folder"),
+            ErrorKind::AlreadyExists => {
+                io::Error::new(ErrorKind::NotADirectory, "it is a file, and no folder")
+            }
             _ => source,
         };
         RecordError::Io { path: path.clone(), source }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use spanwise_collect::Store;
 use spanwise_front::TapLog;
-use spanwise_model::{LogRecord, ProcessEvent};
+use spanwise_model::{Evidence, LogRecord, ProcessEvent};
 
 use super::send::Sent;
 
@@ -29,6 +29,8 @@ pub(crate) struct LaneEvidence {
     pub(crate) logs: Vec<LogRecord>,
     /// What happened to their processes.
     pub(crate) process: Vec<ProcessEvent>,
+    /// The evidence that is not recorded of a service, by service; those of which all is are not there.
+    pub(crate) hidden: BTreeMap<String, Vec<Evidence>>,
     /// The URLs at which a service is called, by service, where a platform is emulated that asks for tokens that name one.
     pub(crate) urls: BTreeMap<String, Vec<String>>,
 }
@@ -52,7 +54,12 @@ pub(crate) enum Driven {
 
 impl LaneEvidence {
     /// The evidence of a lane that came to nothing: the same reason for all its permutations.
-    pub(super) fn nothing(suite: &str, alone: bool, again: bool, driven: Vec<(usize, Driven)>) -> LaneEvidence {
+    pub(super) fn nothing(
+        suite: &str,
+        alone: bool,
+        again: bool,
+        driven: Vec<(usize, Driven)>,
+    ) -> LaneEvidence {
         LaneEvidence {
             suite: suite.to_owned(),
             alone,
@@ -62,6 +69,7 @@ impl LaneEvidence {
             taps: Arc::default(),
             logs: Vec::new(),
             process: Vec::new(),
+            hidden: BTreeMap::new(),
             urls: BTreeMap::new(),
         }
     }

@@ -171,6 +171,7 @@ pub(super) async fn run(
         taps: instances.taps().clone(),
         logs: instances.all().iter().flat_map(|service| service.logs()).collect(),
         process,
+        hidden: instances.hidden(),
         urls: instances.all_urls(),
     }
 }

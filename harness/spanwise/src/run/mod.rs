@@ -19,6 +19,7 @@ mod fleet;
 mod instances;
 mod judge;
 mod lane;
+mod launch;
 mod observe;
 mod replay;
 mod send;
@@ -38,8 +39,8 @@ use crate::record::Recorder;
 use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
-use judge::Judge;
 pub(crate) use evidence::{Driven, LaneEvidence};
+use judge::Judge;
 pub(crate) use judge::{failing, traces};
 use lane::{Lane, LaneReport};
 pub use replay::{Replayed, replay};
@@ -225,7 +226,8 @@ impl Run<'_> {
         self.tell(settled);
         let lost = self.judge.missing("the harness failed: nothing was heard of it");
         self.tell(lost);
-        let (strays, strays_fail) = self.judge.strays(std::mem::take(&mut self.attribution).into_unattributed());
+        let (strays, strays_fail) =
+            self.judge.strays(std::mem::take(&mut self.attribution).into_unattributed());
         let summary = self.summary;
         self.event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
         summary

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use spanwise_cloud_run::front_end_span;
 use spanwise_model::{
-    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, Request, Span, Stream,
-    TraceId, WireTap,
+    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, Request, Span, Stream, TraceId, WireTap,
 };
 use spanwise_scenario::{Permutation, Plan};
 
@@ -56,7 +55,7 @@ impl LaneEvidence {
             logs: self.logs(&traces, requests),
             process: self.process.clone(),
             settings,
-            recorded: Evidence::ALL.to_vec(),
+            recorded: self.recorded(&permutation.services),
             ..Observation::default()
         };
         for trace in &traces {
@@ -74,6 +73,13 @@ impl LaneEvidence {
         }
         self.take_exports(&mut observation, &traces);
         observation
+    }
+
+    /// The evidence that is recorded of all these services: a rule could not tell what one without any output wrote.
+    fn recorded(&self, services: &[String]) -> Vec<Evidence> {
+        let hidden: Vec<&Evidence> =
+            services.iter().filter_map(|name| self.hidden.get(name)).flatten().collect();
+        Evidence::ALL.into_iter().filter(|evidence| !hidden.contains(&evidence)).collect()
     }
 
     /// The traces of the requests first, then whatever else came.
@@ -102,9 +108,8 @@ impl LaneEvidence {
     fn logs(&self, traces: &[TraceId], requests: &[Request]) -> Vec<LogRecord> {
         let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
         wanted.extend(requests.iter().filter_map(|request| request.marker.clone()));
-        let is_wanted = |record: &&LogRecord| {
-            self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()))
-        };
+        let is_wanted =
+            |record: &&LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
         self.logs.iter().filter(is_wanted).cloned().collect()
     }
 
