@@ -69,7 +69,8 @@ fn check(requests: Vec<Recorded>) -> Vec<Recorded> {
     let written = write_recording(&kept, 0, &mut text).expect("memory");
     let text = String::from_utf8(text).expect("text");
     let lines = text.lines().enumerate();
-    let read = lines.map(|(at, line)| read_recorded(at + 1, line.as_bytes()).expect("a line")).collect::<Vec<_>>();
+    let read =
+        lines.map(|(at, line)| read_recorded(at + 1, line.as_bytes()).expect("a line")).collect::<Vec<_>>();
     assert_eq!(read.len(), written);
     let again = Store::of(read.clone());
     assert_eq!(again.exports(), kept.exports());
@@ -109,7 +110,8 @@ fn payloads_without_a_secret_are_recorded_as_they_came() {
 fn of_payloads_with_a_secret_what_was_decoded_is_recorded() {
     for protocol in PROTOCOLS {
         assert!(tells_secret(&recorded(protocol, with_secret(protocol))), "{protocol:?}");
-        let read = check(vec![recorded(protocol, with_secret(protocol)), recorded(protocol, payload(protocol))]);
+        let read =
+            check(vec![recorded(protocol, with_secret(protocol)), recorded(protocol, payload(protocol))]);
         assert!(!read.iter().any(tells_secret), "{protocol:?}");
         assert_eq!(read[0].payload, None, "{protocol:?}");
         let cleaned = read[0].cleaned.as_ref().expect("what was decoded");
@@ -139,6 +141,7 @@ fn what_has_no_payload_is_kept_too() {
     let empty = |one: Recorded| Recorded { payload: None, ..one };
     let one = || refused(recorded(Protocol::OtlpHttp, ""));
     check(vec![empty(one()), Recorded { unreadable: Some("is no gzip".to_owned()), ..empty(one()) }]);
-    let named = Recorded { project: Some("of-the-path".to_owned()), ..recorded(Protocol::CloudTraceRest, "{}") };
+    let named =
+        Recorded { project: Some("of-the-path".to_owned()), ..recorded(Protocol::CloudTraceRest, "{}") };
     check(vec![named]);
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use spanwise_decode::{Message, decode_payload, read_line, write_otlp};
 use spanwise_model::{
-    Event, IdProblem, Link, Protocol, Resource, Scope, Span, SpanId, SpanKind, Status, StatusCode, TraceId, Value,
+    Event, IdProblem, Link, Protocol, Resource, Scope, Span, SpanId, SpanKind, Status, StatusCode, TraceId,
+    Value,
 };
 use telemetry::{PROTOCOLS, payload};
 

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use spanwise::check::{Check, Family, Profile, Rule};
+use spanwise::model::{Evidence, Level, RunEvent};
+use spanwise::{Options, Recording};
 use tempfile::TempDir;
 
-/// The backend alone, with secrets where users have them: in the environment, in headers, in messages.
+/// The backend alone, with secrets where users have them: in the environment and in headers.
 const SUITE: &str = r#"suite: small
 project: demo-project
 services:
@@ -14,7 +17,7 @@ services:
     protocol: grpc
     flushes-on-sigterm: true
     untraced: [grpc.health.v1.Health, grpc.reflection.v1.ServerReflection]
-    env: { SHOP_API_KEY: hunter2-env, OTEL_RESOURCE_ATTRIBUTES: "db.password=hunter2-resource" }
+    env: { SHOP_API_KEY: hunter2-env }
 axes:
   entry: [grpc]
 cases:
@@ -36,7 +39,8 @@ services:
 axes:
   entry: [grpc]
   channel-in: [insecure, secure]
-agree: [channel-in]
+  export: [otlp-grpc, otlp-http]
+agree: [channel-in, export]
 cases:
   greet:
     grpc: { to: backend-service, call: backend_service.v1.BackendService/Greet, message: { name: Ada } }
@@ -121,12 +125,80 @@ fn permutations_that_ran_again_are_replayed_so() {
     assert!(lanes.lines().any(|line| line.contains(r#""again":true"#)), "none ran again");
     // In which order lanes ended makes no difference.
     let report = check(&folder, &["replay", "recording-json", "--format", "json"], 1, &[]);
+    reverse(&folder.path().join("recording-json"));
     assert_eq!(check(&folder, &["replay", "recording-json", "--format", "json"], 1, &[]), report);
+}
+
+/// Lets the lanes of a recording end in the opposite order: those that were shared, then those that ran again.
+fn reverse(recording: &Path) {
+    let read = |name: &str| std::fs::read_to_string(recording.join(name)).expect("a file");
+    let (lines, exports) = (read("lanes.jsonl"), read("exports.jsonl"));
+    let (mut exports, mut rest) = (exports.lines(), Vec::new());
+    let mut lanes = [Vec::new(), Vec::new()];
+    for line in lines.lines() {
+        let read: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        match read["lane"]["exports"].as_u64() {
+            None => rest.push(line),
+            Some(count) => {
+                let own: Vec<&str> = exports.by_ref().take(count as usize).collect();
+                lanes[usize::from(read["lane"]["again"] == true)].push((line, own));
+            }
+        }
+    }
+    assert!(lanes.iter().all(|lanes| lanes.len() > 1), "nothing to reverse");
+    let reversed: Vec<_> = lanes.iter().flat_map(|lanes| lanes.iter().rev()).collect();
+    let write = |name: &str, lines: Vec<&str>| {
+        std::fs::write(recording.join(name), lines.join("\n") + "\n").expect("it can be written");
+    };
+    write("exports.jsonl", reversed.iter().flat_map(|(_, own)| own.iter().copied()).collect());
+    write("lanes.jsonl", reversed.iter().map(|(line, _)| *line).chain(rest).collect());
+}
+
+static BACKEND_SPEAKS: Rule = Rule {
+    name: "backend-speaks",
+    family: Family::Custom,
+    level: Level::Violation,
+    profile: Profile::Otel,
+    since: "1.0.0",
+    evidence: &[Evidence::Spans],
+    explains: &[],
+    explanation: "",
+    check: Check::One(|index, findings| {
+        for node in index.nodes() {
+            findings.looked();
+            findings.on_span(node, "It does.");
+        }
+    }),
+};
+
+#[test]
+fn rules_of_the_users_own_read_a_recording() {
+    let folder = folder(SUITE);
+    check(&folder, &["run", "small.yaml", "--record", "recording"], 0, &[]);
+    let recording = Recording::open(&folder.path().join("recording")).expect("a recording");
+    let replayed = |rules| {
+        let mut found = Vec::new();
+        let options = Options { rules, ..recording.options() };
+        let replayed = spanwise::replay(&recording, options, |event| {
+            if let RunEvent::Finished(result) = event {
+                found.extend(result.findings.iter().map(|finding| finding.rule.to_string()));
+            }
+        });
+        let replayed = replayed.expect("a replay");
+        assert!(replayed.is_complete && replayed.cut.is_none());
+        (replayed.summary.passed, replayed.summary.failed, found)
+    };
+    assert_eq!(replayed(vec![]), (1, 0, vec![]));
+    assert_eq!(replayed(vec![&BACKEND_SPEAKS]), (0, 1, vec!["backend-speaks".to_owned()]));
 }
 
 #[test]
 fn the_demo_on_both_platforms_is_replayed() {
-    let filters = ["demo/greet/**", "demo/no-context/**/export=otlp-grpc/**", "demo/concurrent-users/**/export=otlp-http/**"];
+    let filters = [
+        "demo/greet/**",
+        "demo/no-context/**/export=otlp-grpc/**",
+        "demo/concurrent-users/**/export=otlp-http/**",
+    ];
     let filters: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
     let demo = folder("");
     std::fs::remove_file(demo.path().join("small.yaml")).expect("it is there");
@@ -136,8 +208,12 @@ fn the_demo_on_both_platforms_is_replayed() {
 
 #[test]
 fn no_secret_is_written() {
-    let folder = folder(SUITE);
-    check(&folder, &["run", "small.yaml", "--record", "recording", "--jsonl", "spans.jsonl"], 0, &[]);
+    // A service that tells its secrets on every span is told so.
+    let told = r#"hunter2-env, OTEL_RESOURCE_ATTRIBUTES: "db.password=hunter2-resource""#;
+    let folder = folder(&SUITE.replace("hunter2-env", told));
+    let run = ["run", "small.yaml", "--record", "recording", "--jsonl", "spans.jsonl"];
+    let report = check(&folder, &run, 1, &[]);
+    assert_eq!(check(&folder, &["replay", "recording"], 1, &[]), report);
     let recorded = texts(&folder.path().join("recording"));
     assert!(recorded.contains("x-api-key") && recorded.contains("db.password"), "the evidence is there");
     assert!(!recorded.contains("hunter2"), "{recorded}");
@@ -162,11 +238,13 @@ fn a_recording_is_its_owners() {
 
 #[test]
 fn another_profile_judges_the_same_evidence() {
-    let folder = folder(&SUITE.replace("expect: { grpc: OK }", "repeat: { times: 2 }"));
-    check(&folder, &["run", "small.yaml", "--record", "recording", "--profile", "strict"], 1, &[]);
-    let strict = check(&folder, &["replay", "recording"], 1, &[]);
+    let old_label = r#"x, OTEL_RESOURCE_ATTRIBUTES: "http.method=GET""#;
+    let folder = folder(&SUITE.replace("hunter2-env", old_label));
+    let strict =
+        check(&folder, &["run", "small.yaml", "--record", "recording", "--profile", "strict"], 1, &[]);
+    assert_eq!(check(&folder, &["replay", "recording"], 1, &[]), strict);
     let otel = check(&folder, &["replay", "recording", "--profile", "otel"], 0, &[]);
-    assert!(strict.contains("warning") && otel.contains("1 passed"), "{strict}{otel}");
+    assert!(strict.contains("1 failed") && otel.contains("1 passed"), "{strict}{otel}");
 }
 
 #[test]
@@ -192,7 +270,12 @@ fn a_folder_that_holds_something_is_left_alone() {
     record("small.yaml", &["small.yaml cannot be written", "it is a file"]);
     check(&folder, &["run", "small.yaml", "--record", "recording"], 0, &[]);
     record("recording", &["recording holds a recording already", "name a folder that is empty"]);
-    check(&folder, &["run", "small.yaml", "--jsonl", "no/such.jsonl"], 2, &["no/such.jsonl cannot be written"]);
+    check(
+        &folder,
+        &["run", "small.yaml", "--jsonl", "no/such.jsonl"],
+        2,
+        &["no/such.jsonl cannot be written"],
+    );
 }
 
 #[test]
@@ -227,13 +310,17 @@ fn a_run_that_was_killed_leaves_what_it_had() {
     };
     let parts = ["the recorded run was broken off"];
     let report = damaged("lanes.jsonl", until_first_lane, 3, &parts);
-    assert!(report.contains("4 permutations") && report.contains("when the run was broken off"), "{report}");
+    assert!(
+        report.contains("4 permutations: ") && report.contains("when the run was broken off"),
+        "{report}"
+    );
 
     let cut = |text: String| {
         let half = until_first_lane(text);
         half[..half.len() / 2].to_owned()
     };
-    let report = damaged("lanes.jsonl", cut, 3, &["broken off: the last line of recording/lanes.jsonl is cut"]);
+    let report =
+        damaged("lanes.jsonl", cut, 3, &["broken off: the last line of recording/lanes.jsonl is cut"]);
     assert!(report.contains("0 permutations"), "{report}");
 }
 
@@ -246,12 +333,28 @@ fn what_is_no_recording_is_told_in_words() {
     replay(".", ". is no recording of a run: there is no run.json in it");
 
     damaged("run.json", |_| String::new(), 2, &["run.json is empty"]);
-    damaged("run.json", |_| "{}".to_owned(), 2, &["recording/run.json:1: is not of a recording: missing field"]);
-    let later = |text: String| text.replace(r#""spanwise_recording":1,"#, r#""spanwise_recording":2,"later":0,"#);
+    damaged(
+        "run.json",
+        |_| "{}".to_owned(),
+        2,
+        &["recording/run.json:1: is not of a recording: missing field"],
+    );
+    let later =
+        |text: String| text.replace(r#""spanwise_recording":1,"#, r#""spanwise_recording":2,"later":0,"#);
     damaged("run.json", later, 2, &["recording format 2, written by spanwise", "and 1 is read here"]);
     damaged("lanes.jsonl", |text| format!("no\n{text}"), 2, &["lanes.jsonl:1: is not of a recording"]);
-    damaged("lanes.jsonl", |text| text.replace(r#""suite":"deaf""#, r#""suite":"b""#), 2, &["there is no suite \"b\""]);
-    damaged("lanes.jsonl", |text| text.replace(r#""driven":[[0"#, r#""driven":[[77"#), 2, &["no permutation 77"]);
+    damaged(
+        "lanes.jsonl",
+        |text| text.replace(r#""suite":"deaf""#, r#""suite":"b""#),
+        2,
+        &["there is no suite \"b\""],
+    );
+    damaged(
+        "lanes.jsonl",
+        |text| text.replace(r#""driven":[[0"#, r#""driven":[[77"#),
+        2,
+        &["no permutation 77"],
+    );
     damaged("exports.jsonl", |_| String::new(), 2, &["exports.jsonl:1: the file ends before it"]);
     let other = |text: String| text.replace(r#""recording":1"#, r#""recording":9"#);
     damaged("exports.jsonl", other, 2, &["exports.jsonl:1: is of recording format 9"]);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use spanwise_collect::{create_private, write_recording};
 use spanwise_decode::write_otlp;
-use spanwise_model::RunEvent;
+use spanwise_model::{RunEvent, Span};
 use spanwise_scenario::Plan;
 
 use super::format::{EXPORTS, FORMAT, HEAD, Head, LANES, LaneLine, Line, OptionsRecord, Version};
@@ -54,6 +54,9 @@ struct Sinks {
 
 #[derive(Debug)]
 struct Folder {
+    path: PathBuf,
+    /// Whether a run is written into it already.
+    has_begun: bool,
     head: Sink,
     lanes: Sink,
     exports: Sink,
@@ -96,14 +99,16 @@ impl Recorder {
             return Err(RecordError::NotEmpty(folder.to_owned()));
         }
         let create = |name: &str| Sink::create(folder.join(name), create_private);
-        let files = Folder { head: create(HEAD)?, lanes: create(LANES)?, exports: create(EXPORTS)? };
-        self.sinks().folder = Some(files);
+        let (head, lanes, exports) = (create(HEAD)?, create(LANES)?, create(EXPORTS)?);
+        let folder = Folder { path: folder.to_owned(), has_begun: false, head, lanes, exports };
+        self.sinks().folder = Some(folder);
         self.has_folder = true;
         Ok(self)
     }
 
     /// Writes every span as OTLP JSON lines, which the file receiver of the OpenTelemetry Collector reads: a line is an
-    /// `ExportTraceServiceRequest` with the spans of one export request. An existing file is overwritten.
+    /// `ExportTraceServiceRequest` with the spans of one export request; those with ids that are none have a line of their own.
+    /// An existing file is overwritten.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -134,7 +139,14 @@ impl Recorder {
             plan: PlanRecord::of(plan),
         };
         let head = line(&head);
-        self.write(|sinks| sinks.folder.as_mut().map_or(Ok(()), |folder| folder.head.write(&head?)));
+        self.write(|sinks| match &mut sinks.folder {
+            Some(folder) if folder.has_begun => Err(RecordError::HoldsRecording(folder.path.clone())),
+            Some(folder) => {
+                folder.has_begun = true;
+                folder.head.write(&head?)
+            }
+            None => Ok(()),
+        });
     }
 
     /// Makes what [`Recorder::lane`] writes of a lane.
@@ -157,9 +169,12 @@ impl Recorder {
         }
         if self.has_json_lines {
             for one in lane.exports.recorded_since(0) {
-                let spans = one.decode().1.spans;
-                if !spans.is_empty() {
-                    encoded.json_lines.extend(write_otlp(&spans).into_bytes());
+                // Whoever refuses a line for an id that is none shall lose no other span by it.
+                let is_whole = |span: &Span| span.malformed_ids.is_empty();
+                let (whole, broken): (Vec<Span>, Vec<Span>) =
+                    one.decode().1.spans.into_iter().partition(is_whole);
+                for spans in [whole, broken].iter().filter(|spans| !spans.is_empty()) {
+                    encoded.json_lines.extend(write_otlp(spans).into_bytes());
                     encoded.json_lines.push(b'\n');
                 }
             }
