@@ -89,18 +89,22 @@ impl Recorded {
         }
     }
 
+    /// Where its spans stand.
+    fn walk(&self) -> Walk {
+        match (&self.payload, &self.cleaned) {
+            (Some(bytes), _) => walk(self.protocol, self.message(), bytes),
+            (None, Some(cleaned)) => walk_of(cleaned),
+            (None, None) => Walk::default(),
+        }
+    }
+
     fn message(&self) -> Message {
         if self.single_span { Message::Span } else { Message::Batch }
     }
 
     /// The request as it arrived, for a store to keep.
     pub(crate) fn arrival(self) -> Arrival {
-        let message = self.message();
-        let mut walk = match (&self.payload, &self.cleaned) {
-            (Some(bytes), _) => walk(self.protocol, message, bytes),
-            (None, Some(cleaned)) => walk_of(cleaned),
-            (None, None) => Walk::default(),
-        };
+        let (message, mut walk) = (self.message(), self.walk());
         walk.project = self.project.or(walk.project);
         let body = match (self.payload, self.cleaned) {
             (Some(bytes), _) => Body::Bytes(bytes),
@@ -132,11 +136,15 @@ impl Recorded {
         };
         let bytes = self.payload.as_ref().map(|bytes| bytes.len() as u64);
         let bytes = bytes.or(self.cleaned.as_ref().map(|cleaned| cleaned.bytes)).unwrap_or_default();
+        let carries = match self.answer {
+            ExportAnswer::Accepted => Vec::new(),
+            ExportAnswer::Refused(_) => {
+                self.walk().spans.iter().map(|span| (span.trace_id, span.span_id)).collect()
+            }
+        };
         let project = self.project.or(decoded.project.take());
-        let refused = self.answer != ExportAnswer::Accepted;
-        let carried = decoded.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
         let export = Export {
-            carries: carried.collect(),
+            carries,
             google: self.google,
             source: self.source.clone(),
             protocol: self.protocol,
