@@ -187,15 +187,21 @@ struct KeyValue<'s> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 enum AnyValue<'s> {
-    StringValue(&'s str),
-    BoolValue(bool),
-    IntValue(String),
-    DoubleValue(Double),
-    ArrayValue(Values<Vec<AnyValue<'s>>>),
-    KvlistValue(Values<Attributes<'s>>),
-    BytesValue(String),
+    #[serde(rename = "stringValue")]
+    String(&'s str),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
+    #[serde(rename = "intValue")]
+    Int(String),
+    #[serde(rename = "doubleValue")]
+    Double(Double),
+    #[serde(rename = "arrayValue")]
+    Array(Values<Vec<AnyValue<'s>>>),
+    #[serde(rename = "kvlistValue")]
+    Kvlist(Values<Attributes<'s>>),
+    #[serde(rename = "bytesValue")]
+    Bytes(String),
 }
 
 #[derive(Serialize)]
@@ -207,17 +213,15 @@ impl<'s> AnyValue<'s> {
     fn of(value: &'s Value) -> AnyValue<'s> {
         use base64::Engine as _;
         match value {
-            Value::Str(text) | Value::Scrubbed(text) => AnyValue::StringValue(text),
-            Value::Int(number) => AnyValue::IntValue(number.to_string()),
-            Value::Bool(truth) => AnyValue::BoolValue(*truth),
-            Value::Double(number) => AnyValue::DoubleValue(Double(*number)),
-            Value::Bytes(bytes) => {
-                AnyValue::BytesValue(base64::engine::general_purpose::STANDARD.encode(bytes))
-            }
+            Value::Str(text) | Value::Scrubbed(text) => AnyValue::String(text),
+            Value::Int(number) => AnyValue::Int(number.to_string()),
+            Value::Bool(truth) => AnyValue::Bool(*truth),
+            Value::Double(number) => AnyValue::Double(Double(*number)),
+            Value::Bytes(bytes) => AnyValue::Bytes(base64::engine::general_purpose::STANDARD.encode(bytes)),
             Value::Array(items) => {
-                AnyValue::ArrayValue(Values { values: items.iter().map(AnyValue::of).collect() })
+                AnyValue::Array(Values { values: items.iter().map(AnyValue::of).collect() })
             }
-            Value::Map(entries) => AnyValue::KvlistValue(Values { values: Attributes(entries) }),
+            Value::Map(entries) => AnyValue::Kvlist(Values { values: Attributes(entries) }),
         }
     }
 }
