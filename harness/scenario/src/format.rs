@@ -73,6 +73,10 @@ pub(crate) struct ServiceFile {
     pub(crate) untraced: Vec<String>,
     #[serde(default)]
     pub(crate) external: bool,
+    /// Whether it runs on a Java virtual machine, which must be told of the run's certificate authority by options of its own:
+    /// they are put before those of `JAVA_TOOL_OPTIONS`.
+    #[serde(default)]
+    pub(crate) java_trust_store: bool,
     #[serde(default)]
     pub(crate) collector: CollectorFile,
     pub(crate) cloud_run: Option<Spanned<CloudRunFile>>,

@@ -33,7 +33,7 @@ mod template;
 mod yaml;
 
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
-pub use environment::Environment;
+pub use environment::{Environment, environment_page};
 pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use levels::LevelEntry;

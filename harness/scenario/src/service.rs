@@ -7,7 +7,7 @@ use spanwise_model::{Auth, CloudRunService, GrpcCode, Platform, ServiceFacts, So
 use crate::axes::{Axis, on_cloud_run};
 use crate::axis::Choice;
 use crate::cloud_run::cloud_run_service;
-use crate::environment::{Environment, configured};
+use crate::environment::{Environment, configured, trust_in_java};
 use crate::error::{File, SuiteError};
 use crate::format::{CollectorFile, ServiceFile, SuiteFile};
 use crate::template::{Names, RESERVED, Reference, Template};
@@ -89,6 +89,9 @@ impl Service<'_> {
         env.extend(choice.env.iter().map(|(name, value)| (name.clone(), Template::text(value))));
         for (_, changed) in overrides.iter().filter(|(service, _)| service == self.name) {
             env.extend(changed.clone());
+        }
+        if self.file.java_trust_store {
+            trust_in_java(&mut env);
         }
         let on_cloud_run = choice.platform == Platform::CloudRun;
         if !on_cloud_run {

@@ -145,6 +145,7 @@ impl Fleet {
             }
             Reference::Port => Ok(Launch::PORT.to_owned()),
             Reference::CaFile => Ok(self.world.ca_file().display().to_string()),
+            Reference::CaPkcs12 => Ok(self.world.ca_pkcs12().display().to_string()),
             Reference::UntrustedUrl => Ok(self.world.untrusted_url()),
             Reference::RefusedUrl => Ok(self.world.refused_url(self.setting.channel_out == Channel::Secure)),
         };
