@@ -6,6 +6,7 @@
 //! - [`run()`] starts the services, drives the requests and lets the rules speak, telling reporters as it goes,
 //! - [`ratchet`] lets pass what was there before,
 //! - [`capture`] checks files that others recorded, without starting anything,
+//! - [`init`] writes a first suite for a folder,
 //! - [`demo`] is the demo inside the binary.
 //!
 //! # Rules of your own
@@ -49,6 +50,7 @@
 pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod init;
 pub mod plan;
 pub mod ratchet;
 mod registry;
