@@ -56,7 +56,7 @@ fn served(path: &str, text: &str) -> Option<Served> {
         return Some((command, ServiceProtocol::Http, "Django".to_owned()));
     }
     let is_grpc = text.contains("grpc.server(") || text.contains("aio.server(");
-    is_grpc.then(|| (words(&["python", path]), ServiceProtocol::Grpc, "a gRPC server".to_owned()))
+    is_grpc.then(|| (words(&["python", path]), ServiceProtocol::Grpc, "A gRPC server".to_owned()))
 }
 
 fn guess(

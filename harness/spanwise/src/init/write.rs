@@ -216,7 +216,7 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
                     writeln!(text, "  {name}:     # a method of {file}; the service must serve reflection");
                 let _ = writeln!(
                     text,
-                    "    grpc: {{ to: {}, call: {method}, message: {message} }}\n    # expect: {{ grpc: OK }}",
+                    "    grpc: {{ to: {}, call: {method}, message: {} }}\n    # expect: {{ grpc: OK }}",
                     guess.name
                 );
             }
