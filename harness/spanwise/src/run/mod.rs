@@ -11,6 +11,7 @@ mod complete;
 mod context;
 mod deployment;
 mod drive;
+mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;
