@@ -21,7 +21,6 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let _ = std::env::set_current_dir(python::FOLDER); // TEMPORARY
     let suites = match suites() {
         Ok(suites) => suites,
         Err(error) => {

@@ -6,8 +6,8 @@ use libtest_mimic::{Completion, Trial};
 use spanwise::plan::SuiteText;
 
 const SUITE: &str = include_str!("../../../fixtures/polyglot/conformance.yaml");
-/// Where its services are started.
-pub(super) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/polyglot");
+/// Where it is; its services are started there.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/polyglot");
 
 pub(super) fn suite() -> SuiteText {
     SuiteText { file: format!("{FOLDER}/conformance.yaml"), text: SUITE.to_owned() }

@@ -217,7 +217,8 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
                 let _ = writeln!(
                     text,
                     "    grpc: {{ to: {}, call: {method}, message: {} }}\n    # expect: {{ grpc: OK }}",
-                    guess.name
+                    guess.name,
+                    mapping(message)
                 );
             }
             None => {
@@ -241,6 +242,16 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
 /// A list in one line.
 fn list(words: &[String]) -> String {
     format!("[{}]", words.iter().map(|word| scalar(word)).collect::<Vec<_>>().join(", "))
+}
+
+/// A message in one line.
+fn mapping(message: &serde_json::Value) -> String {
+    let field = |(name, value): (&String, &serde_json::Value)| match value.as_str() {
+        Some(text) => format!("{name}: {}", scalar(text)),
+        None => format!("{name}: {value}"),
+    };
+    let fields: Vec<String> = message.as_object().into_iter().flatten().map(field).collect();
+    if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
 }
 
 /// Text as YAML writes it: plain where nothing in it means something else.

@@ -11,12 +11,14 @@ mod complete;
 mod context;
 mod deployment;
 mod drive;
+mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;
 mod instances;
 mod judge;
 mod lane;
+mod launch;
 mod observe;
 mod send;
 mod world;
