@@ -11,7 +11,7 @@ fn check(name: &str, files: &[(&str, &str)]) {
     let text = SuiteText { file: "spanwise.yaml".to_owned(), text: made.suite.clone() };
     let planned = plan(&[text], &[]).unwrap_or_else(|error| panic!("{error:?}\n{}", made.suite));
     assert!(!planned.plan.permutations.is_empty(), "{}", made.suite);
-    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, made.suite) });
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name.replace(' ', "-"), made.suite) });
 }
 
 const PROTO: &str = "syntax = \"proto3\";\npackage shop.v1;\n\

@@ -16,6 +16,9 @@ use spanwise::model::{PermutationResult, RunEvent};
 use spanwise::plan::{Planned, PlanningError, SuiteText, plan};
 use spanwise_snapshots::{Groups, Verdicts, case_of, folder, no_stale};
 
+/// The trial of what `spanwise init` writes.
+const FIRST_SUITE: &str = "polyglot-first-suite";
+
 fn main() -> ExitCode {
     if let Some(code) = spanwise::demo::serve_if_asked() {
         return code;
@@ -56,6 +59,10 @@ fn suites() -> Result<[Planning; 2], PlanningError> {
 fn trials(arguments: &Arguments, suites: [Planning; 2]) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut compared = Vec::new();
+    trials.push(match &suites[1].missing {
+        Some(missing) => python::without(FIRST_SUITE.to_owned(), missing),
+        None => Trial::test(FIRST_SUITE, python::first_suite),
+    });
     for Planning { planned, missing } in suites {
         let permutations = &planned.plan.permutations;
         let names: Vec<String> =

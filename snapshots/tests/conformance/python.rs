@@ -1,9 +1,15 @@
 //! The Python pair: where its suite is, and whether this machine can run it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use libtest_mimic::{Completion, Trial};
-use spanwise::plan::SuiteText;
+use libtest_mimic::{Completion, Failed, Trial};
+use spanwise::init::{Folder, is_wanted, starter};
+use spanwise::model::{Outcome, RunEvent};
+use spanwise::plan::{SuiteText, plan};
+use spanwise::{Options, run};
 
 const SUITE: &str = include_str!("../../../fixtures/polyglot/conformance.yaml");
 /// Where it is; its services are started there.
@@ -34,4 +40,44 @@ pub(super) fn without(name: String, missing: &str) -> Trial {
         true => Err(missing.into()),
         false => Ok(Completion::ignored_with(missing)),
     })
+}
+
+/// A new user's way: the suite that `spanwise init` writes for a copy of the folder runs as it is, and its findings are about
+/// the instrumentation.
+pub(super) fn first_suite() -> Result<(), Failed> {
+    let copy = tempfile::tempdir()?;
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(FOLDER)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if is_wanted(&name) {
+            let text = std::fs::read_to_string(Path::new(FOLDER).join(&name))?;
+            std::fs::write(copy.path().join(&name), &text)?;
+            files.insert(name, text);
+        }
+    }
+    let text = starter(&Folder { name: "pair".to_owned(), files }).suite;
+    let file = copy.path().join("spanwise.yaml").display().to_string();
+    let planned = plan(&[SuiteText { file, text }], &[])?;
+    let mut found = BTreeSet::new();
+    let mut could_not_run = Vec::new();
+    let ran = run(Arc::new(planned.plan), Options::default(), |event| {
+        let RunEvent::Finished(result) = event else { return };
+        found.extend(
+            result.findings.iter().map(|finding| (finding.service.clone(), finding.rule.to_string())),
+        );
+        if result.outcome == Outcome::CouldNotRun {
+            could_not_run.push(result.reason.clone().unwrap_or_default());
+        }
+    });
+    tokio::runtime::Runtime::new()?.block_on(ran)?;
+    if !could_not_run.is_empty() {
+        return Err(could_not_run.join("\n").into());
+    }
+    let missing = [("api", "required-rpc-label-missing"), ("backend", "label-wrong-type")]
+        .into_iter()
+        .filter(|(service, rule)| !found.contains(&(Some((*service).to_owned()), (*rule).to_owned())));
+    match missing.map(|(_, rule)| rule).collect::<Vec<_>>().as_slice() {
+        [] => Ok(()),
+        missing => Err(format!("not found: {}", missing.join(", ")).into()),
+    }
 }

@@ -47,11 +47,16 @@ pub(super) fn links(text: &str) -> Vec<String> {
     found.into_iter().map(|(_, name)| name).collect()
 }
 
-/// The route that is easiest to ask: a GET without parameters, a GET with some, anything else. `before` is what stands
+/// Whether a path is for those who look after a service: instrumentations leave these out.
+fn is_probe(path: &str) -> bool {
+    ["health", "ready", "live", "metrics", "favicon"].iter().any(|word| path.contains(word))
+}
+
+/// The route that is easiest to ask: a GET without parameters, a GET with some, anything else; probes last. `before` is what stands
 /// before method and path, as in `@app.get("/path"`.
 pub(super) fn route<'t>(sources: impl Iterator<Item = (&'t str, &'t str)>, before: &[&str]) -> Option<Route> {
     let routes = sources.flat_map(|(file, text)| routes(file, text, before));
-    routes.min_by_key(|route| (route.method != "get", route.has_parameters))
+    routes.min_by_key(|route| (is_probe(&route.path), route.method != "get", route.has_parameters))
 }
 
 fn routes(file: &str, text: &str, before: &[&str]) -> Vec<Route> {
@@ -130,6 +135,8 @@ mod tests {
         check("app.get('/items/:id', f)", Some(("get", "/items/id", true)));
         check(r#"@app.get("/items/<int:id>")"#, Some(("get", "/items/1", true)));
         check(r#"@app.post("/orders")"#, Some(("post", "/orders", false)));
+        check(r#"@app.get("/healthz") @app.post("/orders")"#, Some(("post", "/orders", false)));
+        check(r#"@app.get("/healthz")"#, Some(("get", "/healthz", false)));
         check("app.get(name)", None);
         check("", None);
     }

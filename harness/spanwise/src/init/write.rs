@@ -41,14 +41,18 @@ const NO_SERVICE: &str =
     protocol: http
 ";
 
-const MORE: &str = "
-# Further keys: https://github.com/spanwise/spanwise#your-own-services. Those that most suites come to need:
+const MORE: &str = concat!(
+    "
+# Further keys: ",
+    env!("CARGO_PKG_REPOSITORY"),
+    "#your-own-services. Those that most suites come to need:
 #
 # known-failing:                  # findings that you know of; the run fails when they stop to be true
 #   - { pattern: \"SUITE/CASE/**\", rules: [RULE], reason: \"why\" }
 # levels:                         # RULE: violation | warning | information | off
 # axes: platform: [plain, cloud-run]     # a second run of everything, as on Cloud Run
-";
+"
+);
 
 fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
     for note in &guess.notes {
@@ -84,7 +88,7 @@ fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
             Some(callee) => {
                 let _ = writeln!(
                     text,
-                    "      {link}: \"{{{{{}.url}}}}\"     # https where channel-out is secure",
+                    "      {link}: \"{{{{{}.url}}}}\"     # a whole URL, https where channel-out is secure",
                     callee.name
                 );
             }
