@@ -354,3 +354,10 @@ fn init_writes_a_suite_once() {
     let schema = first.as_deref().and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
     assert!(folder.path().join(schema.expect("a schema in the first line")).exists());
 }
+
+#[test]
+fn services_start_in_the_folder_of_their_suite() {
+    let suite = "suite: small\nservices:\n  web: { command: [sh, -c, \"cat spanwise.yaml; exit 3\"], protocol: http }\n\
+                 cases:\n  page:\n    http: { to: web, get: / }\n";
+    check(&[("spanwise.yaml", suite)], &["run"], 3, &["suite: small"]);
+}

@@ -38,6 +38,8 @@ fn guess(part: &Part<'_>, module: &str, main: &str) -> Guess {
     let protocol = if has("grpc.NewServer(") { ServiceProtocol::Grpc } else { ServiceProtocol::Http };
     let package = if main.is_empty() { ".".to_owned() } else { format!("./{main}") };
     let mut guess = Guess { command: words(&["go", "run", &package]), ..Guess::new(part, protocol) };
+    // What is kept of a build makes the start short; the program itself is made anew.
+    guess.build = words(&["go", "build", "-o", "/dev/null", &package]);
     guess.notes.push(format!(
         "`package main` in {}, of go.mod.",
         if main.is_empty() { "this folder" } else { main }

@@ -30,6 +30,7 @@ pub(super) fn services(part: &Part<'_>) -> Vec<Guess> {
     } else {
         (if is_maven { "exec:java" } else { "run" }, None)
     };
+    guess.build = words(&[tool, "-q", if is_maven { "compile" } else { "classes" }]);
     guess.command = words(&[tool, "-q", task]);
     guess
         .notes

@@ -49,7 +49,7 @@ const MORE: &str = concat!(
 #
 # known-failing:                  # findings that you know of; the run fails when they stop to be true
 #   - { pattern: \"SUITE/CASE/**\", rules: [RULE], reason: \"why\" }
-# levels:                         # RULE: violation | warning | information | off
+# levels:                         # RULE: violation | warning | information
 # axes: platform: [plain, cloud-run]     # a second run of everything, as on Cloud Run
 "
 );
