@@ -158,6 +158,7 @@ fn axes(text: &mut String, guesses: &[Guess]) {
     }
     let _ =
         writeln!(text, "  export: [{}]                 # also otlp-http, otlp-http-json", exports.join(", "));
+    names.push("export");
     if reads_google {
         text.push_str("  propagation: [tracecontext, gcp_trace]\n");
         names.push("propagation");
