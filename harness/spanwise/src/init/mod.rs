@@ -110,9 +110,8 @@ fn services(part: &Part<'_>) -> Vec<Guess> {
     let found = languages.iter().map(|services| services(part)).find(|found| !found.is_empty());
     let mut found = found.unwrap_or_else(|| docker::services(part));
     if let ([only], Some(name)) = (&mut found[..], docker::deployed_name(part)) {
-        only.notes.push(format!(
-            "Its name is that of service.yaml, which `spanwise run --service-yaml` takes, too."
-        ));
+        let note = "Its name is that of service.yaml, which `spanwise run --service-yaml` takes, too.";
+        only.notes.push(note.to_owned());
         only.name = name;
     }
     found
