@@ -119,7 +119,7 @@ fn keys_and_types() {
     check(
         "protocol: grpc",
         "protocol: grpc\n    java-trust-store: ^yes",
-        "invalid type: string \"yes\", expected a boolean",
+        "invalid boolean (true or false expected)",
         "",
     );
     check(

@@ -107,11 +107,14 @@ impl<'f> Part<'f> {
     }
 }
 
-/// Text as a component of names: letters, digits, `-`, `_` and `.`.
+/// Text as a component of names: letters, digits, `-`, `.` and single `_`.
 pub(super) fn component(text: &str, otherwise: &str) -> String {
     let keep =
         |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' };
-    let clean: String = text.chars().map(keep).collect();
+    let mut clean: String = text.chars().map(keep).collect();
+    while clean.contains("__") {
+        clean = clean.replace("__", "_");
+    }
     let clean = clean.trim_matches(['-', '.', '_']);
     if clean.is_empty() { otherwise.to_owned() } else { clean.to_owned() }
 }

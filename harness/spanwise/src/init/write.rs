@@ -13,7 +13,7 @@ pub(super) fn suite(folder: &str, guesses: &[Guess], calls: &[Call]) -> Starter 
     let mut text = format!("# yaml-language-server: $schema={SCHEMA_FILE}\n#\n");
     text.push_str("# A first suite, guessed by `spanwise init`. `spanwise run` starts the services, sends the requests below, and says of every\n");
     text.push_str("# span what is wrong with it. The comments say what was guessed and from where.\n");
-    let _ = writeln!(text, "suite: {}", component(folder, "services"));
+    let _ = writeln!(text, "suite: {}", scalar(&component(folder, "services")));
     text.push_str("project: my-project     # what services find in GOOGLE_CLOUD_PROJECT\n\nservices:\n");
     // Those that are called come first, so that the eye meets them in the order in which they start.
     let mut ordered: Vec<&Guess> = guesses.iter().collect();
@@ -58,7 +58,7 @@ fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
     for note in &guess.notes {
         let _ = writeln!(text, "  # {note}");
     }
-    let _ = writeln!(text, "  {}:", guess.name);
+    let _ = writeln!(text, "  {}:", scalar(&guess.name));
     if !guess.folder.is_empty() {
         let _ = writeln!(text, "    folder: {}", scalar(&guess.folder));
     }
@@ -103,33 +103,31 @@ fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
     let _ = writeln!(
         text,
         "      OTEL_SERVICE_NAME: {}     # as where it is deployed; without it, a finding may say so",
-        guess.name
+        scalar(&guess.name)
     );
 }
 
-/// Which service a variable means: the one whose name is in it, or the only other one.
+/// Which service a variable means: the one whose name is in it, or the only other one. Two services that call each other would be
+/// a circle, which a suite may not have; the variable of the second is left to a person.
 fn callee<'g>(link: &str, caller: &Guess, all: &'g [Guess]) -> Option<&'g Guess> {
-    let flat = |text: &str| text.to_lowercase().replace(['-', '_', '.'], "");
     let others: Vec<&Guess> = all.iter().filter(|other| other.name != caller.name).collect();
-    let meant = others.iter().copied().filter(|other| {
-        let name = flat(&other.name);
-        flat(link).starts_with(&name)
-            || name.starts_with(&flat(link.rsplit_once('_').map_or(link, |(name, _)| name)))
-    });
-    // The one with the longest name is the one that is meant.
-    let meant = meant.max_by_key(|other| other.name.len());
-    // Two services that call each other would be a circle, which a suite may not have.
-    let meant = meant.filter(|other| !calls(other, caller));
-    meant.or(match others[..] {
-        [only] if only.links.is_empty() => Some(only),
+    // The longest name that fits is the one that is meant.
+    let meant =
+        others.iter().copied().filter(|other| is_named(link, other)).max_by_key(|other| other.name.len());
+    match (meant, &others[..]) {
+        (Some(meant), _) => {
+            Some(meant).filter(|meant| !meant.links.iter().any(|link| is_named(link, caller)))
+        }
+        (None, [only]) if only.links.is_empty() => Some(only),
         _ => None,
-    })
+    }
 }
 
-/// Whether a service reads a variable that names the other.
-fn calls(caller: &Guess, other: &Guess) -> bool {
+/// Whether a variable is called after a service: `BACKEND_URL` after `backend`, and after `backend-service`.
+fn is_named(link: &str, service: &Guess) -> bool {
     let flat = |text: &str| text.to_lowercase().replace(['-', '_', '.'], "");
-    caller.links.iter().any(|link| flat(link).starts_with(&flat(&other.name)))
+    let (name, named) = (flat(&service.name), flat(link.rsplit_once('_').map_or(link, |(name, _)| name)));
+    named.starts_with(&name) || named.len() > 2 && name.starts_with(&named)
 }
 
 fn axes(text: &mut String, guesses: &[Guess]) {
@@ -190,7 +188,7 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
                 let _ = writeln!(
                     text,
                     "    http: {{ to: {}, {}: {}{body} }}",
-                    guess.name,
+                    scalar(&guess.name),
                     route.method,
                     scalar(&route.path)
                 );
@@ -202,7 +200,7 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
                 let _ = writeln!(
                     text,
                     "    http: {{ to: {}, get: / }}\n    # expect: {{ http: 200 }}",
-                    guess.name
+                    scalar(&guess.name)
                 );
             }
         }
@@ -222,7 +220,7 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
                 let _ = writeln!(
                     text,
                     "    grpc: {{ to: {}, call: {method}, message: {} }}\n    # expect: {{ grpc: OK }}",
-                    guess.name,
+                    scalar(&guess.name),
                     mapping(message)
                 );
             }
@@ -234,7 +232,7 @@ fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
                 let _ = writeln!(
                     text,
                     "    grpc: {{ to: {}, call: grpc.health.v1.Health/Check, message: {{}} }}",
-                    guess.name
+                    scalar(&guess.name)
                 );
             }
         }
