@@ -13,6 +13,7 @@ mod context;
 mod deployment;
 mod drive;
 mod evidence;
+mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;
