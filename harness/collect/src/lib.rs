@@ -4,7 +4,8 @@
 //! The run loop waits on the [`Store`] until a trace is complete and reads its spans, which are decoded only then.
 //! Nothing is judged here: what Google would have refused is recorded, and a rule speaks of it.
 //!
-//! Read in this order: `listener` (ports), `serve` (protocols), `intake` (what happens to a request), `store`, `wait`.
+//! Read in this order: `listener` (ports), `serve` (protocols), `intake` (what happens to a request), `senders` (whose it is),
+//! `store`, `wait`.
 
 mod behavior;
 mod error;
@@ -13,6 +14,7 @@ mod intake;
 mod listener;
 mod payload;
 mod recording;
+mod senders;
 mod serve;
 mod standalone;
 mod store;
@@ -22,5 +24,5 @@ pub use behavior::{Behavior, PartialSuccess, RefuseFirst};
 pub use error::CollectError;
 pub use listener::{Collector, ListenOptions, Listener, Options, Persona, Protocols};
 pub use recording::{Recorded, is_recording, read_recorded, write_recording};
-pub use standalone::{Addresses, Standalone};
+pub use standalone::{Addresses, Standalone, create_private};
 pub use store::{Counts, Place, SpanRef, Store};

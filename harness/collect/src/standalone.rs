@@ -78,11 +78,11 @@ impl Standalone {
             let free = ListenOptions::default().address;
             let Some(address) = address.or(none_given.then_some(free)) else { return Ok(None) };
             let listener = collector.listen_with(ListenOptions {
-                source: None,
                 persona: self.persona,
                 address,
                 protocols,
                 behavior: self.behavior.clone(),
+                ..ListenOptions::default()
             })?;
             let address = listener.address();
             listeners.push(listener);
@@ -97,8 +97,11 @@ impl Standalone {
     }
 }
 
-/// Payloads are written down as they came, and telemetry may hold secrets: only the owner may read them.
-fn create_private(file: &Path) -> std::io::Result<File> {
+/// Makes the file of a recording, or empties it. Telemetry is nobody's business but its owner's, who alone may read it.
+///
+/// # Errors
+/// Those of the system.
+pub fn create_private(file: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

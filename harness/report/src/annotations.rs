@@ -90,6 +90,7 @@ impl<W: Write, P: Fn(&str) -> String> Reporter for Annotations<W, P> {
             RunEvent::Started { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
+            | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. } => {}
         }
         Ok(())

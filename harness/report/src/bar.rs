@@ -1,6 +1,7 @@
 //! What is going on, where standard error is a terminal: a line that moves and is gone in the end. What could not start stays
 //! above it. `progress` says the same in lines.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,6 +9,7 @@ use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
+use crate::progress::unmatched;
 
 /// Shows a bar of the permutations that were driven.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct Bar {
     bar: ProgressBar,
     ready: usize,
     failed: usize,
+    /// What stubs had no answer to: settings repeat what their services ask for.
+    told: BTreeSet<String>,
 }
 
 impl Bar {
@@ -30,7 +34,7 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos}/{len} driven{msg}") {
             bar.set_style(style.progress_chars("━╸ "));
         }
-        Bar { bar, ready: 0, failed: 0 }
+        Bar { bar, ready: 0, failed: 0, told: BTreeSet::new() }
     }
 
     fn say(&self) {
@@ -54,6 +58,12 @@ impl Reporter for Bar {
             RunEvent::ServiceFailed { source, reason } => {
                 let reason = clean(reason).replace('\n', "\n  ");
                 self.bar.println(format!("{source} could not run: {reason}"));
+            }
+            RunEvent::StubUnmatched { stub, request, known } => {
+                let line = unmatched(stub, request, known);
+                if self.told.insert(line.clone()) {
+                    self.bar.println(line);
+                }
             }
             RunEvent::Observed { permutations } => self.bar.inc(*permutations as u64),
             RunEvent::Finished(result) => self.failed += usize::from(result.fails()),

@@ -77,6 +77,7 @@ impl<W: Write> Reporter for Junit<W> {
             RunEvent::Started { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
+            | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. } => {}
         }
         Ok(())

@@ -44,6 +44,7 @@ impl<W: Write> Reporter for Markdown<W> {
             RunEvent::Started { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
+            | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. } => {}
         }
         Ok(())

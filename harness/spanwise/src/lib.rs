@@ -5,7 +5,9 @@
 //! - [`plan`] reads suite files and selects permutations,
 //! - [`run()`] starts the services, drives the requests and lets the rules speak, telling reporters as it goes,
 //! - [`ratchet`] lets pass what was there before,
+//! - [`record`] writes down what a run sees, from which [`replay()`] makes its report again,
 //! - [`capture`] checks files that others recorded, without starting anything,
+//! - [`init`] writes a first suite for a folder,
 //! - [`demo`] is the demo inside the binary.
 //!
 //! # Rules of your own
@@ -49,15 +51,19 @@
 pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod init;
 pub mod plan;
 pub mod ratchet;
+pub mod record;
 mod registry;
 mod run;
 mod shard;
 
+pub use record::{Recorder, Recording, ReplayError};
 pub use registry::{RegistryError, registry_labels};
 pub use run::{
-    Address, Kept, Options, RepeatCommand, RunError, run, run_and_keep, run_rounds, run_until, starts,
+    Address, Kept, Options, RepeatCommand, Replayed, RunError, replay, run, run_and_keep, run_rounds,
+    run_until, starts,
 };
 pub use shard::Shard;
 pub use spanwise_check as check;

@@ -1,20 +1,23 @@
 //! A started service, as the harness holds it: what it said, where it serves, and how it is frozen, thawed and ended.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use spanwise_model::{LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use spanwise_model::{Evidence, LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
 use tokio::process::{ChildStderr, ChildStdout};
 
 use super::output::{News, Output};
 use super::process::{Process, exited};
 use super::watcher::{MARKER, Watcher};
-use super::{Launch, listening, port};
-use crate::DriveError;
+use super::{Launch, Ready, listening, port, program_in};
+use crate::{DriveError, Instance};
 
 /// How long the rest of the output is waited for once the process is gone. Only a process that left the group and
 /// kept the pipe can make it matter.
@@ -41,20 +44,41 @@ impl Service {
     pub(super) fn spawn(launch: &Launch, port: u16, watcher: Arc<Watcher>) -> Result<Service, DriveError> {
         let port = port.to_string();
         let filled = |text: &String| text.replace(Launch::PORT, &port);
-        let mut command = Command::new(&launch.program);
+        let folder = launch.folder.as_deref();
+        let mut command = Command::new(program_in(&launch.program, folder));
         command.args(launch.args.iter().map(filled));
         command.env_clear().envs(super::environment::base());
-        command.envs(launch.env.iter().map(|(name, value)| (name, filled(value)))).env(MARKER, watcher.run());
-        if let Some(folder) = &launch.folder {
+        command.envs(launch.env.iter().map(|(name, value)| (name, filled(value))));
+        let awaited = match &launch.ready {
+            Ready::Says(text) => Some(text.clone()),
+            _ => None,
+        };
+        Service::run(command, folder, launch.source.clone(), awaited, watcher)
+    }
+
+    /// Spawns a command in a process group of its own and reads what it writes; a line with the awaited text in it is news.
+    pub(super) fn run(
+        mut command: Command,
+        folder: Option<&Path>,
+        source: Source,
+        awaited: Option<String>,
+        watcher: Arc<Watcher>,
+    ) -> Result<Service, DriveError> {
+        if let Some(folder) = folder {
+            // The operating system would say of the program that it is not there.
+            if !folder.is_dir() {
+                return Err(DriveError::NoFolder { service: source.to_string(), folder: folder.to_owned() });
+            }
             command.current_dir(folder);
         }
+        command.env(MARKER, watcher.run());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let failed =
-            |source| DriveError::Spawn { program: launch.program.to_string_lossy().into_owned(), source };
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |source| DriveError::Spawn { program: program.clone(), source };
         let mut child = command.spawn().map_err(failed)?;
 
-        let process = Process::watched(launch.source.clone(), &child, watcher);
-        let output = Output::new(launch.source.clone());
+        let process = Process::watched(source.clone(), &child, watcher);
+        let output = Output::new(source, awaited);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let reaper = Some(process.clone().reap_when_it_ends(child).map_err(failed)?);
         // From here on, whatever fails drops the service, which kills it.
@@ -73,16 +97,17 @@ impl Service {
     /// Waits until it is ready, has ended, or its time is up; in the last two cases it is killed with the error.
     pub(super) async fn until_ready(mut self, launch: &Launch, port: u16) -> Result<Service, Failed> {
         let mut seen = String::new();
+        let told = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut port_was_taken = false;
         let error = tokio::select! {
             biased;
-            address = launch.ready.reached(&self.output, port, &mut seen) => {
+            address = launch.ready.reached(&self.output, told, &mut seen) => {
                 self.address = Some(address);
                 self.process.happened(ProcessEventKind::Ready);
                 self.look_where_it_listens(address.port()).await;
                 return Ok(self);
             }
-            status = self.exited() => {
+            status = self.exit_status() => {
                 self.last_words().await;
                 port_was_taken = !self.output.lines_where(|record| port::is_taken(&record.line)).is_empty();
                 DriveError::Exited { service: self.source().to_string(), how: how(status), output: self.output.tail() }
@@ -110,91 +135,94 @@ impl Service {
         }
     }
 
-    /// Which instance it is.
-    pub fn source(&self) -> &Source {
+    /// Waits until the process has ended by itself or otherwise; how it did. One that is frozen has not ended.
+    pub async fn exit_status(&self) -> ExitStatus {
+        self.process.exited().await
+    }
+
+    /// The last lines of each stream, as [`Instance::tail`] gives them.
+    pub(super) fn last_lines(&self, shown: usize) -> String {
+        self.output.last_lines(shown)
+    }
+
+    /// Waits until both streams came to their end.
+    pub(super) async fn last_words(&self) {
+        let mut news = self.output.subscribe();
+        let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
+    }
+}
+
+impl Instance for Service {
+    fn source(&self) -> &Source {
         self.process.source()
     }
 
-    /// Where it serves.
-    pub fn addr(&self) -> SocketAddr {
+    fn addr(&self) -> SocketAddr {
         // Only a service that is ready gets out of the launcher, and readiness has an address.
         self.address.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
     }
 
-    /// The number of its process, which is also its group's.
-    pub fn pid(&self) -> u32 {
-        self.process.pid().as_raw().cast_unsigned()
+    /// Everything: its output is read, and its process watched.
+    fn shows(&self, _: Evidence) -> bool {
+        true
     }
 
-    /// The lines that it wrote so far, in the order they were read.
-    pub fn logs(&self) -> Vec<LogRecord> {
-        self.output.lines_where(|_| true)
-    }
-
-    /// The lines that it wrote so far and that are wanted.
-    pub fn logs_where(&self, wanted: impl Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
+    fn logs_where(&self, wanted: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
         self.output.lines_where(wanted)
     }
 
-    /// How many lines between the first 20,000 and the last 5,000 were not kept.
-    pub fn dropped_lines(&self) -> u64 {
+    /// Between the first 20,000 and the last 5,000.
+    fn dropped_lines(&self) -> u64 {
         self.output.dropped()
     }
 
-    /// The last lines for a message, each behind a line break and an indent.
-    pub fn tail(&self) -> String {
+    fn tail(&self) -> String {
         self.output.tail()
     }
 
-    /// What happened to it so far.
-    pub fn events(&self) -> Vec<ProcessEvent> {
+    fn events(&self) -> Vec<ProcessEvent> {
         self.process.events()
     }
 
-    /// Takes the processor away from its whole process group (SIGSTOP), as the platform does with an instance that has no
-    /// request, and notes [`ProcessEventKind::Frozen`]. Does nothing where it is frozen, was told to end, or is gone.
-    ///
-    /// The events say no more than is certain: frozen is noted once the signal is sent, thawed is stamped before it is sent, so
-    /// between the two stamps the service had no processor. What was answered before `Frozen` was answered while it ran.
-    pub fn freeze(&self) {
+    /// It is also the number of its process group.
+    fn pid(&self) -> Option<u32> {
+        Some(self.process.pid().as_raw().cast_unsigned())
+    }
+
+    /// SIGSTOP to its whole process group.
+    fn freeze(&self) {
         self.process.freeze();
     }
 
-    /// Gives the processor back (SIGCONT), and notes [`ProcessEventKind::Thawed`]. Does nothing where it is not frozen.
-    pub fn thaw(&self) {
+    /// SIGCONT to its whole process group.
+    fn thaw(&self) {
         self.process.thaw();
     }
 
-    /// Waits until the process has ended by itself or otherwise. One that is frozen has not ended.
-    pub async fn exited(&self) -> ExitStatus {
-        self.process.exited().await
+    fn exited(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.exit_status().map(drop))
     }
 
-    /// Ends it: SIGTERM to the process, SIGKILL to its whole group when `grace` has passed. A frozen one gets the processor
-    /// back first, and from here on cannot be frozen any more. Returns when it is gone and its last words are read, with all
-    /// that happened to it.
-    pub async fn terminate(&self, grace: Duration) -> Vec<ProcessEvent> {
-        self.process.terminate();
-        if tokio::time::timeout(grace, self.exited()).await.is_err() {
-            return self.kill_as_it_is().await;
-        }
-        self.last_words().await;
-        self.events()
+    /// SIGTERM to the process, SIGKILL to its whole group when `grace` has passed.
+    fn terminate(&self, grace: Duration) -> BoxFuture<'_, Vec<ProcessEvent>> {
+        Box::pin(async move {
+            self.process.terminate();
+            if tokio::time::timeout(grace, self.exit_status()).await.is_err() {
+                return self.kill_as_it_is().await;
+            }
+            self.last_words().await;
+            self.events()
+        })
     }
 
-    /// Ends it without a word: SIGKILL to its whole group, which stays frozen where it is. Returns when it is gone and its
-    /// last words are read, with all that happened to it.
-    pub async fn kill_as_it_is(&self) -> Vec<ProcessEvent> {
-        self.process.kill();
-        self.exited().await;
-        self.last_words().await;
-        self.events()
-    }
-
-    /// Waits until both streams came to their end.
-    async fn last_words(&self) {
-        let mut news = self.output.subscribe();
-        let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
+    /// SIGKILL to its whole group.
+    fn kill_as_it_is(&self) -> BoxFuture<'_, Vec<ProcessEvent>> {
+        Box::pin(async move {
+            self.process.kill();
+            self.exit_status().await;
+            self.last_words().await;
+            self.events()
+        })
     }
 }
 
@@ -209,7 +237,8 @@ impl Drop for Service {
     }
 }
 
-fn how(status: ExitStatus) -> String {
+/// How a process ended, in words.
+pub(super) fn how(status: ExitStatus) -> String {
     match exited(status) {
         ProcessEventKind::Exited { code: Some(code), .. } => format!("exited with code {code}"),
         ProcessEventKind::Exited { signal: Some(signal), .. } => format!("was ended by signal {signal}"),

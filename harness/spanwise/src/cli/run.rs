@@ -8,12 +8,12 @@ use spanwise::check::Profile;
 use spanwise::model::{RunEvent, Summary};
 use spanwise::plan::Planned;
 use spanwise::ratchet::Review;
-use spanwise::{Kept, Options, RepeatCommand, RunError};
+use spanwise::{Kept, Options, RunError};
 
 use super::reports::{ReportArguments, Reporters, progress};
 use super::selection::Selection;
 use super::signals::{self, Signals};
-use super::{Exit, kept, ratchet, repeat, runtime};
+use super::{Exit, kept, ratchet, record, repeat, runtime};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -45,6 +45,12 @@ pub(super) struct RunArguments {
     /// Show what the services wrote about permutations that fail
     #[arg(long)]
     logs: bool,
+    /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
+    #[arg(long, value_name = "DIR", conflicts_with = "repeat")]
+    record: Option<PathBuf>,
+    /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
+    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
+    jsonl: Option<PathBuf>,
     /// No progress on standard error
     #[arg(long, short)]
     quiet: bool,
@@ -80,6 +86,8 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
     let file = arguments.ratchet.as_deref();
     let ratchet = file.map(|file| ratchet::read(file, arguments.ratchet_update)).transpose()?;
     let options = Options { ratchet: ratchet.clone().map(Arc::new), ..options(arguments, &planned) };
+    let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
+    let options = Options { record: recorder.clone(), ..options };
     let mut review = ratchet.map(|ratchet| Review::new(ratchet, &planned, &options));
     let mut reporters = arguments.reports.open(progress(arguments.quiet))?;
     let runtime = runtime()?;
@@ -91,38 +99,40 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
         reporters.tell(event);
     }));
     let Reporters { strays_fail, ended, .. } = reporters;
-    reporters.finish()?;
-    let Ran { summary, kept } = ran.map_err(|error| could_not(&error))?;
-    if let Some(kept) = kept {
-        runtime.block_on(kept::until(kept, signals.stopped()));
-    } else if signals.is_stopped() {
-        eprintln!("spanwise: interrupted");
-        return Ok(Exit::of(&summary, strays_fail).broken_off());
-    } else if !ended {
-        let (told, all) = (summary.all(), planned.plan.permutations.len());
-        eprintln!(
-            "spanwise: ended by the first failure (`--fail-fast`): {told} of {all} permutations are in the report"
-        );
-        return Ok(Exit::of(&summary, strays_fail).broken_off());
-    }
-    drop(runtime);
-    Ok(match review {
-        Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
-        Some(review) => {
-            ratchet::tell(&review);
-            Exit::of(&summary, strays_fail)
+    let written = reporters.finish();
+    let ran = ran.map_err(|error| could_not(&error));
+    let exit = written.and(ran).map(|Ran { summary, kept }| {
+        let exit = Exit::of(&summary, strays_fail);
+        if let Some(kept) = kept {
+            runtime.block_on(kept::until(kept, signals.stopped()));
+        } else if signals.is_stopped() {
+            eprintln!("spanwise: interrupted");
+            return exit.broken_off();
+        } else if !ended {
+            let (told, all) = (summary.all(), planned.plan.permutations.len());
+            eprintln!(
+                "spanwise: ended by the first failure (`--fail-fast`): {told} of {all} permutations are in the report"
+            );
+            return exit.broken_off();
         }
-        None => Exit::of(&summary, strays_fail),
-    })
+        match review {
+            Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
+            Some(review) => {
+                ratchet::tell(&review);
+                exit
+            }
+            None => exit,
+        }
+    });
+    Ok(record::finish(recorder, exit.unwrap_or_else(|exit| exit)))
 }
 
 fn options(arguments: &RunArguments, planned: &Planned) -> Options {
-    let beginning = repeat::beginning(arguments);
     let options = Options {
         lanes: arguments.jobs,
         fail_fast: arguments.fail_fast,
         logs: arguments.logs,
-        command: Some(RepeatCommand::new(move |names| repeat::command(&beginning, names))),
+        command: Some(repeat::command(arguments)),
         ..Options::default()
     };
     match arguments.profile {

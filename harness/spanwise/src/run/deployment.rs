@@ -8,14 +8,15 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use spanwise_cloud_run as cloud_run;
 use spanwise_cloud_run::schedule::{Runtime, Schedule};
 use spanwise_cloud_run::{
-    Account, Admission, FrontEndPolicy, Identity, Instance, MetadataServer, PolicyOptions, Sampler, Urls,
+    Account, Admission, FrontEndPolicy, Identity, MetadataServer, PolicyOptions, Sampler, Urls,
 };
-use spanwise_drive::Service;
+use spanwise_drive::Instance;
 use spanwise_front::Policy;
 use spanwise_model::{CloudRunService, FrontEnd, Source};
-use spanwise_scenario::{Caller, ServiceStart, Setting};
+use spanwise_scenario::{Caller, Launch, ServiceStart, Setting};
 
 use super::fleet::{Fleet, Hop, chain};
 
@@ -54,7 +55,9 @@ impl Deployment {
     /// Deploys the services of a setting; their processes will be those of a fleet that has this deployment. Nothing is started.
     pub(super) fn new(identity: Arc<Identity>, setting: &Setting, fleet: &Weak<Fleet>) -> Deployment {
         let project = setting.project.clone().unwrap_or_else(|| PROJECT.to_owned());
-        let services = setting.services.iter().map(|start| {
+        // A stub stands for what is deployed elsewhere.
+        let is_deployed = |start: &&ServiceStart| !matches!(start.start.launch, Launch::Stub(_));
+        let services = setting.services.iter().filter(is_deployed).map(|start| {
             let service = start.cloud_run.clone();
             let is_invoker = |other: &&ServiceStart| {
                 service.invokers.as_ref().is_none_or(|invokers| invokers.contains(&other.name))
@@ -123,7 +126,7 @@ impl Deployment {
 
     /// The metadata server of an instance.
     pub(super) async fn metadata(&self, start: &ServiceStart, number: u32) -> Result<MetadataServer, String> {
-        let instance = Instance {
+        let instance = cloud_run::Instance {
             project: self.project.clone(),
             project_number: PROJECT_NUMBER,
             region: self.front_end.region.clone().unwrap_or_else(|| FrontEnd::REGION.to_owned()),
@@ -158,7 +161,7 @@ impl Processes {
     }
 
     /// An instance that got ready, as long as the lane lives.
-    fn service(&self, instance: u32) -> Option<Arc<Service>> {
+    fn service(&self, instance: u32) -> Option<Arc<dyn Instance>> {
         self.fleet.upgrade()?.instance(&self.source(instance))
     }
 }

@@ -1,33 +1,39 @@
-//! The processes of a lane: instances of its services, each with a mock of its own to export to and a front of its own before
-//! every service that it calls.
+//! The instances of a lane's services, each with a mock of its own to export to and a front of its own before every service that
+//! it calls.
 //!
-//! `instances` says what is started when; nothing here decides that.
+//! `instances` says what is started when, `launch` how; nothing here decides that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
 use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
-use spanwise_drive::{Launch, Ready, Service};
+use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
 use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
 use spanwise_scenario as scenario;
-use spanwise_scenario::{Caller, Channel, Reference, ServiceStart, Setting};
+use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
 
 use super::deployment::Deployment;
+use super::fixed::Turn;
 use super::kept::Address;
+use super::launch::{Surroundings, callees};
 use super::world::World;
 
-/// A lane's processes and what stands around them.
+/// A lane's instances and what stands around them.
 pub(super) struct Fleet {
     world: Arc<World>,
     setting: Setting,
     /// Where the platform is Cloud Run.
     deployment: Option<Deployment>,
     collector: Collector,
+    /// Where services of the lane run already: nobody else observes them at the same time.
+    _turn: Option<Turn>,
     /// What went over the wire.
     taps: Arc<TapLog>,
+    /// Stubs and the requests that they had no answer to.
+    unmatched: Arc<Mutex<BTreeSet<(String, String)>>>,
     held: Mutex<Held>,
 }
 
@@ -35,14 +41,14 @@ pub(super) struct Fleet {
 #[derive(Default)]
 struct Held {
     /// Every instance that was started and got ready, also one that ended since.
-    services: BTreeMap<Source, Arc<Service>>,
+    services: BTreeMap<Source, Arc<dyn Instance>>,
     /// A listener for each instance; held so that it listens.
     listeners: Vec<(Source, Listener)>,
     fronts: HashMap<Hop, Front>,
     /// What ends TLS before listeners, where services shall believe that they export to Google.
     tls: Vec<Front>,
     metadata: Vec<MetadataServer>,
-    /// They wait for processes that end by themselves, and end with the lane.
+    /// They wait for instances that end by themselves, and end with the lane.
     watchers: JoinSet<()>,
 }
 
@@ -62,12 +68,24 @@ impl Fleet {
             Platform::Plain => None,
             Platform::CloudRun => Some(world.identity().await?),
         };
+        let collector = Collector::new(spanwise_collect::Options::default());
+        let is_shared = |one: &ServiceStart| {
+            matches!(one.start.launch, scenario::Launch::Running { .. }) && !one.facts.external
+        };
+        let turn = match &setting.collector {
+            Some(fixed) if setting.services.iter().any(is_shared) => {
+                Some(world.fixed.turn(fixed, &collector).await?)
+            }
+            _ => None,
+        };
         Ok(Arc::new_cyclic(|fleet: &Weak<Fleet>| Fleet {
             deployment: identity.map(|identity| Deployment::new(identity, &setting, fleet)),
             world,
             setting,
-            collector: Collector::new(spanwise_collect::Options::default()),
+            collector,
+            _turn: turn,
             taps: Arc::new(TapLog::new()),
+            unmatched: Arc::default(),
             held: Mutex::default(),
         }))
     }
@@ -75,6 +93,10 @@ impl Fleet {
     /// Where the platform is Cloud Run.
     pub(super) fn deployment(&self) -> Option<&Deployment> {
         self.deployment.as_ref()
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
     }
 
     pub(super) fn setting(&self) -> &Setting {
@@ -116,58 +138,35 @@ impl Fleet {
         self.held().fronts.get(hop).map(|front| front.url("localhost"))
     }
 
-    /// Starts an instance of a service, with the fronts before everything that it calls, and waits until it is ready.
+    /// Starts an instance of a service, with all that it is told of around it - a collector and a metadata server of its own, and
+    /// the fronts before everything that it calls - and waits until it is ready.
     pub(super) async fn launch(
         self: &Arc<Self>,
         start: &ServiceStart,
         number: u32,
-    ) -> Result<Arc<Service>, String> {
+    ) -> Result<Arc<dyn Instance>, String> {
         let source = Source::new(&start.name, number);
-        let listener = self.collector.listen_with(listen_options(source.clone(), &start.collector));
-        let listener = listener.map_err(|error| chain(&error))?;
-        for to in callees(start) {
-            self.open(self.inner_hop(&source, to)).await?;
-        }
-        let (collector, metadata) = match &self.deployment {
-            None => (listener.url(), None),
-            Some(deployment) => {
-                (self.behind_tls(&listener).await?, Some(deployment.metadata(start, number).await?))
+        let (mut listener, mut collector, mut metadata) = (None, None, None);
+        if start.start.launch.takes_environment() {
+            for to in callees(start) {
+                self.open(self.inner_hop(&source, to)).await?;
             }
-        };
+            let own = self.collector.listen_with(listen_options(source.clone(), &start.collector));
+            let own = own.map_err(|error| chain(&error))?;
+            collector = Some(match &self.deployment {
+                None => own.url(),
+                Some(_) => self.behind_tls(&own).await?,
+            });
+            listener = Some(own);
+            if let Some(deployment) = &self.deployment {
+                metadata = Some(deployment.metadata(start, number).await?);
+            }
+        }
         let metadata_host = metadata.as_ref().map(MetadataServer::host);
-        let value = |reference: &Reference| match reference {
-            Reference::Collector(_) => Ok(collector.clone()),
-            Reference::MetadataHost => {
-                metadata_host.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
-            }
-            Reference::ServiceUrl(callee) => {
-                let url = self.url(&self.inner_hop(&source, callee.clone()));
-                url.ok_or_else(|| format!("no front before {callee}"))
-            }
-            Reference::Port => Ok(Launch::PORT.to_owned()),
-            Reference::CaFile => Ok(self.world.ca_file().display().to_string()),
-            Reference::UntrustedUrl => Ok(self.world.untrusted_url()),
-            Reference::RefusedUrl => Ok(self.world.refused_url(self.setting.channel_out == Channel::Secure)),
-        };
-        let mut launch = match &start.launch {
-            scenario::Launch::Demo(name) => demo(source.clone(), name)?,
-            scenario::Launch::Command(words) => {
-                let mut words = words.iter().map(|word| word.fill(value));
-                let program = words.next().ok_or("the command is empty")??;
-                Launch { args: words.collect::<Result<_, String>>()?, ..Launch::new(source.clone(), program) }
-            }
-        };
-        for (name, template) in &start.env {
-            launch.env.push((name.clone(), template.fill(value)?));
-        }
-        launch.ready = match start.ready {
-            scenario::Ready::Line => Ready::Line,
-            scenario::Ready::Port => Ready::Port,
-            scenario::Ready::GrpcHealth => Ready::GrpcHealth,
-        };
-        let service = Arc::new(self.world.launcher.start(launch).await.map_err(|error| chain(&error))?);
+        let around = Surroundings { fleet: self, source: &source, collector, metadata: metadata_host };
+        let service = around.start(start).await?;
         let mut held = self.held();
-        held.listeners.push((source.clone(), listener));
+        held.listeners.extend(listener.map(|listener| (source.clone(), listener)));
         held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
         if self.deployment.is_some() {
@@ -177,7 +176,7 @@ impl Fleet {
     }
 
     /// Sends what comes for a service to this one.
-    pub(super) fn serve(&self, service: &Service) {
+    pub(super) fn serve(&self, service: &dyn Instance) {
         for (hop, front) in &self.held().fronts {
             if *hop.to == *service.source().service {
                 front.set_upstream(service.addr());
@@ -186,7 +185,7 @@ impl Fleet {
     }
 
     /// An instance that was started and got ready.
-    pub(super) fn instance(&self, source: &Source) -> Option<Arc<Service>> {
+    pub(super) fn instance(&self, source: &Source) -> Option<Arc<dyn Instance>> {
         self.held().services.get(source).cloned()
     }
 
@@ -202,12 +201,12 @@ impl Fleet {
     }
 
     /// Every instance that was started and got ready, also one that ended since.
-    pub(super) fn services(&self) -> Vec<Arc<Service>> {
+    pub(super) fn services(&self) -> Vec<Arc<dyn Instance>> {
         self.held().services.values().cloned().collect()
     }
 
     /// The first instance of a service.
-    pub(super) fn first(&self, name: &str) -> Option<Arc<Service>> {
+    pub(super) fn first(&self, name: &str) -> Option<Arc<dyn Instance>> {
         let held = self.held();
         held.services.values().find(|service| *service.source().service == *name).cloned()
     }
@@ -215,7 +214,7 @@ impl Fleet {
     /// Where everything is reached: services as they are, the fronts before them, and the mocks that they export to.
     pub(super) fn addresses(&self) -> Vec<Address> {
         let held = self.held();
-        let service = |(source, service): (&Source, &Arc<Service>)| Address {
+        let service = |(source, service): (&Source, &Arc<dyn Instance>)| Address {
             what: format!("{source} itself"),
             url: format!("http://{}", service.addr()),
         };
@@ -235,8 +234,21 @@ impl Fleet {
         all
     }
 
+    /// What a stub does with a request that it has no answer to.
+    pub(super) fn on_unmatched(&self, stub: &str) -> OnUnmatched {
+        let (unmatched, stub) = (self.unmatched.clone(), stub.to_owned());
+        Box::new(move |request| {
+            unmatched.lock().unwrap_or_else(PoisonError::into_inner).insert((stub.clone(), request));
+        })
+    }
+
+    /// Stubs and the requests that they had no answer to up to now, each once.
+    pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
+        self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The hop from an instance to a service that it calls.
-    fn inner_hop(&self, source: &Source, to: String) -> Hop {
+    pub(super) fn inner_hop(&self, source: &Source, to: String) -> Hop {
         let channel = self.setting.channel_out;
         Hop { from: source.clone(), to, channel, caller: Caller::default() }
     }
@@ -259,8 +271,8 @@ impl Fleet {
     }
 }
 
-/// Tells the schedule of an instance that its process is gone, however it ended.
-async fn watch(fleet: Weak<Fleet>, service: Arc<Service>) {
+/// Tells the schedule of an instance that it is gone, however it ended.
+async fn watch(fleet: Weak<Fleet>, service: Arc<dyn Instance>) {
     service.exited().await;
     let Some(fleet) = fleet.upgrade() else { return };
     let source = service.source();
@@ -287,46 +299,24 @@ fn spoken_to(service: ServiceProtocol, channel: Channel) -> UpstreamProtocol {
     }
 }
 
-/// How the mock listens for a service.
-fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
-    let persona = match collector.persona {
+/// Whom a listener stands for, in the words of the collector.
+pub(super) fn persona(persona: scenario::Persona) -> Persona {
+    match persona {
         scenario::Persona::Otlp => Persona::Otlp,
         scenario::Persona::Google => Persona::Google,
-    };
+    }
+}
+
+/// How the mock listens for a service.
+fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
     let refuse_first = collector.refuse_first.map(|code| RefuseFirst { requests: 1, code });
     let behavior = Behavior { refuse: collector.refuse, refuse_first, ..Behavior::default() };
-    ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
-}
-
-/// The services that a service's environment or command names.
-fn callees(start: &ServiceStart) -> Vec<String> {
-    let words = match &start.launch {
-        scenario::Launch::Command(words) => words.as_slice(),
-        scenario::Launch::Demo(_) => &[],
-    };
-    let mut found = Vec::new();
-    for reference in start.env.values().chain(words).flat_map(|template| template.references()) {
-        if let Reference::ServiceUrl(name) = reference
-            && !found.contains(name)
-        {
-            found.push(name.clone());
-        }
+    ListenOptions {
+        source: Some(source),
+        persona: persona(collector.persona),
+        behavior,
+        ..ListenOptions::default()
     }
-    found
-}
-
-/// A demo service: this very program, asked to be one.
-#[cfg(feature = "demo")]
-fn demo(source: Source, name: &str) -> Result<Launch, String> {
-    let program =
-        std::env::current_exe().map_err(|error| format!("the running program cannot be found: {error}"))?;
-    let args = vec![crate::demo::ARGUMENT.to_owned(), name.to_owned()];
-    Ok(Launch { args, ..Launch::new(source, program) })
-}
-
-#[cfg(not(feature = "demo"))]
-fn demo(_: Source, name: &str) -> Result<Launch, String> {
-    Err(format!("this build has no demo services (feature `demo`), so {name} cannot be started"))
 }
 
 /// An error with all its causes in one line.
