@@ -153,9 +153,6 @@ pub(crate) fn services<'f>(
             deployed,
         });
     }
-    if services.is_empty() {
-        return Err(file.error(suite.suite.referenced, "the suite has no services"));
-    }
     no_cycle(file, suite, &services)?;
     Ok(services)
 }

@@ -306,7 +306,7 @@ fn demo(_: Source, name: &str) -> Result<Launch, String> {
 }
 
 /// An error with all its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use spanwise_collect::Store;
+use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Service;
 use spanwise_front::TapLog;
 use spanwise_model::{ProcessEvent, RunEvent, Source};
@@ -135,6 +135,11 @@ impl Instances {
     /// The URLs at which a service is called, where a platform is emulated that asks for tokens that name one.
     pub(super) fn urls(&self, service: &str) -> Vec<String> {
         self.fleet.deployment().map(|deployment| deployment.urls(service)).unwrap_or_default()
+    }
+
+    /// A listener for what the program itself exports.
+    pub(super) fn listen(&self, options: ListenOptions) -> Result<Listener, CollectError> {
+        self.fleet.listen(options)
     }
 
     /// What went over the wire.

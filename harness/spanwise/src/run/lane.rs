@@ -17,7 +17,7 @@ use super::complete::{self, Awaited};
 use super::drive::News;
 use super::fleet::{Hop, chain};
 use super::instances::{Instances, from_driver};
-use super::observe::{Named, Scene, Strays};
+use super::observe::{Mark, Named, Scene, Strays};
 use super::send::{self, Sent};
 use super::world::World;
 
@@ -140,7 +140,9 @@ pub(super) async fn run(
         let _ = news.send(News::Event(event)).await;
     }
 
-    let scene = Scene { instances: &instances, process, alone: lane.alone };
+    let ended = process.iter().map(|event| event.time).max().unwrap_or_default();
+    let claim = lane.alone.then(Mark::default);
+    let scene = Scene { instances: &instances, process, ended, claim };
     let mut seen = Vec::new();
     let mut named = Named::default();
     for (at, sent, duration) in driven {
@@ -179,7 +181,10 @@ async fn drive(
     let sent = send::send(world, instances, descriptors, permutation).await?;
     let awaited = match is_proven_by_exit(setting, permutation) {
         true => Vec::new(),
-        false => complete::wait(world, instances, permutation, &sent, alone).await,
+        false => {
+            let claim = alone.then(Mark::default);
+            complete::wait(world, instances, permutation, &sent, claim.as_ref()).await
+        }
     };
     Ok((sent, awaited))
 }
@@ -222,7 +227,7 @@ async fn descriptors(
 }
 
 /// What a service says of itself; it is asked once a run.
-async fn descriptors_of(
+pub(super) async fn descriptors_of(
     world: &Arc<World>,
     suite: &str,
     service: &str,

@@ -14,11 +14,13 @@ mod drive;
 #[cfg(test)]
 mod fixture;
 mod fleet;
+mod in_process;
 mod instances;
 mod judge;
 mod lane;
 mod observe;
 mod send;
+mod session;
 mod world;
 
 use std::collections::BTreeMap;
@@ -35,7 +37,11 @@ use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
 use judge::Judge;
-pub(crate) use judge::{failing, traces};
+pub(crate) use fleet::chain;
+pub use in_process::{Environment, Stop};
+pub(crate) use in_process::{Program, Programs};
+pub(crate) use judge::{engine, failing, traces};
+pub(crate) use session::{Exchange, NotStarted, Seen, Session};
 use lane::{Lane, LaneReport};
 use world::World;
 
@@ -127,7 +133,7 @@ pub async fn run_until(
     let begun = Instant::now();
     let judge = Judge::new(plan.clone(), options.clone())?;
     on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations: plan.permutations.len() });
-    let world = Arc::new(World::new(options.clone()).await?);
+    let world = Arc::new(World::new(options.clone(), Programs::new()).await?);
     let mut run = Run {
         judge,
         plan,

@@ -1,8 +1,10 @@
-//! Puts together what is known of one permutation, once its lane's services are gone.
+//! Puts together what is known of one permutation.
 
 use std::collections::HashSet;
 
 use spanwise_cloud_run::front_end_span;
+use spanwise_collect::Store;
+use spanwise_front::TapLog;
 use spanwise_model::{
     Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId,
     WireTap,
@@ -13,11 +15,55 @@ use super::complete::Awaited;
 use super::instances::Instances;
 use super::send::Sent;
 
-/// A lane after its services ended.
+/// A lane after its services ended, or a session while they run.
 pub(super) struct Scene<'l> {
     pub(super) instances: &'l Instances,
     pub(super) process: Vec<ProcessEvent>,
-    pub(super) alone: bool,
+    /// Until when all was seen, in nanoseconds since the Unix epoch; 0 where nobody knows the time of what is looked at.
+    pub(super) ended: u64,
+    /// What belongs to the permutation beside what names its traces.
+    pub(super) claim: Option<Mark>,
+}
+
+/// From where on everything belongs to one permutation: from the beginning, in a lane of one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    traces: usize,
+    taps: usize,
+    exports: usize,
+    time: u64,
+    /// Traces that others named.
+    others: HashSet<TraceId>,
+}
+
+impl Mark {
+    /// From now on.
+    pub(super) fn now(instances: &Instances, time: u64) -> Mark {
+        Mark {
+            traces: instances.store().counts().traces as usize,
+            taps: instances.taps().len(),
+            exports: instances.store().counts().requests as usize,
+            time,
+            others: HashSet::new(),
+        }
+    }
+
+    /// Without the traces that others named.
+    pub(super) fn but(self, others: HashSet<TraceId>) -> Mark {
+        Mark { others, ..self }
+    }
+
+    /// The traces that came behind it.
+    pub(super) fn traces(&self, store: &Store) -> impl Iterator<Item = TraceId> {
+        store.traces_since(self.traces).into_iter().filter(|trace| !self.others.contains(trace))
+    }
+
+    /// The exchanges that began behind it.
+    pub(super) fn taps(&self, taps: &TapLog) -> Vec<WireTap> {
+        let mut taps = taps.since(self.taps);
+        taps.retain(|tap| !tap.contexts().any(|context| self.others.contains(&context.trace_id)));
+        taps
+    }
 }
 
 impl Scene<'_> {
@@ -29,10 +75,10 @@ impl Scene<'_> {
         awaited: &[Awaited],
     ) -> Observation {
         let Sent { requests, spans: driver_spans, traces: named } = sent;
-        let traces = if self.alone { self.all_traces(&named) } else { named };
+        let traces = self.all_traces(named);
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
-        settings.ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
+        settings.ended = self.ended;
         settings.deadline_passed = !awaited.is_empty();
         settings.awaited = awaited.iter().map(ToString::to_string).collect();
         for service in settings.services.iter_mut().filter(|service| service.auth_required) {
@@ -59,23 +105,25 @@ impl Scene<'_> {
             let stored = observation.wire.iter().filter_map(|tap| front_end_span(tap, context));
             observation.spans.extend(stored);
         }
-        if self.alone {
-            observation.defects.extend(self.instances.store().payload_defects());
+        if let Some(mark) = &self.claim {
+            let mut broken = self.instances.store().payload_defects();
+            broken.retain(|defect| defect.export.is_none_or(|export| export >= mark.exports));
+            observation.defects.extend(broken);
         }
         self.take_exports(&mut observation, &traces);
         observation
     }
 
-    /// The traces of the requests first, then whatever else came.
-    fn all_traces(&self, named: &[TraceId]) -> Vec<TraceId> {
-        let mut traces = named.to_vec();
-        traces.extend(self.instances.store().traces().into_iter().filter(|trace| !named.contains(trace)));
-        traces
+    /// The traces of the requests first, then whatever else is claimed.
+    fn all_traces(&self, named: Vec<TraceId>) -> Vec<TraceId> {
+        let claimed = self.claim.iter().flat_map(|mark| mark.traces(self.instances.store()));
+        let claimed: Vec<TraceId> = claimed.filter(|trace| !named.contains(trace)).collect();
+        named.into_iter().chain(claimed).collect()
     }
 
     fn wire(&self, traces: &[TraceId]) -> Vec<WireTap> {
-        if self.alone {
-            return self.instances.taps().all();
+        if let Some(mark) = &self.claim {
+            return mark.taps(self.instances.taps());
         }
         let mut taps: Vec<WireTap> = Vec::new();
         for tap in traces.iter().flat_map(|trace| self.instances.taps().taps_of_trace(*trace)) {
@@ -88,25 +136,27 @@ impl Scene<'_> {
         taps
     }
 
-    /// The lines that name one of the traces or one of the users; in a lane of one, all.
+    /// The lines that name one of the traces or one of the users, and those that are claimed.
     fn logs(&self, traces: &[TraceId], permutation: &Permutation) -> Vec<LogRecord> {
         let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
         wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
+        let is_claimed =
+            |record: &LogRecord| self.claim.as_ref().is_some_and(|mark| record.time >= mark.time);
         let is_wanted =
-            |record: &LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
+            |record: &LogRecord| is_claimed(record) || wanted.iter().any(|text| record.line.contains(text.as_str()));
         self.instances.all().iter().flat_map(|service| service.logs_where(is_wanted)).collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
-    /// that were refused, those that carried spans of its traces. In a lane of one, all.
+    /// that were refused, those that carried spans of its traces; and those that are claimed.
     fn take_exports(&self, observation: &mut Observation, traces: &[TraceId]) {
         let store = self.instances.store();
         let of_spans = observation.spans.iter().filter_map(|span| span.export);
         let mut used: Vec<usize> =
             of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
         used.extend(store.refused_of(traces));
-        if self.alone {
-            used = (0..store.exports().len()).collect();
+        if let Some(mark) = &self.claim {
+            used.extend(mark.exports..store.counts().requests as usize);
         }
         used.sort_unstable();
         used.dedup();
