@@ -7,6 +7,7 @@
 //! - [`Terminal`]: trees and findings for a person, on standard output.
 //! - [`Progress`]: what is going on, on standard error.
 //! - [`Json`]: the report for programs; its schema is `fixtures/schema/report.schema.json`.
+//! - [`details`]: trees and findings of one permutation, for a message that is no report.
 //! - [`snapshot()`]: the text that a conformance snapshot holds.
 
 use std::io;
@@ -24,7 +25,7 @@ mod terminal;
 pub use json::Json;
 pub use progress::Progress;
 pub use snapshot::snapshot;
-pub use terminal::Terminal;
+pub use terminal::{Terminal, details};
 
 /// Follows a run and writes about it.
 pub trait Reporter {

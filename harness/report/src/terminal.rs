@@ -84,6 +84,19 @@ impl<W: Write> Reporter for Terminal<W> {
     }
 }
 
+/// The trees and findings of one permutation as the report shows them, without color and without a heading.
+pub fn details(result: &PermutationResult) -> String {
+    let mut text = Vec::new();
+    let mut page = Page { out: &mut text, paint: Paint { colors: false } };
+    let block = blocks(std::slice::from_ref(result)).into_iter().next();
+    // Memory can always be written to.
+    let _ = block.map_or(Ok(()), |block| {
+        page.trees(&block)?;
+        page.findings(&result.findings)
+    });
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// What the report is written on.
 struct Page<'w, W> {
     out: &'w mut W,
@@ -101,6 +114,16 @@ impl<W: Write> Page<'_, W> {
         if let Some(reason) = &block.sample.reason {
             self.lines("  ", reason)?;
         }
+        self.trees(block)?;
+        if block.members() > 1 && !block.sample.findings.is_empty() {
+            let note = format!("  as found in {}:", clean(&block.sample.name));
+            writeln!(self.out, "{}", self.paint.faint(&note))?;
+        }
+        self.findings(&block.sample.findings)?;
+        writeln!(self.out)
+    }
+
+    fn trees(&mut self, block: &Block<'_>) -> io::Result<()> {
         let counted = block.trees.iter().any(|(_, traces)| *traces > 1);
         for (tree, traces) in block.trees.iter().take(MOST_TREES) {
             if counted {
@@ -108,13 +131,7 @@ impl<W: Write> Page<'_, W> {
             }
             self.lines("    ", tree)?;
         }
-        self.more(block.trees.len().saturating_sub(MOST_TREES), "distinct trace")?;
-        if block.members() > 1 && !block.sample.findings.is_empty() {
-            let note = format!("  as found in {}:", clean(&block.sample.name));
-            writeln!(self.out, "{}", self.paint.faint(&note))?;
-        }
-        self.findings(&block.sample.findings)?;
-        writeln!(self.out)
+        self.more(block.trees.len().saturating_sub(MOST_TREES), "distinct trace")
     }
 
     fn findings(&mut self, findings: &[Finding]) -> io::Result<()> {

@@ -51,10 +51,14 @@ pub mod capture;
 pub mod demo;
 pub mod plan;
 pub mod ratchet;
+mod library;
 mod registry;
 mod run;
 
-pub use run::{Options, RunError, run, run_until};
+pub use library::{
+    Answer, Collector, Conformance, Harness, HarnessError, Request, Run, Service, ServiceOfRun, Shared, TaskEnd, Trace,
+};
+pub use run::{Environment, Options, RunError, Stop, run, run_until};
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

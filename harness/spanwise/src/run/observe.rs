@@ -6,8 +6,7 @@ use spanwise_cloud_run::front_end_span;
 use spanwise_collect::Store;
 use spanwise_front::TapLog;
 use spanwise_model::{
-    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId,
-    WireTap,
+    Defect, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 
@@ -74,7 +73,7 @@ impl Scene<'_> {
         sent: Sent,
         awaited: &[Awaited],
     ) -> Observation {
-        let Sent { requests, spans: driver_spans, traces: named } = sent;
+        let Sent { requests, spans: driver_spans, traces: named, answers: _ } = sent;
         let traces = self.all_traces(named);
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
@@ -92,7 +91,7 @@ impl Scene<'_> {
             logs: self.logs(&traces, permutation),
             process: self.process.clone(),
             settings,
-            recorded: Evidence::ALL.to_vec(),
+            recorded: self.instances.recorded(&permutation.services),
             ..Observation::default()
         };
         for trace in &traces {
@@ -144,7 +143,7 @@ impl Scene<'_> {
             |record: &LogRecord| self.claim.as_ref().is_some_and(|mark| record.time >= mark.time);
         let is_wanted =
             |record: &LogRecord| is_claimed(record) || wanted.iter().any(|text| record.line.contains(text.as_str()));
-        self.instances.all().iter().flat_map(|service| service.logs_where(is_wanted)).collect()
+        self.instances.all().iter().flat_map(|service| service.logs_where(&is_wanted)).collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
@@ -227,7 +226,7 @@ impl Strays {
             taps: taps.collect(),
             defects,
             empty_exports: store.exports().iter().any(|export| export.spans == 0),
-            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(is_unnamed).is_empty()),
+            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(&is_unnamed).is_empty()),
         }
     }
 

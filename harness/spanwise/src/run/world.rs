@@ -14,6 +14,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::fleet::chain;
+use super::in_process::Programs;
 use super::{Options, RunError};
 
 /// The run's certificate authority in the run's folder.
@@ -24,6 +25,8 @@ pub(super) struct World {
     pub(super) options: Options,
     pub(super) launcher: Launcher,
     pub(super) client: Client,
+    /// Services that are tasks of this process.
+    pub(super) programs: Programs,
     pub(super) authority: Authority,
     /// One permit is one request under way.
     pub(super) requests: Arc<Semaphore>,
@@ -38,7 +41,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn new(options: Options) -> Result<World, RunError> {
+    pub(super) async fn new(options: Options, programs: Programs) -> Result<World, RunError> {
         let authority = Authority::new()?;
         let launcher = Launcher::new()?;
         std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
@@ -54,6 +57,7 @@ impl World {
 
         Ok(World {
             launcher,
+            programs,
             client: Client::new(Some(authority.ca_pem()))?,
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
