@@ -127,8 +127,10 @@ pub(crate) fn chosen(axes: &[Axis], name: &str, word: &str) -> Result<Value, Str
                 None => words,
             },
             None => {
-                let axes: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
-                return Err(format!("the suite has no axis `{name}`; it has: {}", axes.join(", ")));
+                let own = axes.iter().map(|axis| axis.name.as_str()).filter(|axis| !BUILT_IN.contains(axis));
+                let all: Vec<&str> =
+                    BUILT_IN.into_iter().filter(|axis| *axis != PLATFORM).chain(own).collect();
+                return Err(format!("there is no axis `{name}` to choose of; there are: {}", all.join(", ")));
             }
         },
     };

@@ -58,13 +58,8 @@ impl Stage {
         let key =
             SettingKey::new(&written, &parts.axes, &shown, &choice, Overrides::new(), ("", &Vec::new()));
         let setting = key.setting(&written, &parts.services, &parts.front_end, &all);
-        let settings = settings(
-            &written,
-            &parts.services,
-            &parts.front_end,
-            shown,
-            (&choice, &Overrides::new()),
-        );
+        let settings =
+            settings(&written, &parts.services, &parts.front_end, shown, (&choice, &Overrides::new()));
         let (channel_in, propagation) = (choice.channel_in, choice.propagation);
         Ok(Stage { suite, setting, channel_in, propagation, settings })
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use spanwise_drive as drive;
 use spanwise_model::{GrpcCode, Header, RequestResult, TraceId};
 
-use super::run::{Inner, on_runtime};
+use super::run::Inner;
 use super::{HarnessError, Trace};
 use crate::run::Exchange;
 
@@ -100,11 +100,11 @@ impl Answer {
     pub async fn trace(&self) -> Result<Trace, HarnessError> {
         let inner = self.inner.upgrade().ok_or(HarnessError::Ended)?;
         let exchange = self.exchange.clone();
-        on_runtime(&inner.clone().runtime, async move {
-            let seen = inner.session.observe(&exchange).await;
-            Ok(inner.judged(exchange.name(), seen))
-        })
-        .await
+        let seen = {
+            let inner = inner.clone();
+            inner.clone().runtime.run(async move { inner.session.observe(&exchange).await }).await
+        };
+        Ok(inner.judged(self.exchange.name(), seen))
     }
 
     fn answer(&self) -> &drive::Answer {

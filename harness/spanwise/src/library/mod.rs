@@ -10,6 +10,7 @@ mod error;
 mod harness;
 mod request;
 mod run;
+mod runtime;
 mod service;
 mod shared;
 mod trace;

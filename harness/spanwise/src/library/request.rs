@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use spanwise_model::{ExpectedSpan, PermutationName};
+use spanwise_model::{ContextFormat, ExpectedSpan, PermutationName};
 use spanwise_scenario::{Caller, Channel, ContextKind, EntryRequest, Permutation, RequestForm};
 
-use super::run::{Inner, on_runtime};
+use super::run::Inner;
 use super::{Answer, HarnessError};
 
 /// A request that is sent when it is awaited.
@@ -97,14 +97,11 @@ impl Request {
     async fn send(self) -> Result<Answer, HarnessError> {
         let inner = self.inner.upgrade().ok_or(HarnessError::Ended)?;
         let permutation = self.permutation(&inner)?;
-        let weak = Arc::downgrade(&inner);
-        on_runtime(&inner.clone().runtime, async move {
-            let request = permutation.case.clone();
-            let exchange = inner.session.send(permutation).await;
-            let exchange = exchange.map_err(|reason| HarnessError::Request { request, reason })?;
-            Ok(Answer { inner: weak, exchange: Arc::new(exchange) })
-        })
-        .await
+        let request = permutation.case.clone();
+        let sending = inner.clone();
+        let exchange = inner.runtime.run(async move { sending.session.send(permutation).await }).await;
+        let exchange = exchange.map_err(|reason| HarnessError::Request { request, reason })?;
+        Ok(Answer { inner: Arc::downgrade(&inner), exchange: Arc::new(exchange) })
     }
 
     /// The request as what the run loop sends.
@@ -116,11 +113,18 @@ impl Request {
             }
             RequestForm::Grpc { call, .. } => call.clone(),
         };
+        let refused =
+            |reason: &str| HarnessError::Request { request: shown.clone(), reason: reason.to_owned() };
         if let Some(error) = self.unwritable {
-            return Err(HarnessError::Request {
-                request: shown,
-                reason: format!("its body is no JSON: {error}"),
-            });
+            return Err(refused(&format!("its body cannot be written as JSON: {error}")));
+        }
+        if matches!(&self.form, RequestForm::Http { path, .. } if !path.starts_with('/')) {
+            return Err(refused("the path does not begin with `/`"));
+        }
+        let is_context = |name: &str| ContextFormat::ALL.iter().any(|format| format.header() == name);
+        if let Some((name, _)) = self.headers.iter().find(|(name, _)| is_context(name)) {
+            let choose = "choose with `unsampled`, `without_context`, or the axis `propagation`";
+            return Err(refused(&format!("`{name}` is set by the driver; {choose}")));
         }
         let to = self.to?;
         let name = PermutationName::new(&stage.suite.name, &shown, &[]);

@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Display};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use spanwise_check::{Engine, Profile, Rule, registry};
 use spanwise_model::{Span, TraceId};
 use spanwise_scenario::{Channel, RequestForm, Stage};
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
+use super::runtime::Runtime;
 use super::{Collector, HarnessError, Request, Trace};
 use crate::run::{NotStarted, Options, Programs, Seen, Session, engine};
 
@@ -28,11 +28,13 @@ pub struct Run {
     inner: Arc<Inner>,
 }
 
+/// How long the services that are tasks may take to end when a run is dropped.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+
 /// What requests and answers need of a run; they hold it weakly, so that dropping the run ends it.
 pub(super) struct Inner {
     pub(super) session: Session,
-    /// Where everything of the run runs, whichever runtime asks: a test that shares it has one of its own.
-    pub(super) runtime: Handle,
+    pub(super) runtime: Runtime,
     laws: Arc<Laws>,
     /// The service that requests go to, or those it could be.
     entry: Result<String, Vec<String>>,
@@ -53,11 +55,13 @@ impl Run {
             Some(name) => return Err(HarnessError::UnknownService { name, known }),
             None => entry_of(&stage),
         };
-        let session = Session::start(stage, options, programs).await.map_err(|error| match error {
+        let runtime = Runtime::start().map_err(|error| HarnessError::Setup(error.into()))?;
+        let session = runtime.run(async move { Session::start(stage, options, programs).await }).await;
+        let session = session.map_err(|error| match error {
             NotStarted::Setup(error) => HarnessError::Setup(error),
             NotStarted::Services(reasons) => HarnessError::NotReady(reasons),
         })?;
-        Ok(Run { inner: Arc::new(Inner { session, runtime: Handle::current(), laws, entry }) })
+        Ok(Run { inner: Arc::new(Inner { session, runtime, laws, entry }) })
     }
 
     /// A GET request to the entry service; the path begins with `/` and may have a query.
@@ -114,13 +118,11 @@ impl Run {
     /// Text that is no trace id.
     pub async fn trace(&self, id: impl Display) -> Result<Trace, HarnessError> {
         let text = id.to_string();
-        let id = text.parse::<TraceId>().ok().filter(|id| id.is_valid()).ok_or(HarnessError::TraceId(text))?;
+        let id =
+            text.parse::<TraceId>().ok().filter(|id| id.is_valid()).ok_or(HarnessError::TraceId(text))?;
         let inner = self.inner.clone();
-        on_runtime(&self.inner.runtime, async move {
-            let seen = inner.session.trace(id).await;
-            Ok(inner.judged(&format!("the trace {id}"), seen))
-        })
-        .await
+        let seen = self.inner.runtime.run(async move { inner.session.trace(id).await }).await;
+        Ok(self.inner.judged(&format!("the trace {id}"), seen))
     }
 
     /// Every span that came so far, of all services and of the test itself, trace by trace. It waits for none: see
@@ -133,11 +135,8 @@ impl Run {
     /// spans that a shutdown lost, and those that belong to no request.
     pub async fn end(self) -> Trace {
         let inner = self.inner.clone();
-        on_runtime(&self.inner.runtime, async move {
-            let seen = inner.session.end().await;
-            inner.judged("the run", seen)
-        })
-        .await
+        let seen = self.inner.runtime.run(async move { inner.session.end().await }).await;
+        self.inner.judged("the run", seen)
     }
 
     /// The certificate authority of the run (PEM), which clients of the test's own must trust to use
@@ -149,6 +148,14 @@ impl Run {
     fn entry(&self) -> ServiceOfRun {
         let to = self.inner.entry.clone().map_err(|_| String::new());
         ServiceOfRun { inner: Arc::downgrade(&self.inner), to }
+    }
+}
+
+impl Drop for Run {
+    /// Ends services that are tasks as gently as the end of a test allows; processes are killed when they are dropped, right after.
+    fn drop(&mut self) {
+        let inner = self.inner.clone();
+        self.inner.runtime.run_and_block(async move { inner.session.end_tasks(LAST_MOMENT).await });
     }
 }
 
@@ -262,7 +269,8 @@ impl ServiceOfRun {
 fn entry_of(stage: &Stage) -> Result<String, Vec<String>> {
     let services = &stage.setting.services;
     let called: Vec<String> = services.iter().flat_map(crate::run::callees).collect();
-    let uncalled = services.iter().filter(|service| !called.contains(&service.name) && !service.facts.external);
+    let uncalled =
+        services.iter().filter(|service| !called.contains(&service.name) && !service.facts.external);
     let mut names: Vec<String> = uncalled.map(|service| service.name.clone()).collect();
     match names.len() {
         1 => Ok(names.remove(0)),
@@ -303,29 +311,5 @@ impl Laws {
 impl fmt::Debug for Laws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Laws").field("profile", &self.profile).finish_non_exhaustive()
-    }
-}
-
-/// Does work on the run's runtime, from whichever it is asked; it ends with the future.
-pub(super) async fn on_runtime<T: Send + 'static>(
-    runtime: &Handle,
-    work: impl Future<Output = T> + Send + 'static,
-) -> T {
-    struct Task<T>(JoinHandle<T>);
-    impl<T> Drop for Task<T> {
-        fn drop(&mut self) {
-            self.0.abort();
-        }
-    }
-    let mut task = Task(runtime.spawn(work));
-    match (&mut task.0).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime that the run was started on is gone, and everything of the run with it.
-            Err(_) => panic!(
-                "the runtime on which this run was started has ended: share a run between tests with `spanwise::Shared`"
-            ),
-        },
     }
 }

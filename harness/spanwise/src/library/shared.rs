@@ -1,6 +1,5 @@
 //! One run for all tests of a binary.
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
 use super::{Harness, HarnessError, Run};
@@ -19,25 +18,18 @@ use super::{Harness, HarnessError, Run};
 /// # }
 /// ```
 ///
-/// Every `#[tokio::test]` has a runtime that ends with it, so the run has one of its own, which lasts as long as the
-/// process; at its end the services are killed, because nobody drops a `static`. Requests of tests side by side are told apart by their
-/// trace ids. What came without one of these belongs to nobody then: a service that loses the context shows as a trace in which
-/// spans are missing, and as two traces only in a run of its own.
+/// Nobody drops a `static`: at the end of the process the services are killed. Requests of tests side by side are told apart by
+/// their trace ids, so what came under another id belongs to none of them: a service that loses the context shows as spans that are
+/// missing, and as a trace in two parts only where nothing else is under way.
 pub struct Shared {
     harness: fn() -> Harness,
-    started: OnceCell<Started>,
-}
-
-struct Started {
-    run: Run,
-    /// Everything of the run runs on it.
-    _runtime: Runtime,
+    run: OnceCell<Run>,
 }
 
 impl Shared {
     /// What is to be started when it is first asked for.
     pub const fn new(harness: fn() -> Harness) -> Shared {
-        Shared { harness, started: OnceCell::const_new() }
+        Shared { harness, run: OnceCell::const_new() }
     }
 
     /// The run, which the first to ask starts.
@@ -56,20 +48,6 @@ impl Shared {
     /// # Errors
     /// As [`Harness::start`].
     pub async fn try_run(&self) -> Result<&Run, HarnessError> {
-        let start = || async {
-            let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            let runtime = runtime.map_err(|error| HarnessError::Setup(error.into()))?;
-            let harness = (self.harness)();
-            let started = super::run::on_runtime(runtime.handle(), async move { harness.start().await }).await;
-            match started {
-                Ok(run) => Ok(Started { run, _runtime: runtime }),
-                Err(error) => {
-                    // A runtime must not be dropped where others are waited for.
-                    runtime.shutdown_background();
-                    Err(error)
-                }
-            }
-        };
-        self.started.get_or_try_init(start).await.map(|started| &started.run)
+        self.run.get_or_try_init(|| (self.harness)().start()).await
     }
 }

@@ -257,12 +257,15 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
     ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
 }
 
-/// An error with all its causes in one line.
+/// An error with all its causes in one line; one that names its cause already does not name it twice.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        let why = error.to_string();
+        if !text.ends_with(&why) {
+            text.push_str(&format!(": {why}"));
+        }
         cause = error.source();
     }
     text

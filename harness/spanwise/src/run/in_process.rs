@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -139,7 +139,9 @@ impl Instance for InProcess {
     fn terminate(&self, grace: Duration) -> BoxFuture<'_, Vec<ProcessEvent>> {
         Box::pin(async move {
             self.stop.send_replace(true);
-            if !self.is_heeded.load(Ordering::Relaxed) || tokio::time::timeout(grace, self.gone()).await.is_err() {
+            if !self.is_heeded.load(Ordering::Relaxed)
+                || tokio::time::timeout(grace, self.gone()).await.is_err()
+            {
                 self.task.abort();
                 self.gone().await;
             }

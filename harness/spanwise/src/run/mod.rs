@@ -37,14 +37,14 @@ use crate::ratchet::Ratchet;
 use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
-use judge::Judge;
 pub(crate) use fleet::chain;
 pub use in_process::{Environment, Stop};
 pub(crate) use in_process::{Program, Programs};
+use judge::Judge;
 pub(crate) use judge::{engine, failing, traces};
+use lane::{Lane, LaneReport};
 pub(crate) use launch::callees;
 pub(crate) use session::{Exchange, NotStarted, Seen, Session};
-use lane::{Lane, LaneReport};
 use world::World;
 
 /// How to run a plan.

@@ -141,8 +141,9 @@ impl Scene<'_> {
         wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
         let is_claimed =
             |record: &LogRecord| self.claim.as_ref().is_some_and(|mark| record.time >= mark.time);
-        let is_wanted =
-            |record: &LogRecord| is_claimed(record) || wanted.iter().any(|text| record.line.contains(text.as_str()));
+        let is_wanted = |record: &LogRecord| {
+            is_claimed(record) || wanted.iter().any(|text| record.line.contains(text.as_str()))
+        };
         self.instances.all().iter().flat_map(|service| service.logs_where(&is_wanted)).collect()
     }
 

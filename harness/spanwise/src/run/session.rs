@@ -6,9 +6,10 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use spanwise_collect::{ListenOptions, Listener, Store};
 use spanwise_drive::Answer;
 use spanwise_model::{Evidence, Observation, PermutationName, Platform, Span, SpanId, TraceId};
@@ -20,8 +21,8 @@ use super::complete::{self, Awaited};
 use super::fleet::{Hop, chain};
 use super::in_process::Programs;
 use super::instances::{Instances, from_driver};
-use super::observe::{Mark, Scene};
 use super::lane::descriptors_of;
+use super::observe::{Mark, Scene};
 use super::send::{self, Sent};
 use super::world::World;
 use super::{Options, RunError};
@@ -153,8 +154,7 @@ impl Session {
     pub(crate) async fn observe(&self, exchange: &Exchange) -> Seen {
         let Exchange { permutation, sent, .. } = exchange;
         let claim = self.claim(exchange);
-        let awaited =
-            complete::wait(&self.world, &self.instances, permutation, sent, claim.as_ref()).await;
+        let awaited = complete::wait(&self.world, &self.instances, permutation, sent, claim.as_ref()).await;
         // Another request may have begun while this one was waited for.
         let claim = claim.and_then(|_| self.claim(exchange));
         exchange.open.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -196,12 +196,20 @@ impl Session {
         self.seen(&self.permutation(), all, Some(Mark::default()), &[])
     }
 
+    /// Ends the services that are tasks of this process.
+    pub(crate) async fn end_tasks(&self, grace: Duration) {
+        let instances = self.instances.all();
+        let tasks = instances.iter().filter(|one| self.world.programs.contains_key(&*one.source().service));
+        join_all(tasks.map(|task| task.terminate(grace))).await;
+    }
+
     fn seen(&self, permutation: &Permutation, sent: Sent, claim: Option<Mark>, awaited: &[Awaited]) -> Seen {
         let instances = self.instances.all();
         let process = instances.iter().flat_map(|instance| instance.events()).collect();
         let is_driven = !sent.spans.is_empty();
         // Nobody knows when a trace that the program itself made was begun.
-        let scene = Scene { instances: &self.instances, process, ended: if is_driven { now() } else { 0 }, claim };
+        let scene =
+            Scene { instances: &self.instances, process, ended: if is_driven { now() } else { 0 }, claim };
         let mut observation = aside(|| scene.observation(permutation, sent, awaited));
         if self.stage.setting.services.is_empty() {
             let seen = [Evidence::Spans, Evidence::Resource, Evidence::Exports];
@@ -295,7 +303,9 @@ fn without_parent(spans: &[Span], driver: &[SpanId]) -> Vec<Awaited> {
         return vec![Awaited::First];
     }
     let known = |id: SpanId| spans.iter().any(|span| span.span_id == id) || driver.contains(&id);
-    let waits = |span: &&Span| span.parent_is_remote != Some(true) && span.parent_span_id.is_some_and(|id| !known(id));
+    let waits = |span: &&Span| {
+        span.parent_is_remote != Some(true) && span.parent_span_id.is_some_and(|id| !known(id))
+    };
     let orphans = spans.iter().filter(waits);
     orphans.map(|span| Awaited::Parent { of: span.name.clone() }).collect()
 }
