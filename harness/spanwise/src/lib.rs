@@ -21,12 +21,11 @@
 //!     assert_conforms!(trace);
 //!     Ok(())
 //! }
-//! # use axum::{Router, http::HeaderMap, routing::get};
-//! # use opentelemetry::{KeyValue, propagation::TextMapPropagator as _};
-//! # use opentelemetry::trace::{SpanKind, Tracer as _, TracerProvider as _};
-//! # use opentelemetry_otlp::WithExportConfig as _;
 //! # mod greeter {
-//! #     use super::*;
+//! #     use axum::{Router, http::HeaderMap, routing::get};
+//! #     use opentelemetry::{KeyValue, propagation::TextMapPropagator as _};
+//! #     use opentelemetry::trace::{SpanKind, Tracer as _, TracerProvider as _};
+//! #     use opentelemetry_otlp::WithExportConfig as _;
 //! #     pub async fn serve(
 //! #         listener: tokio::net::TcpListener,
 //! #         variables: std::collections::BTreeMap<String, String>,

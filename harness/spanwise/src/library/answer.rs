@@ -1,6 +1,6 @@
 //! What came back for a request of a test, and the way from there to its trace.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use serde::de::DeserializeOwned;
 use spanwise_drive as drive;
@@ -17,7 +17,7 @@ const BEGINNING: usize = 120;
 #[derive(Debug)]
 pub struct Answer {
     pub(super) inner: Weak<Inner>,
-    pub(super) exchange: std::sync::Arc<Exchange>,
+    pub(super) exchange: Arc<Exchange>,
 }
 
 impl Answer {
@@ -100,10 +100,8 @@ impl Answer {
     pub async fn trace(&self) -> Result<Trace, HarnessError> {
         let inner = self.inner.upgrade().ok_or(HarnessError::Ended)?;
         let exchange = self.exchange.clone();
-        let seen = {
-            let inner = inner.clone();
-            inner.clone().runtime.run(async move { inner.session.observe(&exchange).await }).await
-        };
+        let observing = inner.clone();
+        let seen = inner.runtime.run(async move { observing.session.observe(&exchange).await }).await;
         Ok(inner.judged(self.exchange.name(), seen))
     }
 

@@ -50,11 +50,17 @@ async fn a_suite_file_says_the_same() -> Result<(), HarnessError> {
          untraced: [grpc.health.v1.Health, grpc.reflection.v1.ServerReflection]\n  \
          api:\n    command: [{PROGRAM}, __demo-service, api-service]\n    protocol: http\n    ready: line\n    \
          env: {{ BACKEND_SERVICE_URL: \"{{{{backend.url}}}}\" }}\n\
-         axes:\n  channel-out: [insecure, secure]\n  export: [otlp-http, gcp_trace]\n\
+         axes:\n  channel-out: [insecure, secure]\n  export: [otlp-http, gcp_trace]\n  platform: [plain, cloud-run]\n\
          cases: {{}}\n"
     );
     std::fs::write(&file, text).expect("a file");
-    for chosen in [("channel-out", "secure"), ("export", "gcp_trace"), ("propagation", "both")] {
+    let choices = [
+        ("channel-out", "secure"),
+        ("export", "gcp_trace"),
+        ("propagation", "both"),
+        ("platform", "cloud-run"),
+    ];
+    for chosen in choices {
         let run = Harness::from_suite(&file).axis(chosen.0, chosen.1).start().await?;
         let answer = run.post("/greet").json(json!({ "name": "Ada" })).await?;
         assert_eq!(answer.json::<Value>()?, json!({ "reply": "Hello, Ada!" }), "{chosen:?}");
