@@ -99,8 +99,11 @@ fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) 
     axis(file, name, values, effect, &words)
 }
 
+/// What a word of an axis does, if it is one.
+type EffectOf = fn(&str) -> Option<Effect>;
+
 /// What the words of a built-in axis do, and all of them.
-fn effects(axis: &str) -> Option<(fn(&str) -> Option<Effect>, Vec<&'static str>)> {
+fn effects(axis: &str) -> Option<(EffectOf, Vec<&'static str>)> {
     Some(match axis {
         "entry" => (|word| Entry::of_word(word).map(Effect::Entry), Entry::words()),
         CHANNEL_IN => (|word| Channel::of_word(word).map(Effect::ChannelIn), Channel::words()),
