@@ -138,6 +138,7 @@
 //! - [`plan`] reads suite files and selects permutations,
 //! - [`run()`] starts the services, drives the requests and lets the rules speak, telling reporters as it goes,
 //! - [`ratchet`] lets pass what was there before,
+//! - [`record`] writes down what a run sees, from which [`replay()`] makes its report again,
 //! - [`capture`] checks files that others recorded, without starting anything,
 //! - `demo` is the demo inside the binary (feature `demo`).
 //!
@@ -185,6 +186,7 @@ pub mod demo;
 mod library;
 pub mod plan;
 pub mod ratchet;
+pub mod record;
 mod registry;
 mod run;
 
@@ -192,7 +194,8 @@ pub use library::{
     Answer, Collector, Conformance, Harness, HarnessError, Request, Run, Service, ServiceOfRun, Shared,
     TaskEnd, Trace,
 };
-pub use run::{Environment, Options, RunError, Stop, run, run_until};
+pub use record::{Recorder, Recording, ReplayError};
+pub use run::{Environment, Options, Replayed, RunError, Stop, replay, run, run_until};
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

@@ -122,18 +122,18 @@ impl Instances {
         self.fleet.services()
     }
 
-    /// The evidence that is recorded of all these services: a rule could not tell what one without any output wrote. An external
-    /// one has no part in it.
-    pub(super) fn recorded(&self, services: &[String]) -> Vec<Evidence> {
+    /// The evidence that is not recorded of an instance, by service; services of which all is are not there. An external one
+    /// has no part in it.
+    pub(super) fn hidden(&self) -> BTreeMap<String, Vec<Evidence>> {
         let setting = self.fleet.setting();
-        let is_judged = |name: &str| {
-            services.iter().any(|service| service == name)
-                && setting.service(name).is_some_and(|start| !start.facts.external)
-        };
-        let mut judged = self.all();
-        judged.retain(|instance| is_judged(&instance.source().service));
-        let shown = |evidence: &Evidence| judged.iter().all(|instance| instance.shows(*evidence));
-        Evidence::ALL.into_iter().filter(shown).collect()
+        let is_judged = |name: &str| setting.service(name).is_some_and(|start| !start.facts.external);
+        let mut hidden: BTreeMap<String, Vec<Evidence>> = BTreeMap::new();
+        for instance in self.all().iter().filter(|instance| is_judged(&instance.source().service)) {
+            let kinds = Evidence::ALL.into_iter().filter(|evidence| !instance.shows(*evidence));
+            kinds
+                .for_each(|kind| hidden.entry(instance.source().service.to_string()).or_default().push(kind));
+        }
+        hidden
     }
 
     /// The URL at which the driver reaches a service.
@@ -146,9 +146,11 @@ impl Instances {
         self.fleet.deployment().map(|deployment| deployment.driver_token(url))
     }
 
-    /// The URLs at which a service is called, where a platform is emulated that asks for tokens that name one.
-    pub(super) fn urls(&self, service: &str) -> Vec<String> {
-        self.fleet.deployment().map(|deployment| deployment.urls(service)).unwrap_or_default()
+    /// The URLs at which a service is called, by service, where a platform is emulated that asks for tokens that name one.
+    pub(super) fn all_urls(&self) -> BTreeMap<String, Vec<String>> {
+        let Some(deployment) = self.fleet.deployment() else { return BTreeMap::new() };
+        let names = self.fleet.setting().services.iter().map(|service| service.name.clone());
+        names.map(|name| (name.clone(), deployment.urls(&name))).collect()
     }
 
     /// A listener for what the program itself exports.

@@ -1,28 +1,20 @@
-//! Puts together what is known of one permutation.
+//! Puts together what is known of each permutation: of a lane once its services are gone, of a session while they run.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use spanwise_cloud_run::front_end_span;
 use spanwise_collect::Store;
 use spanwise_front::TapLog;
 use spanwise_model::{
-    Defect, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId, WireTap,
+    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, Request, Span, Stream, TraceId, WireTap,
 };
-use spanwise_scenario::Permutation;
+use spanwise_scenario::{Permutation, Plan};
 
-use super::complete::Awaited;
+use super::evidence::{Driven, LaneEvidence};
 use super::instances::Instances;
+use super::lane::{LaneReport, Seen};
 use super::send::Sent;
-
-/// A lane after its services ended, or a session while they run.
-pub(super) struct Scene<'l> {
-    pub(super) instances: &'l Instances,
-    pub(super) process: Vec<ProcessEvent>,
-    /// Until when all was seen, in nanoseconds since the Unix epoch; 0 where nobody knows the time of what is looked at.
-    pub(super) ended: u64,
-    /// What belongs to the permutation beside what names its traces.
-    pub(super) claim: Option<Mark>,
-}
 
 /// From where on everything belongs to one permutation: from the beginning, in a lane of one.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +30,11 @@ pub(super) struct Mark {
 impl Mark {
     /// From now on.
     pub(super) fn now(instances: &Instances, time: u64) -> Mark {
+        let counts = instances.store().counts();
         Mark {
-            traces: instances.store().counts().traces as usize,
+            traces: counts.traces as usize,
             taps: instances.taps().len(),
-            exports: instances.store().counts().requests as usize,
+            exports: counts.requests as usize,
             time,
             others: HashSet::new(),
         }
@@ -65,37 +58,64 @@ impl Mark {
     }
 }
 
-impl Scene<'_> {
-    /// All that is known of a permutation: by the traces that its requests named or, in a lane of one, everything.
+impl LaneEvidence {
+    /// What the lane saw: an observation for each permutation that ran, and what belongs to none.
+    pub(super) fn report(&self, plan: &Plan) -> LaneReport {
+        let mut seen = Vec::new();
+        let mut named = Named::default();
+        let ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
+        let claim = self.alone.then(Mark::default);
+        for (at, driven) in &self.driven {
+            let one = match driven {
+                Driven::CouldNotRun(reason) => Seen::CouldNotRun(reason.clone()),
+                Driven::Sent { sent, awaited, millis } => {
+                    named.add(sent);
+                    let permutation = &plan.permutations[*at];
+                    let observation = self.observation(permutation, sent, awaited, claim.as_ref(), ended);
+                    Seen::Observed(Box::new(observation), Duration::from_millis(*millis))
+                }
+            };
+            seen.push((*at, one));
+        }
+        // In a lane of one, all there is belongs to the one.
+        let strays = if self.alone { Strays::default() } else { Strays::of_lane(self, &named) };
+        let (alone, again, suite) = (self.alone, self.again, self.suite.clone());
+        LaneReport { alone, again, suite, seen, strays, encoded: None }
+    }
+
+    /// All that is known of a permutation: by the traces that its requests named, and what it claims. `ended` is until when all
+    /// was seen, in nanoseconds since the Unix epoch; 0 where nobody knows the time of what is looked at.
     pub(super) fn observation(
         &self,
         permutation: &Permutation,
-        sent: Sent,
-        awaited: &[Awaited],
+        sent: &Sent,
+        awaited: &[String],
+        claim: Option<&Mark>,
+        ended: u64,
     ) -> Observation {
-        let Sent { requests, spans: driver_spans, traces: named, answers: _ } = sent;
-        let traces = self.all_traces(named);
+        let Sent { requests, spans: driver_spans, traces: named } = sent;
+        let traces = self.all_traces(named, claim);
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
-        settings.ended = self.ended;
+        settings.ended = ended;
         settings.deadline_passed = !awaited.is_empty();
-        settings.awaited = awaited.iter().map(ToString::to_string).collect();
+        settings.awaited = awaited.to_vec();
         for service in settings.services.iter_mut().filter(|service| service.auth_required) {
-            service.audiences.extend(self.instances.urls(&service.name));
+            service.audiences.extend(self.urls.get(&service.name).into_iter().flatten().cloned());
         }
         let mut observation = Observation {
             name: permutation.name.to_string(),
-            spans: driver_spans,
-            requests,
-            wire: self.wire(&traces),
-            logs: self.logs(&traces, permutation),
+            spans: driver_spans.clone(),
+            requests: requests.clone(),
+            wire: self.wire(&traces, claim),
+            logs: self.logs(&traces, requests, claim),
             process: self.process.clone(),
             settings,
-            recorded: self.instances.recorded(&permutation.services),
+            recorded: self.recorded(&permutation.services),
             ..Observation::default()
         };
         for trace in &traces {
-            let (spans, defects) = self.instances.store().spans_of(*trace);
+            let (spans, defects) = self.exports.spans_of(*trace);
             observation.spans.extend(spans);
             observation.defects.extend(defects);
         }
@@ -104,28 +124,36 @@ impl Scene<'_> {
             let stored = observation.wire.iter().filter_map(|tap| front_end_span(tap, context));
             observation.spans.extend(stored);
         }
-        if let Some(mark) = &self.claim {
-            let mut broken = self.instances.store().payload_defects();
+        if let Some(mark) = claim {
+            let mut broken = self.exports.payload_defects();
             broken.retain(|defect| defect.export.is_none_or(|export| export >= mark.exports));
             observation.defects.extend(broken);
         }
-        self.take_exports(&mut observation, &traces);
+        self.take_exports(&mut observation, &traces, claim);
         observation
     }
 
-    /// The traces of the requests first, then whatever else is claimed.
-    fn all_traces(&self, named: Vec<TraceId>) -> Vec<TraceId> {
-        let claimed = self.claim.iter().flat_map(|mark| mark.traces(self.instances.store()));
-        let claimed: Vec<TraceId> = claimed.filter(|trace| !named.contains(trace)).collect();
-        named.into_iter().chain(claimed).collect()
+    /// The evidence that is recorded of all these services: a rule could not tell what one without any output wrote.
+    fn recorded(&self, services: &[String]) -> Vec<Evidence> {
+        let hidden: Vec<&Evidence> =
+            services.iter().filter_map(|name| self.hidden.get(name)).flatten().collect();
+        Evidence::ALL.into_iter().filter(|evidence| !hidden.contains(&evidence)).collect()
     }
 
-    fn wire(&self, traces: &[TraceId]) -> Vec<WireTap> {
-        if let Some(mark) = &self.claim {
-            return mark.taps(self.instances.taps());
+    /// The traces of the requests first, then whatever else is claimed.
+    fn all_traces(&self, named: &[TraceId], claim: Option<&Mark>) -> Vec<TraceId> {
+        let claimed = claim.into_iter().flat_map(|mark| mark.traces(&self.exports));
+        let mut traces = named.to_vec();
+        traces.extend(claimed.filter(|trace| !named.contains(trace)));
+        traces
+    }
+
+    fn wire(&self, traces: &[TraceId], claim: Option<&Mark>) -> Vec<WireTap> {
+        if let Some(mark) = claim {
+            return mark.taps(&self.taps);
         }
         let mut taps: Vec<WireTap> = Vec::new();
-        for tap in traces.iter().flat_map(|trace| self.instances.taps().taps_of_trace(*trace)) {
+        for tap in traces.iter().flat_map(|trace| self.taps.taps_of_trace(*trace)) {
             // An exchange that names two traces is found by both.
             if !taps.contains(&tap) {
                 taps.push(tap);
@@ -136,26 +164,24 @@ impl Scene<'_> {
     }
 
     /// The lines that name one of the traces or one of the users, and those that are claimed.
-    fn logs(&self, traces: &[TraceId], permutation: &Permutation) -> Vec<LogRecord> {
+    fn logs(&self, traces: &[TraceId], requests: &[Request], claim: Option<&Mark>) -> Vec<LogRecord> {
         let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
-        wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
-        let is_claimed =
-            |record: &LogRecord| self.claim.as_ref().is_some_and(|mark| record.time >= mark.time);
-        let is_wanted = |record: &LogRecord| {
-            is_claimed(record) || wanted.iter().any(|text| record.line.contains(text.as_str()))
-        };
-        self.instances.all().iter().flat_map(|service| service.logs_where(&is_wanted)).collect()
+        wanted.extend(requests.iter().filter_map(|request| request.marker.clone()));
+        let is_claimed = |record: &LogRecord| claim.is_some_and(|mark| record.time >= mark.time);
+        let names_one = |record: &LogRecord| wanted.iter().any(|text| record.line.contains(text.as_str()));
+        let is_wanted = |record: &&LogRecord| is_claimed(record) || names_one(record);
+        self.logs.iter().filter(is_wanted).cloned().collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
     /// that were refused, those that carried spans of its traces; and those that are claimed.
-    fn take_exports(&self, observation: &mut Observation, traces: &[TraceId]) {
-        let store = self.instances.store();
+    fn take_exports(&self, observation: &mut Observation, traces: &[TraceId], claim: Option<&Mark>) {
+        let store = &self.exports;
         let of_spans = observation.spans.iter().filter_map(|span| span.export);
         let mut used: Vec<usize> =
             of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
         used.extend(store.refused_of(traces));
-        if let Some(mark) = &self.claim {
+        if let Some(mark) = claim {
             used.extend(mark.exports..store.counts().requests as usize);
         }
         used.sort_unstable();
@@ -171,14 +197,14 @@ impl Scene<'_> {
 
 /// What the requests of a lane's permutations are known by.
 #[derive(Default)]
-pub(super) struct Named {
+struct Named {
     traces: HashSet<TraceId>,
     markers: HashSet<String>,
 }
 
 impl Named {
     /// Adds what was sent in one permutation.
-    pub(super) fn add(&mut self, sent: &Sent) {
+    fn add(&mut self, sent: &Sent) {
         self.traces.extend(&sent.traces);
         self.markers.extend(sent.requests.iter().filter_map(|request| request.marker.clone()));
     }
@@ -206,8 +232,8 @@ pub(super) struct Strays {
 
 impl Strays {
     /// What a lane leaves, beside what its permutations named.
-    pub(super) fn of_lane(instances: &Instances, named: &Named) -> Strays {
-        let store = instances.store();
+    fn of_lane(lane: &LaneEvidence, named: &Named) -> Strays {
+        let store = &lane.exports;
         let (mut spans, mut defects) = (Vec::new(), store.payload_defects());
         for trace in store.traces().into_iter().filter(|trace| !named.traces.contains(trace)) {
             let (of_trace, broken) = store.spans_of(trace);
@@ -218,7 +244,7 @@ impl Strays {
             tap.contexts().map(|context| context.trace_id).any(|trace| named.traces.contains(&trace))
         };
         let is_drivers = |tap: &WireTap| tap.from.as_ref().is_some_and(|from| from.is_driver());
-        let taps = instances.taps().all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
+        let taps = lane.taps.all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
         let is_unnamed = |record: &LogRecord| {
             record.stream == Stream::Stderr && !record.line.is_empty() && !named.in_line(&record.line)
         };
@@ -227,7 +253,7 @@ impl Strays {
             taps: taps.collect(),
             defects,
             empty_exports: store.exports().iter().any(|export| export.spans == 0),
-            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(&is_unnamed).is_empty()),
+            unnamed_errors: lane.logs.iter().any(is_unnamed),
         }
     }
 

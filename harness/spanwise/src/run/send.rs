@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use spanwise_drive::{Answer, Descriptors, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
     ContextFormat, FrontEndContext, GrpcCode, HttpVersion, Platform, Request, RequestResult, Settings,
@@ -18,25 +19,24 @@ use super::instances::{Instances, from_driver};
 use super::world::World;
 
 /// What the driver did in one permutation.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sent {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sent {
     /// The requests in the order of the plan.
-    pub(super) requests: Vec<Request>,
+    pub(crate) requests: Vec<Request>,
     /// The driver's own CLIENT spans, one a request.
-    pub(super) spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
     /// Every trace that a request named.
-    pub(super) traces: Vec<TraceId>,
-    /// What came back, one a request.
-    pub(super) answers: Vec<Answer>,
+    pub(crate) traces: Vec<TraceId>,
 }
 
-/// Sends all requests of a permutation and waits for every answer. An error means that a request could not be made.
+/// Sends all requests of a permutation and waits for every answer, which it gives back, too. An error means that a request could not be made.
 pub(super) async fn send(
     world: &World,
     instances: &Instances,
     descriptors: Option<&Descriptors>,
     permutation: &Permutation,
-) -> Result<Sent, String> {
+) -> Result<(Sent, Vec<Answer>), String> {
+    let mut answers = Vec::new();
     let mut sent = Sent::default();
     let Repeat { times, pause } = permutation.repeat.unwrap_or(Repeat { times: 1, pause: Duration::ZERO });
     for round in 0..times {
@@ -50,13 +50,13 @@ pub(super) async fn send(
         });
         for done in join_all(requests).await {
             let (request, span, traces, answer) = done?;
+            answers.push(answer);
             sent.requests.push(request);
             sent.spans.push(span);
             sent.traces.extend(traces);
-            sent.answers.push(answer);
         }
     }
-    Ok(sent)
+    Ok((sent, answers))
 }
 
 /// The context formats of which the first decides: those that the called service reads or, where a front end stands before it

@@ -18,11 +18,12 @@ use tokio::sync::mpsc;
 
 use super::aside::aside;
 use super::complete::{self, Awaited};
+use super::evidence::LaneEvidence;
 use super::fleet::{Hop, chain};
 use super::in_process::Programs;
 use super::instances::{Instances, from_driver};
 use super::lane::descriptors_of;
-use super::observe::{Mark, Scene};
+use super::observe::Mark;
 use super::send::{self, Sent};
 use super::world::World;
 use super::{Options, RunError};
@@ -141,8 +142,9 @@ impl Session {
         };
         let (mark, alone) = self.begin();
         let open = Open(self.log.clone());
-        let mut sent = send::send(&self.world, &self.instances, descriptors.as_ref(), &permutation).await?;
-        let answer = sent.answers.pop().ok_or("nothing was sent")?;
+        let sent = send::send(&self.world, &self.instances, descriptors.as_ref(), &permutation).await;
+        let (sent, answers) = sent?;
+        let answer = answers.into_iter().next().ok_or("nothing was sent")?;
         let mut log = self.log();
         log.named.extend(&sent.traces);
         log.sent.push(sent.clone());
@@ -158,7 +160,7 @@ impl Session {
         // Another request may have begun while this one was waited for.
         let claim = claim.and_then(|_| self.claim(exchange));
         exchange.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.seen(permutation, sent.clone(), claim, &awaited)
+        self.seen(permutation, sent, claim.as_ref(), &awaited)
     }
 
     /// Waits until a trace has a span, and all its spans and calls have what belongs to them, and puts together what is known
@@ -175,7 +177,7 @@ impl Session {
         let driver: Vec<SpanId> = sent.spans.iter().map(|span| span.span_id).collect();
         let more = |store: &Store| without_parent(&store.spans_of(trace).0, &driver);
         let awaited = complete::wait_for(&self.world, &self.instances, &permutation, &sent, None, more).await;
-        self.seen(&permutation, sent, None, &awaited)
+        self.seen(&permutation, &sent, None, &awaited)
     }
 
     /// Every span that came so far, trace by trace.
@@ -193,7 +195,7 @@ impl Session {
             all.spans.extend(one.spans.iter().cloned());
             all.traces.extend(&one.traces);
         }
-        self.seen(&self.permutation(), all, Some(Mark::default()), &[])
+        self.seen(&self.permutation(), &all, Some(&Mark::default()), &[])
     }
 
     /// Ends the services that are tasks of this process.
@@ -203,21 +205,33 @@ impl Session {
         join_all(tasks.map(|task| task.terminate(grace))).await;
     }
 
-    fn seen(&self, permutation: &Permutation, sent: Sent, claim: Option<Mark>, awaited: &[Awaited]) -> Seen {
+    fn seen(
+        &self,
+        permutation: &Permutation,
+        sent: &Sent,
+        claim: Option<&Mark>,
+        awaited: &[Awaited],
+    ) -> Seen {
         let instances = self.instances.all();
-        let process = instances.iter().flat_map(|instance| instance.events()).collect();
-        let is_driven = !sent.spans.is_empty();
+        let evidence = LaneEvidence {
+            exports: self.instances.store().clone(),
+            taps: self.instances.taps().clone(),
+            logs: instances.iter().flat_map(|instance| instance.logs()).collect(),
+            process: instances.iter().flat_map(|instance| instance.events()).collect(),
+            hidden: self.instances.hidden(),
+            urls: self.instances.all_urls(),
+            ..LaneEvidence::nothing(&self.stage.suite.name, false, false, Vec::new())
+        };
         // Nobody knows when a trace that the program itself made was begun.
-        let scene =
-            Scene { instances: &self.instances, process, ended: if is_driven { now() } else { 0 }, claim };
-        let mut observation = aside(|| scene.observation(permutation, sent, awaited));
+        let ended = if sent.spans.is_empty() { 0 } else { now() };
+        let words: Vec<String> = awaited.iter().map(ToString::to_string).collect();
+        let mut observation = aside(|| evidence.observation(permutation, sent, &words, claim, ended));
         if self.stage.setting.services.is_empty() {
             let seen = [Evidence::Spans, Evidence::Resource, Evidence::Exports];
             observation.recorded.retain(|evidence| seen.contains(evidence));
         }
         let mut notes = Vec::new();
         if !awaited.is_empty() {
-            let words: Vec<String> = awaited.iter().map(ToString::to_string).collect();
             let deadline = self.world.options.deadline;
             notes.push(format!("within {deadline:?} did not come: {}", words.join(", ")));
         }
