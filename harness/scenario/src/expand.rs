@@ -242,6 +242,7 @@ impl Expansion<'_> {
             group: PermutationName::new(&self.suite.suite.value, &name.value, &group).to_string(),
             suite: self.suite.suite.value.clone(),
             case: name.value.clone(),
+            place: self.file.place(name.referenced),
             setting,
             services: needed.iter().map(|at| self.services[*at].name.to_owned()).collect(),
             exclusive: case.context == ContextKind::None,

@@ -44,7 +44,7 @@ pub use known::KnownEntry;
 pub use launch::{Launch, Start};
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
-pub use registry::{ReadRegistry, RegistryText};
+pub use registry::{ReadRegistry, RegistryText, labels as registry_labels};
 pub use request::{EntryRequest, RequestForm, http_status};
 pub use service::ServiceStart;
 pub use service_yaml::ServiceYaml;

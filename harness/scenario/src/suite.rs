@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
-use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Platform, Sampling, Settings};
+use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Place, Platform, Sampling, Settings};
 
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
@@ -111,6 +111,8 @@ pub struct Permutation {
     pub suite: String,
     /// The case.
     pub case: String,
+    /// Where the case stands in the suite file.
+    pub place: Place,
     /// The setting it runs in, as an index into the settings of the plan (or suite) it is part of.
     pub setting: usize,
     /// The services that it needs, by name; another one that does not start leaves it able to run.

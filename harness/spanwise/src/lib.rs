@@ -57,9 +57,15 @@ pub mod ratchet;
 pub mod record;
 mod registry;
 mod run;
+mod shard;
 
 pub use record::{Recorder, Recording, ReplayError};
-pub use run::{Options, Replayed, RunError, replay, run, run_until};
+pub use registry::{RegistryError, registry_labels};
+pub use run::{
+    Address, Kept, Options, RepeatCommand, Replayed, RunError, replay, run, run_and_keep, run_rounds,
+    run_until, starts,
+};
+pub use shard::Shard;
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::deployment::Deployment;
 use super::fixed::Turn;
+use super::kept::Address;
 use super::launch::{Surroundings, callees};
 use super::world::World;
 
@@ -42,7 +43,7 @@ struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<dyn Instance>>,
     /// A listener for each instance; held so that it listens.
-    listeners: Vec<Listener>,
+    listeners: Vec<(Source, Listener)>,
     fronts: HashMap<Hop, Front>,
     /// What ends TLS before listeners, where services shall believe that they export to Google.
     tls: Vec<Front>,
@@ -165,7 +166,7 @@ impl Fleet {
         let around = Surroundings { fleet: self, source: &source, collector, metadata: metadata_host };
         let service = around.start(start).await?;
         let mut held = self.held();
-        held.listeners.extend(listener);
+        held.listeners.extend(listener.map(|listener| (source.clone(), listener)));
         held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
         if self.deployment.is_some() {
@@ -221,6 +222,29 @@ impl Fleet {
     /// Stubs and the requests that they had no answer to up to now, each once.
     pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
         self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where everything is reached: services as they are, the fronts before them, and the mocks that they export to.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        let held = self.held();
+        let service = |(source, service): (&Source, &Arc<dyn Instance>)| Address {
+            what: format!("{source} itself"),
+            url: format!("http://{}", service.addr()),
+        };
+        let front = |(hop, front): (&Hop, &Front)| Address {
+            what: format!("{} from {}, {}", hop.to, hop.from, hop.channel.as_str()),
+            url: front.url("localhost"),
+        };
+        let listener = |(source, listener): &(Source, Listener)| Address {
+            what: format!("what {source} exports to"),
+            url: listener.url(),
+        };
+        let mut all: Vec<Address> = held.services.iter().map(service).collect();
+        let mut fronts: Vec<Address> = held.fronts.iter().map(front).collect();
+        fronts.sort();
+        all.extend(fronts);
+        all.extend(held.listeners.iter().map(listener));
+        all
     }
 
     /// The hop from an instance to a service that it calls.

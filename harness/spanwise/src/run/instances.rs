@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
+use super::kept::Address;
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -175,6 +176,16 @@ impl Instances {
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.fleet.store()
+    }
+
+    /// What happened to every instance so far.
+    pub(super) fn events(&self) -> Vec<ProcessEvent> {
+        self.all().iter().flat_map(|service| service.events()).collect()
+    }
+
+    /// Where everything of the lane is reached.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        self.fleet.addresses()
     }
 
     /// Ends all services at once and waits until they are gone; what they exported until then is in the store. Gives back what
