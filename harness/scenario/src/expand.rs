@@ -193,6 +193,12 @@ impl Expansion<'_> {
                     self.file.error(service.referenced, format!("unknown service `{}`", service.value));
                 return Err(error.with_names(&service.value, services));
             }
+            let takes = |one: &Service<'_>| one.start.launch.takes_environment();
+            if self.services.iter().any(|one| one.name == service.value && !takes(one)) {
+                let message =
+                    format!("`{}` is not started by the run, which cannot set its variables", service.value);
+                return Err(self.file.error(service.referenced, message));
+            }
             overrides.push((service.value.clone(), variables(&changed.env, &names)?));
         }
         Ok(overrides)
@@ -236,6 +242,7 @@ impl Expansion<'_> {
             group: PermutationName::new(&self.suite.suite.value, &name.value, &group).to_string(),
             suite: self.suite.suite.value.clone(),
             case: name.value.clone(),
+            place: self.file.place(name.referenced),
             setting,
             services: needed.iter().map(|at| self.services[*at].name.to_owned()).collect(),
             exclusive: case.context == ContextKind::None,

@@ -57,7 +57,8 @@ impl Stage {
         let all = (0..parts.services.len()).collect();
         let key =
             SettingKey::new(&written, &parts.axes, &shown, &choice, Overrides::new(), ("", &Vec::new()));
-        let setting = key.setting(&written, &parts.services, &parts.front_end, &all);
+        let mut setting = key.setting(&written, &parts.services, &parts.front_end, &all);
+        setting.collector.clone_from(&parts.collector);
         let settings =
             settings(&written, &parts.services, &parts.front_end, shown, (&choice, &Overrides::new()));
         let (channel_in, propagation) = (choice.channel_in, choice.propagation);

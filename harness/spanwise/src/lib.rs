@@ -140,6 +140,7 @@
 //! - [`ratchet`] lets pass what was there before,
 //! - [`record`] writes down what a run sees, from which [`replay()`] makes its report again,
 //! - [`capture`] checks files that others recorded, without starting anything,
+//! - [`init`] writes a first suite for a folder,
 //! - `demo` is the demo inside the binary (feature `demo`).
 //!
 //! # Rules of your own
@@ -183,19 +184,26 @@
 pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod init;
 mod library;
 pub mod plan;
 pub mod ratchet;
 pub mod record;
 mod registry;
 mod run;
+mod shard;
 
 pub use library::{
     Answer, Collector, Conformance, Harness, HarnessError, Request, Run, Service, ServiceOfRun, Shared,
     TaskEnd, Trace,
 };
 pub use record::{Recorder, Recording, ReplayError};
-pub use run::{Environment, Options, Replayed, RunError, Stop, replay, run, run_until};
+pub use registry::{RegistryError, registry_labels};
+pub use run::{
+    Address, Environment, Kept, Options, RepeatCommand, Replayed, RunError, Stop, replay, run, run_and_keep,
+    run_rounds, run_until, starts,
+};
+pub use shard::Shard;
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

@@ -7,6 +7,7 @@ use spanwise_model::{Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Stage, StageError, Suite, SuiteError};
 
 use crate::registry;
+use crate::shard::Shard;
 
 /// A file of a suite, or of a service's deployment, that was read: what to call it in messages, and its text.
 #[derive(Clone, Debug)]
@@ -28,6 +29,29 @@ pub struct Planned {
     pub cut_cases: BTreeSet<String>,
     /// What the files of [`More::deployed`] say and a run does not do, a sentence each.
     pub notes: Vec<String>,
+}
+
+impl Planned {
+    /// Takes away the permutations that one of the patterns matches, or a beginning of whose name it does.
+    pub fn skip(&mut self, patterns: &[Pattern]) {
+        self.retain(|name| !patterns.iter().any(|pattern| pattern.selects(name)));
+    }
+
+    /// Leaves the permutations of one shard.
+    pub fn shard(&mut self, shard: Shard) {
+        let mine = shard.of_plan(&self.plan);
+        self.retain(|name| mine.contains(name));
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.plan.retain(|one| {
+            let is_kept = keep(one.name.as_str());
+            if !is_kept {
+                self.cut_cases.insert(format!("{}/{}", one.suite, one.case));
+            }
+            is_kept
+        });
+    }
 }
 
 /// Why there is no plan.

@@ -10,6 +10,7 @@ use spanwise_scenario::{Caller, Channel, ContextKind, EntryRequest, Permutation,
 
 use super::run::Inner;
 use super::{Answer, HarnessError};
+use crate::run::nowhere;
 
 /// A request that is sent when it is awaited.
 #[derive(Debug)]
@@ -137,6 +138,7 @@ impl Request {
             name,
             suite: stage.suite.name.clone(),
             case: shown,
+            place: nowhere(),
             setting: 0,
             services: stage.setting.services.iter().map(|service| service.name.clone()).collect(),
             exclusive: self.context == ContextKind::None,

@@ -86,17 +86,10 @@ impl Trace {
     pub(super) fn told(&self, findings: Vec<Finding>, profile: Profile) -> String {
         let fails = failing(&findings, profile).next().is_some();
         let name = self.observation.name.clone();
-        let result = PermutationResult {
-            group: name.clone(),
-            name,
-            outcome: if fails { Outcome::Failed } else { Outcome::Passed },
-            duration_ms: 0,
-            traces: traces(&self.observation),
-            rules: Arc::default(),
-            findings,
-            reason: None,
-        };
-        let mut told = report::details(&result);
+        let outcome = if fails { Outcome::Failed } else { Outcome::Passed };
+        let traces = traces(&self.observation);
+        let result = PermutationResult { traces, findings, ..PermutationResult::new(&name, &name, outcome) };
+        let mut told = report::described(&result);
         for note in &self.notes {
             told.push_str(&format!("  note: {}\n", note.replace('\n', "\n    ")));
         }

@@ -74,6 +74,11 @@ impl Judge {
         results
     }
 
+    /// Whether every permutation has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_come.iter().all(|has_come| *has_come)
+    }
+
     /// Every permutation that has not come, as one that could not run for this reason.
     pub(super) fn missing(&self, reason: &str) -> Vec<Settled> {
         let missing = self.has_come.iter().enumerate().filter(|(_, has_come)| !**has_come);
@@ -167,15 +172,10 @@ impl Judge {
     }
 
     fn result(&self, permutation: &Permutation, judged: Judged) -> PermutationResult {
+        let name = permutation.name.as_str();
         let mut result = PermutationResult {
-            name: permutation.name.to_string(),
-            group: permutation.group.clone(),
-            outcome: Outcome::CouldNotRun,
-            duration_ms: 0,
-            traces: Vec::new(),
-            rules: Arc::default(),
-            findings: Vec::new(),
-            reason: None,
+            place: Some(permutation.place.clone()),
+            ..PermutationResult::new(name, permutation.group.as_str(), Outcome::CouldNotRun)
         };
         match judged {
             Judged::CouldNotRun(reason) => result.reason = Some(reason),
@@ -188,8 +188,12 @@ impl Judge {
                 let verdicts = checked.verdicts.iter();
                 result.rules = Arc::new(verdicts.map(|(rule, verdict)| (rule.to_owned(), verdict)).collect());
                 result.findings = checked.findings;
+                if self.options.logs && result.fails() {
+                    result.logs = observation.logs;
+                }
             }
         }
+        result.repeat = self.options.command.as_ref().map(|command| command.repeats(&result));
         result
     }
 }

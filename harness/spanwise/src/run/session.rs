@@ -5,14 +5,14 @@
 //! alone is under way, everything that comes is its own, as in a lane of one (`Mark`).
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use spanwise_collect::{ListenOptions, Listener, Store};
 use spanwise_drive::Answer;
-use spanwise_model::{Evidence, Observation, PermutationName, Platform, Span, SpanId, TraceId};
+use spanwise_model::{Evidence, Observation, PermutationName, Place, Platform, Span, SpanId, TraceId};
 use spanwise_scenario::{Caller, Channel, ContextKind, Permutation, RequestForm, Stage};
 use tokio::sync::mpsc;
 
@@ -85,8 +85,8 @@ impl Session {
         options: Options,
         programs: Programs,
     ) -> Result<Session, NotStarted> {
-        let world = World::new(options, programs).await.map_err(NotStarted::Setup)?;
-        let world = Arc::new(world);
+        let world = World::new(options, Weak::new()).await.map_err(NotStarted::Setup)?;
+        let world = Arc::new(world.with_programs(programs));
         let channels: &[Channel] = match stage.setting.platform {
             Platform::Plain => Channel::ALL,
             Platform::CloudRun => &[Channel::Secure],
@@ -248,6 +248,7 @@ impl Session {
             name,
             suite: self.stage.suite.name.clone(),
             case: String::new(),
+            place: nowhere(),
             setting: 0,
             services: self.stage.setting.services.iter().map(|service| service.name.clone()).collect(),
             exclusive: false,
@@ -322,6 +323,11 @@ fn without_parent(spans: &[Span], driver: &[SpanId]) -> Vec<Awaited> {
     };
     let orphans = spans.iter().filter(waits);
     orphans.map(|span| Awaited::Parent { of: span.name.clone() }).collect()
+}
+
+/// Where a request stands that no file describes.
+pub(crate) fn nowhere() -> Place {
+    Place { file: Arc::from(""), line: 0, column: 0 }
 }
 
 fn entry(service: &str, channel: Channel) -> Hop {
