@@ -162,7 +162,7 @@ pub(crate) fn services<'f>(
 
 /// Reads how the collector behaves.
 fn collector(file: File<'_>, written: &CollectorFile) -> Result<Collector, SuiteError> {
-    let code = |code: &serde_saphyr::Spanned<String>| {
+    let code = |code: &crate::spanned::Spanned<String>| {
         let refusals = || GrpcCode::all().filter(|one| *one != GrpcCode::Ok);
         refusals().find(|one| one.as_str() == code.value).ok_or_else(|| {
             let error = file.error(code.referenced, format!("`{}` is no gRPC code of an error", code.value));
@@ -175,10 +175,10 @@ fn collector(file: File<'_>, written: &CollectorFile) -> Result<Collector, Suite
 
 /// Reads a mapping of environment variables.
 pub(crate) fn variables(
-    entries: &Entries<serde_saphyr::Spanned<Scalar>>,
+    entries: &Entries<crate::spanned::Spanned<Scalar>>,
     names: &Names<'_>,
 ) -> Result<Environment, SuiteError> {
-    let read = |(name, value): (&serde_saphyr::Spanned<String>, &serde_saphyr::Spanned<Scalar>)| {
+    let read = |(name, value): (&crate::spanned::Spanned<String>, &crate::spanned::Spanned<Scalar>)| {
         variable_name(names.file, name)?;
         Ok((name.value.clone(), names.template(&value.text())?))
     };
@@ -186,7 +186,10 @@ pub(crate) fn variables(
 }
 
 /// Refuses what no environment can hold.
-pub(crate) fn variable_name(file: File<'_>, name: &serde_saphyr::Spanned<String>) -> Result<(), SuiteError> {
+pub(crate) fn variable_name(
+    file: File<'_>,
+    name: &crate::spanned::Spanned<String>,
+) -> Result<(), SuiteError> {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let message = format!("{:?} cannot be the name of an environment variable", name.value);
         return Err(file.error(name.referenced, message));

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::spanned::Spanned;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
 use spanwise_model::Value;
 
 /// A mapping in the order of the file, each key with its place. Duplicate keys are the YAML reader's to refuse.
@@ -80,7 +80,7 @@ pub(crate) trait AsText {
 
 impl AsText for Spanned<Scalar> {
     fn text(&self) -> Spanned<String> {
-        Spanned::new(self.value.to_string(), self.referenced, self.defined)
+        Spanned::new(self.value.to_string(), self.referenced)
     }
 }
 
