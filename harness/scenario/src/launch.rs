@@ -169,7 +169,9 @@ fn build(written: &Spanned<Vec<Spanned<String>>>, names: &Names<'_>) -> Result<V
 
 /// Relative to the folder of the suite file, as everything is that the file names.
 fn folder(file: File<'_>, written: Option<&Spanned<String>>) -> Result<PathBuf, SuiteError> {
-    let beside = Path::new(file.name).parent().unwrap_or(Path::new(""));
+    // A name without a folder has the empty path for its parent, which is no folder that a program can be started in.
+    let beside = Path::new(file.name).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = beside.unwrap_or(Path::new("."));
     match written {
         Some(written) if written.value.is_empty() => {
             Err(file.error(written.referenced, "the folder has no name; `.` is that of the suite file"))

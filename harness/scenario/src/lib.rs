@@ -40,7 +40,7 @@ mod yaml;
 
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
 pub use collector::{Collector, FixedCollector, FixedSender};
-pub use environment::Environment;
+pub use environment::{Environment, environment_page};
 pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use launch::{Launch, Start};

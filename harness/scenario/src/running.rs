@@ -48,6 +48,11 @@ pub(crate) fn refuse_what_starts(file: File<'_>, service: &ServiceFile) -> Resul
     };
     let keys = [
         ("env", service.env.iter().next().map(|(name, _)| name.referenced), "it has its environment already"),
+        (
+            "java-trust-store",
+            service.java_trust_store.as_ref().map(|written| written.referenced),
+            "it has its environment already",
+        ),
         ("build", service.build.as_ref().map(|written| written.referenced), "it is not started"),
         ("folder", service.folder.as_ref().map(|written| written.referenced), "it is not started"),
         (

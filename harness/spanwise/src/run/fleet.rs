@@ -111,11 +111,10 @@ impl Fleet {
         self.collector.store()
     }
 
-    /// The traces of which something was exported, but those that an earlier lane saw.
-    pub(super) fn traces(&self) -> Vec<TraceId> {
-        let mut traces = self.store().traces();
-        traces.retain(|trace| !self.turn.as_ref().is_some_and(|turn| turn.is_past(*trace)));
-        traces
+    /// The traces of which something was exported, and that an earlier lane saw.
+    pub(super) fn past(&self) -> BTreeSet<TraceId> {
+        let Some(turn) = &self.turn else { return BTreeSet::new() };
+        self.store().traces().into_iter().filter(|trace| turn.is_past(*trace)).collect()
     }
 
     /// Opens the front of a hop. Its service need not run yet.

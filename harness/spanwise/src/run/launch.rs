@@ -81,6 +81,7 @@ impl Surroundings<'_> {
             }
             Reference::Port => Ok(Launch::PORT.to_owned()),
             Reference::CaFile => Ok(world.ca_file().display().to_string()),
+            Reference::CaPkcs12 => Ok(world.ca_pkcs12().display().to_string()),
             Reference::UntrustedUrl => Ok(world.untrusted_url()),
             Reference::RefusedUrl => {
                 Ok(world.refused_url(self.fleet.setting().channel_out == Channel::Secure))
