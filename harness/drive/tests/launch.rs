@@ -197,7 +197,7 @@ async fn a_service_that_runs_already_is_found_where_it_is() {
     );
     assert_eq!(running.terminate(LONG).await, []);
     drop(listener);
-    let gone = find(Duration::from_millis(50)).await.err().expect("nobody is there").to_string();
+    let gone = find(Duration::from_millis(50)).await.expect_err("nobody is there").to_string();
     let expected = format!(
         "nothing serves at localhost:{port}, where service should run already: for 50 ms no connection to its port"
     );
