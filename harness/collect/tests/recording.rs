@@ -16,6 +16,7 @@ const SECRET: &str = "hunter2-and-more";
 fn recorded(protocol: Protocol, payload: impl Into<Bytes>) -> Recorded {
     Recorded {
         recording: 1,
+        scope_sources: Box::default(),
         source: Some(Source::new("web", 2)),
         protocol,
         single_span: false,

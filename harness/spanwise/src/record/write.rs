@@ -159,6 +159,7 @@ impl Recorder {
                 alone: lane.alone,
                 again: lane.again,
                 exports,
+                past: lane.past.clone(),
                 driven: lane.driven.clone(),
                 taps: lane.taps.all(),
                 logs: lane.logs.clone(),
