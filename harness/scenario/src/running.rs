@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use serde_saphyr::Spanned;
-
 use crate::axes::Axis;
 use crate::collector::FixedSender;
 use crate::error::{File, SuiteError};
-use crate::format::{ReadyFile, ReadyWord, ServiceFile, SuiteFile};
+use crate::format::{ReadyFile, ServiceFile, SuiteFile};
 use crate::launch::Launch;
+use crate::spanned::Spanned;
 use crate::yaml::{AxisNode, Described};
 
 /// Reads where such a service is.
@@ -43,8 +42,8 @@ pub(crate) fn launch(
 
 /// Refuses what is about the start, the end or the output of a service that runs already.
 pub(crate) fn refuse_what_starts(file: File<'_>, service: &ServiceFile) -> Result<(), SuiteError> {
-    let asks_for_a_line = |ready: &&Spanned<Described<ReadyFile, ReadyWord>>| match &ready.value {
-        Described::Text(word) => matches!(word, ReadyWord::Line),
+    let asks_for_a_line = |ready: &&Spanned<Described<ReadyFile>>| match &ready.value {
+        Described::Text(word) => word == "line",
         Described::Mapping(asked) => asked.line.is_some(),
     };
     let keys = [

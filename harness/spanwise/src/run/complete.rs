@@ -70,7 +70,7 @@ pub(super) async fn wait(
     let awaited = |store: &Store| {
         let of_traces = || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace));
         let taps: Vec<WireTap> = if alone { instances.taps().all() } else { of_traces().collect() };
-        let traces = if alone { store.traces() } else { sent.traces.clone() };
+        let traces = if alone { instances.traces() } else { sent.traces.clone() };
         let known: Vec<Known> =
             traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
         let open = taps.iter().filter(|tap| tap.end == End::Open);

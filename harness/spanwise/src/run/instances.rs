@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::Store;
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -168,6 +168,11 @@ impl Instances {
     /// What went over the wire.
     pub(super) fn taps(&self) -> &Arc<TapLog> {
         self.fleet.taps()
+    }
+
+    /// The traces of which something was exported, but those that an earlier lane saw.
+    pub(super) fn traces(&self) -> Vec<TraceId> {
+        self.fleet.traces()
     }
 
     /// Everything that was exported.

@@ -71,7 +71,7 @@ impl Scene<'_> {
     /// The traces of the requests first, then whatever else came.
     fn all_traces(&self, named: &[TraceId]) -> Vec<TraceId> {
         let mut traces = named.to_vec();
-        traces.extend(self.instances.store().traces().into_iter().filter(|trace| !named.contains(trace)));
+        traces.extend(self.instances.traces().into_iter().filter(|trace| !named.contains(trace)));
         traces
     }
 
@@ -161,7 +161,7 @@ impl Strays {
     pub(super) fn of_lane(instances: &Instances, named: &Named) -> Strays {
         let store = instances.store();
         let (mut spans, mut defects) = (Vec::new(), store.payload_defects());
-        for trace in store.traces().into_iter().filter(|trace| !named.traces.contains(trace)) {
+        for trace in instances.traces().into_iter().filter(|trace| !named.traces.contains(trace)) {
             let (of_trace, broken) = store.spans_of(trace);
             spans.extend(of_trace);
             defects.extend(broken);
