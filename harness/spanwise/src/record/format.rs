@@ -47,8 +47,7 @@ pub(super) struct OptionsRecord {
     ratchet: Option<RatchetRecord>,
     /// Whether results hold what services wrote.
     logs: bool,
-    /// The words of [`Options::command`].
-    command: Option<Vec<String>>,
+    command: Option<RepeatCommand>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,7 +101,7 @@ impl OptionsRecord {
             ratchet: ratchet
                 .map(|ratchet| RatchetRecord { file: ratchet.file().to_owned(), text: ratchet.to_string() }),
             logs: options.logs,
-            command: options.command.as_ref().map(|command| command.words().to_vec()),
+            command: options.command.clone(),
         }
     }
 
@@ -121,7 +120,7 @@ impl OptionsRecord {
             suite_profiles: self.suite_profiles.iter().map(of_suite).collect::<Result<_, String>>()?,
             ratchet: ratchet.map(Into::into),
             logs: self.logs,
-            command: self.command.clone().map(RepeatCommand::new),
+            command: self.command.clone(),
             ..Options::default()
         })
     }
