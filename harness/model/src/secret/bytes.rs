@@ -37,11 +37,11 @@ pub fn may_be_in(bytes: &[u8]) -> bool {
         _ => matches!(byte.to_ascii_lowercase(), b'a' | b'b' | b'c' | b'j' | b'p' | b's' | b't'),
     };
     let is_mark = |at: usize| {
-        let begins = |mark: &&str| {
+        let begins = |mark: &str| {
             let piece = bytes.get(at..at + mark.len());
             piece.is_some_and(|piece| piece.eq_ignore_ascii_case(mark.as_bytes()))
         };
-        first(bytes[at]) && MARKS.iter().any(|mark| begins(&mark))
+        first(bytes[at]) && MARKS.iter().any(|mark| begins(mark))
     };
     (0..bytes.len()).any(|at| is_mark(at) || is_token(bytes, at))
 }
