@@ -23,11 +23,13 @@ mod name;
 pub mod notation;
 mod observation;
 mod outcome;
+mod place;
 mod process;
 pub mod secret;
 mod settings;
 mod source;
 mod span;
+mod stub;
 mod token;
 mod value;
 mod wire;
@@ -38,7 +40,7 @@ pub use cloud_run::{
 };
 pub use context::{ContextError, ContextFormat, TraceContext, parse_cloud_trace_context, parse_traceparent};
 pub use defect::{Defect, DefectKind};
-pub use event::{PermutationResult, RunEvent, Summary, TraceSummary};
+pub use event::{PermutationResult, Rounds, RunEvent, Summary, TraceSummary};
 pub use expectation::{ExpectedSpan, is_expected_text};
 pub use export::{Export, ExportAnswer, Protocol, Refusal};
 pub use finding::{Fact, Facts, Finding, Hop, Level, Verdict};
@@ -49,12 +51,14 @@ pub use log::{LogRecord, Stream};
 pub use name::{NameError, Pattern, PermutationName};
 pub use observation::{Evidence, Observation, Request, RequestResult};
 pub use outcome::Outcome;
+pub use place::Place;
 pub use process::{ProcessEvent, ProcessEventKind};
 pub use settings::{LimitProfile, Platform, Sampling, ServiceFacts, ServiceProtocol, Settings};
 pub use source::Source;
 pub use span::{
     Event, IdField, IdProblem, Link, MalformedId, Resource, Scope, Span, SpanKind, Status, StatusCode,
 };
+pub use stub::StubResponse;
 pub use token::{Jwt, Token};
 pub use value::Value;
 pub use wire::{End, Header, HttpVersion, Stamps, WireTap};

@@ -95,17 +95,49 @@ fn unknown_axis(file: File<'_>, name: &Spanned<String>) -> SuiteError {
 }
 
 fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) -> Result<Axis, SuiteError> {
-    type EffectOf = fn(&str) -> Option<Effect>;
-    let (effect, words): (EffectOf, Vec<&str>) = match name.value.as_str() {
+    let (effect, words) = effects(&name.value).ok_or_else(|| unknown_axis(file, name))?;
+    axis(file, name, values, effect, &words)
+}
+
+/// What a word of an axis does, if it is one.
+type EffectOf = fn(&str) -> Option<Effect>;
+
+/// What the words of a built-in axis do, and all of them.
+fn effects(axis: &str) -> Option<(EffectOf, Vec<&'static str>)> {
+    Some(match axis {
         "entry" => (|word| Entry::of_word(word).map(Effect::Entry), Entry::words()),
         CHANNEL_IN => (|word| Channel::of_word(word).map(Effect::ChannelIn), Channel::words()),
         CHANNEL_OUT => (|word| Channel::of_word(word).map(Effect::ChannelOut), Channel::words()),
         "export" => (|word| Export::of_word(word).map(Effect::Export), Export::words()),
         PLATFORM => (platform, Platform::ALL.map(Platform::as_str).to_vec()),
         "propagation" => (|word| Propagation::of_word(word).map(Effect::Propagation), Propagation::words()),
-        _ => return Err(unknown_axis(file, name)),
+        _ => return None,
+    })
+}
+
+/// The value of an axis that a caller chose: one that the suite lists or, where it does not have the axis, any word of it.
+/// The error says in words what could be chosen.
+pub(crate) fn chosen(axes: &[Axis], name: &str, word: &str) -> Result<Value, String> {
+    let known = match axes.iter().find(|axis| axis.name == name) {
+        Some(axis) => match axis.values.iter().find(|value| value.word == word) {
+            Some(value) => return Ok(value.clone()),
+            None => axis.values.iter().map(|value| value.word.as_str()).collect(),
+        },
+        // The platform changes what the file may say of services, so the file must list it.
+        None => match effects(name).filter(|_| name != PLATFORM) {
+            Some((effect, words)) => match effect(word) {
+                Some(effect) => return Ok(Value { word: word.to_owned(), effect }),
+                None => words,
+            },
+            None => {
+                let own = axes.iter().map(|axis| axis.name.as_str()).filter(|axis| !BUILT_IN.contains(axis));
+                let all: Vec<&str> =
+                    BUILT_IN.into_iter().filter(|axis| *axis != PLATFORM).chain(own).collect();
+                return Err(format!("there is no axis `{name}` to choose of; there are: {}", all.join(", ")));
+            }
+        },
     };
-    axis(file, name, values, effect, &words)
+    Err(format!("axis `{name}` has no value `{word}`; it has: {}", known.join(", ")))
 }
 
 fn platform(word: &str) -> Option<Effect> {

@@ -3,15 +3,16 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `cloud_run`, `axes`, `request`, `expected`, `levels` and
-//! `known` give meaning to its parts; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
-//! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
+//! In reading order: `format` is the file as it is written; `service` with `launch`, `running`, `stub` and `collector`,
+//! `cloud_run`, `axes`, `request`, `expected`, `levels` and `known` give meaning to its parts; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
+//! leaves; `setting` says what runs together; [`plan()`] selects; `stage` is one setting for requests that are no case's. `registry` reads the labels that a suite adds to the
 //! conventions, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
 
 mod axes;
 mod axis;
 mod channels;
 mod cloud_run;
+mod collector;
 mod each;
 mod environment;
 mod error;
@@ -20,27 +21,34 @@ mod expand;
 mod expected;
 mod format;
 mod known;
+mod launch;
 mod levels;
 mod name;
 mod plan;
 mod registry;
 mod request;
+mod running;
 mod service;
 mod service_yaml;
 mod setting;
+mod stage;
+mod stub;
 mod suite;
 mod template;
 mod yaml;
 
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
-pub use environment::Environment;
+pub use collector::{Collector, FixedCollector, FixedSender};
+pub use environment::{Environment, environment_page};
 pub use error::SuiteError;
 pub use known::KnownEntry;
+pub use launch::{Launch, Start};
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
-pub use registry::{ReadRegistry, RegistryText};
+pub use registry::{ReadRegistry, RegistryText, labels as registry_labels};
 pub use request::{EntryRequest, RequestForm, http_status};
-pub use service::{Collector, Launch, ServiceStart};
+pub use service::ServiceStart;
 pub use service_yaml::ServiceYaml;
+pub use stage::{Stage, StageError};
 pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Suite};
 pub use template::{Listener, Piece, Reference, Template};

@@ -6,7 +6,10 @@ use std::path::Path;
 /// A generated page: where it stands below the root, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 1] = [("harness/check/RULES.md", spanwise_check::rules_page)];
+const PAGES: [Page; 2] = [
+    ("harness/check/RULES.md", spanwise_check::rules_page),
+    ("harness/scenario/ENVIRONMENT.md", spanwise_scenario::environment_page),
+];
 
 /// Writes every page anew.
 pub(crate) fn write(root: &Path) -> Result<(), String> {

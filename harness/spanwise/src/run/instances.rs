@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use spanwise_collect::Store;
+use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
 use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
-use spanwise_scenario::{Caller, Channel, Setting};
+use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
 use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
+use super::kept::Address;
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -97,6 +98,20 @@ impl Instances {
         failed.map(event).collect()
     }
 
+    /// What stubs had no answer to.
+    pub(super) fn unmatched(&self) -> Vec<RunEvent> {
+        let known = |stub: &str| match self.fleet.setting().service(stub).map(|one| &one.start.launch) {
+            Some(Launch::Stub(responses)) => responses.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        let event = |(stub, request): (String, String)| RunEvent::StubUnmatched {
+            known: known(&stub),
+            stub,
+            request,
+        };
+        self.fleet.unmatched().into_iter().map(event).collect()
+    }
+
     /// An instance of a service, past every front. Where none runs by itself, one is started aside, whose traces nobody reads:
     /// how the first instance starts, and which number it has, is the requests' to cause.
     ///
@@ -153,6 +168,11 @@ impl Instances {
         names.map(|name| (name.clone(), deployment.urls(&name))).collect()
     }
 
+    /// A listener for what the program itself exports.
+    pub(super) fn listen(&self, options: ListenOptions) -> Result<Listener, CollectError> {
+        self.fleet.listen(options)
+    }
+
     /// What went over the wire.
     pub(super) fn taps(&self) -> &Arc<TapLog> {
         self.fleet.taps()
@@ -161,6 +181,16 @@ impl Instances {
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.fleet.store()
+    }
+
+    /// What happened to every instance so far.
+    pub(super) fn events(&self) -> Vec<ProcessEvent> {
+        self.all().iter().flat_map(|service| service.events()).collect()
+    }
+
+    /// Where everything of the lane is reached.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        self.fleet.addresses()
     }
 
     /// Ends all services at once and waits until they are gone; what they exported until then is in the store. Gives back what
