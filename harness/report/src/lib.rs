@@ -9,6 +9,7 @@
 //! - [`Json`]: the report for programs; its schema is `fixtures/schema/report.schema.json`. [`Merged`] reads it back.
 //! - [`Junit`]: for CI servers.
 //! - [`Markdown`]: the summary of a job; [`Annotations`]: what GitHub shows in the suite file.
+//! - [`described`]: all about one permutation, for a message that is no report.
 //! - [`snapshot()`]: the text that a conformance snapshot holds.
 
 use std::io;
@@ -38,6 +39,7 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use merged::{MergeError, Merged};
+pub use page::described;
 pub use progress::Progress;
 pub use snapshot::snapshot;
 pub use terminal::Terminal;

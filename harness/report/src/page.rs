@@ -24,7 +24,7 @@ pub(crate) struct Page<'w, W> {
 }
 
 /// Everything about one result but its name, without color: why it ended so, its trees, its findings.
-pub(crate) fn described(result: &PermutationResult) -> String {
+pub fn described(result: &PermutationResult) -> String {
     let trees = distinct(result.traces.iter().map(|trace| trace.tree.as_str()));
     on_paper(|page| page.body(result, &trees, false))
 }

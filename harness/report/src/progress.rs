@@ -93,7 +93,7 @@ impl<W: Write> Reporter for Progress<W> {
     }
 }
 
-/// What a stub had no answer to.
+/// What a stub had no answer to, in one line for a terminal.
 pub(crate) fn unmatched(stub: &str, request: &str, known: &[String]) -> String {
     clean(&format!("the stub {stub} answered 404 to {request}: it knows {}", known.join(", ")))
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_saphyr::Spanned;
 use spanwise_model::{Auth, CloudRunService, Platform, ServiceFacts, ServiceProtocol, Source, StubResponse};
 
 use crate::axes::{Axis, on_cloud_run};
@@ -14,6 +13,7 @@ use crate::environment::{Environment, configured, trust_in_java};
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
 use crate::launch::{self, Launch, Start};
+use crate::spanned::Spanned;
 use crate::stub;
 use crate::template::{Names, RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
@@ -131,9 +131,6 @@ pub(crate) fn services<'f>(
             },
             deployed,
         });
-    }
-    if services.is_empty() {
-        return Err(file.error(suite.suite.referenced, "the suite has no services"));
     }
     for (name, responses) in suite.stubs.iter() {
         service_name(file, name)?;

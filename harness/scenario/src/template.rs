@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 
 use crate::error::{File, SuiteError};
 use crate::yaml::Scalar;
@@ -261,7 +261,7 @@ impl Names<'_> {
         Ok(match json {
             Value::String(text) => match self.whole(text) {
                 Some(value) => value.into(),
-                None => self.text(&Spanned::new(text.clone(), at, at))?.into(),
+                None => self.text(&Spanned::new(text.clone(), at))?.into(),
             },
             Value::Array(items) => {
                 items.iter().map(|item| self.json_at(item, at)).collect::<Result<Vec<_>, _>>()?.into()

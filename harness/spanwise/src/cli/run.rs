@@ -8,7 +8,7 @@ use spanwise::check::Profile;
 use spanwise::model::{RunEvent, Summary};
 use spanwise::plan::Planned;
 use spanwise::ratchet::Review;
-use spanwise::{Kept, Options, RunError};
+use spanwise::{Kept, Options, Recorder, RunError};
 
 use super::reports::{ReportArguments, Reporters, progress};
 use super::selection::Selection;
@@ -83,48 +83,51 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
     if arguments.keep_running {
         kept::is_possible(&planned.plan)?;
     }
+    let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
+    let exit = recorded(arguments, &planned, recorder.clone()).unwrap_or_else(|exit| exit);
+    Ok(record::finish(recorder, exit))
+}
+
+/// Runs, and reports; what could not be recorded of it is for the caller to say.
+fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Recorder>) -> Result<Exit, Exit> {
     let file = arguments.ratchet.as_deref();
     let ratchet = file.map(|file| ratchet::read(file, arguments.ratchet_update)).transpose()?;
-    let options = Options { ratchet: ratchet.clone().map(Arc::new), ..options(arguments, &planned) };
-    let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
-    let options = Options { record: recorder.clone(), ..options };
-    let mut review = ratchet.map(|ratchet| Review::new(ratchet, &planned, &options));
+    let ratcheted = ratchet.clone().map(Arc::new);
+    let options = Options { ratchet: ratcheted, record: recorder, ..options(arguments, planned) };
+    let mut review = ratchet.map(|ratchet| Review::new(ratchet, planned, &options));
     let mut reporters = arguments.reports.open(progress(arguments.quiet))?;
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen(signals::tell) })?;
-    let ran = runtime.block_on(ran(arguments, &planned, options, signals.stopped(), |event| {
+    let ran = runtime.block_on(ran(arguments, planned, options, signals.stopped(), |event| {
         if let (RunEvent::Finished(result), Some(review)) = (event, &mut review) {
             review.take(result);
         }
         reporters.tell(event);
     }));
     let Reporters { strays_fail, ended, .. } = reporters;
-    let written = reporters.finish();
-    let ran = ran.map_err(|error| could_not(&error));
-    let exit = written.and(ran).map(|Ran { summary, kept }| {
-        let exit = Exit::of(&summary, strays_fail);
-        if let Some(kept) = kept {
-            runtime.block_on(kept::until(kept, signals.stopped()));
-        } else if signals.is_stopped() {
-            eprintln!("spanwise: interrupted");
-            return exit.broken_off();
-        } else if !ended {
-            let (told, all) = (summary.all(), planned.plan.permutations.len());
-            eprintln!(
-                "spanwise: ended by the first failure (`--fail-fast`): {told} of {all} permutations are in the report"
-            );
-            return exit.broken_off();
+    reporters.finish()?;
+    let Ran { summary, kept } = ran.map_err(|error| could_not(&error))?;
+    let exit = Exit::of(&summary, strays_fail);
+    if let Some(kept) = kept {
+        runtime.block_on(kept::until(kept, signals.stopped()));
+    } else if signals.is_stopped() {
+        eprintln!("spanwise: interrupted");
+        return Ok(exit.broken_off());
+    } else if !ended {
+        let (told, all) = (summary.all(), planned.plan.permutations.len());
+        eprintln!(
+            "spanwise: ended by the first failure (`--fail-fast`): {told} of {all} permutations are in the report"
+        );
+        return Ok(exit.broken_off());
+    }
+    Ok(match review {
+        Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
+        Some(review) => {
+            ratchet::tell(&review);
+            exit
         }
-        match review {
-            Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
-            Some(review) => {
-                ratchet::tell(&review);
-                exit
-            }
-            None => exit,
-        }
-    });
-    Ok(record::finish(recorder, exit.unwrap_or_else(|exit| exit)))
+        None => exit,
+    })
 }
 
 fn options(arguments: &RunArguments, planned: &Planned) -> Options {

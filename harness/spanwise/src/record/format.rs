@@ -1,16 +1,15 @@
 //! The files of a recording and what stands in them. `write` and `read` hold on to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use spanwise_check::Profile;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, WireTap};
+use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, TraceId, WireTap};
 
 use super::plan::PlanRecord;
-use crate::Options;
-use crate::RepeatCommand;
 use crate::ratchet::Ratchet;
 use crate::run::Driven;
+use crate::{Options, RepeatCommand};
 
 /// The format that is written and read here.
 pub(super) const FORMAT: u32 = 1;
@@ -46,6 +45,7 @@ pub(super) struct OptionsRecord {
     profile: String,
     suite_profiles: BTreeMap<String, String>,
     ratchet: Option<RatchetRecord>,
+    /// Whether results hold what services wrote.
     logs: bool,
     command: Option<RepeatCommand>,
 }
@@ -79,6 +79,8 @@ pub(super) struct LaneLine {
     pub(super) again: bool,
     /// How many export requests in [`EXPORTS`] are its own.
     pub(super) exports: usize,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) past: BTreeSet<TraceId>,
     pub(super) driven: Vec<(usize, Driven)>,
     pub(super) taps: Vec<WireTap>,
     pub(super) logs: Vec<LogRecord>,

@@ -167,6 +167,7 @@ fn evidence(lane: LaneLine, exports: Vec<Recorded>) -> LaneEvidence {
         again: lane.again,
         driven: lane.driven,
         exports: Arc::new(Store::of(exports)),
+        past: lane.past,
         taps: Arc::new(TapLog::of(lane.taps)),
         logs: lane.logs,
         process: lane.process,

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
-use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
+use spanwise_collect::{
+    Behavior, CollectError, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store,
+};
 use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
-use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
+use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId};
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
@@ -29,7 +31,7 @@ pub(super) struct Fleet {
     deployment: Option<Deployment>,
     collector: Collector,
     /// Where services of the lane run already: nobody else observes them at the same time.
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
     /// What went over the wire.
     taps: Arc<TapLog>,
     /// Stubs and the requests that they had no answer to.
@@ -83,7 +85,7 @@ impl Fleet {
             world,
             setting,
             collector,
-            _turn: turn,
+            turn,
             taps: Arc::new(TapLog::new()),
             unmatched: Arc::default(),
             held: Mutex::default(),
@@ -107,9 +109,20 @@ impl Fleet {
         &self.taps
     }
 
+    /// A listener of its own for somebody who is no service.
+    pub(super) fn listen(&self, options: ListenOptions) -> Result<Listener, CollectError> {
+        self.collector.listen_with(options)
+    }
+
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.collector.store()
+    }
+
+    /// The traces of which something was exported, and that an earlier lane saw.
+    pub(super) fn past(&self) -> BTreeSet<TraceId> {
+        let Some(turn) = &self.turn else { return BTreeSet::new() };
+        self.store().traces().into_iter().filter(|trace| turn.is_past(*trace)).collect()
     }
 
     /// Opens the front of a hop. Its service need not run yet.
@@ -211,6 +224,19 @@ impl Fleet {
         held.services.values().find(|service| *service.source().service == *name).cloned()
     }
 
+    /// What a stub does with a request that it has no answer to.
+    pub(super) fn on_unmatched(&self, stub: &str) -> OnUnmatched {
+        let (unmatched, stub) = (self.unmatched.clone(), stub.to_owned());
+        Box::new(move |request| {
+            unmatched.lock().unwrap_or_else(PoisonError::into_inner).insert((stub.clone(), request));
+        })
+    }
+
+    /// Stubs and the requests that they had no answer to up to now, each once.
+    pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
+        self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Where everything is reached: services as they are, the fronts before them, and the mocks that they export to.
     pub(super) fn addresses(&self) -> Vec<Address> {
         let held = self.held();
@@ -232,19 +258,6 @@ impl Fleet {
         all.extend(fronts);
         all.extend(held.listeners.iter().map(listener));
         all
-    }
-
-    /// What a stub does with a request that it has no answer to.
-    pub(super) fn on_unmatched(&self, stub: &str) -> OnUnmatched {
-        let (unmatched, stub) = (self.unmatched.clone(), stub.to_owned());
-        Box::new(move |request| {
-            unmatched.lock().unwrap_or_else(PoisonError::into_inner).insert((stub.clone(), request));
-        })
-    }
-
-    /// Stubs and the requests that they had no answer to up to now, each once.
-    pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
-        self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The hop from an instance to a service that it calls.
@@ -319,12 +332,15 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
     }
 }
 
-/// An error with all its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+/// An error with all its causes in one line; one that names its cause already does not name it twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        let why = error.to_string();
+        if !text.ends_with(&why) {
+            text.push_str(&format!(": {why}"));
+        }
         cause = error.source();
     }
     text

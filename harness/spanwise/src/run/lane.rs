@@ -18,7 +18,7 @@ use super::drive::News;
 use super::evidence::{Driven, LaneEvidence};
 use super::fleet::{Hop, chain};
 use super::instances::{Instances, from_driver};
-use super::observe::Strays;
+use super::observe::{Mark, Strays};
 use super::send::{self, Sent};
 use super::world::World;
 use crate::record::Encoded;
@@ -178,6 +178,7 @@ pub(super) async fn run(
         again: lane.again,
         driven,
         exports: instances.store().clone(),
+        past: instances.past(),
         taps: instances.taps().clone(),
         logs: instances.all().iter().flat_map(|service| service.logs()).collect(),
         process,
@@ -204,10 +205,13 @@ async fn drive(
     }
     let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
     let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
-    let sent = send::send(world, instances, descriptors, permutation).await?;
+    let (sent, _) = send::send(world, instances, descriptors, permutation).await?;
     let awaited = match is_proven_by_exit(setting, permutation) && !world.keeps() {
         true => Vec::new(),
-        false => complete::wait(world, instances, permutation, &sent, alone).await,
+        false => {
+            let claim = alone.then(Mark::default);
+            complete::wait(world, instances, permutation, &sent, claim.as_ref()).await
+        }
     };
     Ok((sent, awaited))
 }
@@ -250,7 +254,7 @@ async fn descriptors(
 }
 
 /// What a service says of itself; it is asked once a run.
-async fn descriptors_of(
+pub(super) async fn descriptors_of(
     world: &Arc<World>,
     suite: &str,
     service: &str,

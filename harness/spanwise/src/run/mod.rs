@@ -17,6 +17,7 @@ mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;
+mod in_process;
 mod instances;
 mod judge;
 mod kept;
@@ -27,6 +28,7 @@ mod repeat;
 mod replay;
 mod rounds;
 mod send;
+mod session;
 mod world;
 
 use std::collections::BTreeMap;
@@ -44,13 +46,18 @@ use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
 pub(crate) use evidence::{Driven, LaneEvidence};
+pub(crate) use fleet::chain;
+pub use in_process::{Environment, Stop};
+pub(crate) use in_process::{Program, Programs};
 use judge::Judge;
-pub(crate) use judge::{failing, traces};
+pub(crate) use judge::{engine, failing, traces};
 pub use kept::{Address, Kept, starts};
 use lane::{Lane, LaneReport};
+pub(crate) use launch::callees;
 pub use repeat::RepeatCommand;
 pub use replay::{Replayed, replay};
 pub use rounds::run_rounds;
+pub(crate) use session::{Exchange, NotStarted, Seen, Session, nowhere};
 use world::{KeptInstances, World};
 
 /// How to run a plan.
@@ -183,16 +190,15 @@ async fn run_in(
         judge,
         plan,
         recorder: options.record.clone(),
-        stops: None,
         attribution: Attribution::default(),
         summary: Summary::default(),
+        has_failed: false,
         on_event: &mut on_event,
     };
     run.begin(&options);
     let world = Arc::new(world.await?);
-    run.stops = options.fail_fast.then(|| world.clone());
     {
-        let mut lanes = std::pin::pin!(run.lanes(&world, options.lanes));
+        let mut lanes = std::pin::pin!(run.lanes(&world));
         tokio::select! {
             () = &mut lanes => {}
             () = stop => {
@@ -210,11 +216,11 @@ async fn run_in(
 struct Run<'r> {
     plan: Arc<Plan>,
     recorder: Option<Recorder>,
-    /// What the first failure stops, if anything.
-    stops: Option<Arc<World>>,
     attribution: Attribution,
     judge: Judge,
     summary: Summary,
+    /// Whether one of the permutations that ended fails the run.
+    has_failed: bool,
     on_event: &'r mut dyn FnMut(&RunEvent),
 }
 
@@ -229,14 +235,19 @@ impl Run<'_> {
     }
 
     /// Runs all lanes, then those of the permutations that run again.
-    async fn lanes(&mut self, world: &Arc<World>, most: usize) {
-        let mut reports = start(world, &self.plan, Lane::of_plan(&self.plan), most);
+    async fn lanes(&mut self, world: &Arc<World>) {
+        self.all(world, Lane::of_plan(&self.plan)).await;
+        let again = self.attribution.again();
+        self.all(world, again).await;
+    }
+
+    async fn all(&mut self, world: &Arc<World>, lanes: Vec<Lane>) {
+        let mut reports = start(world, &self.plan, lanes);
         while let Some(report) = self.next(&mut reports).await {
             self.settle(report);
-        }
-        let mut reports = start(world, &self.plan, self.attribution.again(), most);
-        while let Some(report) = self.next(&mut reports).await {
-            self.settle(report);
+            if world.options.fail_fast && self.has_failed {
+                world.stop();
+            }
         }
     }
 
@@ -303,16 +314,14 @@ impl Run<'_> {
     fn finished(&mut self, results: Vec<PermutationResult>) {
         for result in results {
             self.summary.add(result.outcome);
-            if let Some(world) = self.stops.as_ref().filter(|_| result.fails()) {
-                world.stop();
-            }
+            self.has_failed |= result.fails();
             self.event(&RunEvent::Finished(Box::new(result)));
         }
     }
 }
 
-fn start(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>, most: usize) -> mpsc::Receiver<News> {
-    let (world, plan) = (world.clone(), plan.clone());
+fn start(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>) -> mpsc::Receiver<News> {
+    let (world, plan, most) = (world.clone(), plan.clone(), world.options.lanes);
     let (recorder, planned) = (world.options.record.clone(), plan.clone());
     let run = move |lane, news| {
         let (world, plan) = (world.clone(), plan.clone());

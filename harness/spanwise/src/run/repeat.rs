@@ -21,7 +21,7 @@ impl RepeatCommand {
         RepeatCommand { beginning: words.join(" "), option: option.to_owned() }
     }
 
-    /// The command for a result: alone it would lack what it was compared with, and pass.
+    /// The command for a result, for a shell. Alone it would lack what it was compared with, and pass.
     pub(super) fn repeats(&self, result: &PermutationResult) -> String {
         let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
         let partners = causes.filter_map(|finding| finding.facts.get("partner").and_then(Value::as_str));

@@ -32,9 +32,9 @@ pub fn replay(
         judge,
         plan,
         recorder: options.record,
-        stops: None,
         attribution: Attribution::default(),
         summary: Summary::default(),
+        has_failed: false,
         on_event: &mut on_event,
     };
     run.begin(&recording.options());

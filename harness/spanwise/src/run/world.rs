@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore, watch};
 
 use super::fixed::FixedListeners;
 use super::fleet::chain;
+use super::in_process::Programs;
 use super::instances::Instances;
 use super::{Options, RunError};
 
@@ -31,6 +32,8 @@ pub(super) struct World {
     pub(super) options: Options,
     pub(super) launcher: Launcher,
     pub(super) client: Client,
+    /// Services that are tasks of this process.
+    pub(super) programs: Programs,
     pub(super) authority: Authority,
     /// One permit is one request under way.
     pub(super) requests: Arc<Semaphore>,
@@ -74,6 +77,7 @@ impl World {
 
         Ok(World {
             launcher,
+            programs: Programs::new(),
             client: Client::new(Some(authority.ca_pem()))?,
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
@@ -87,6 +91,11 @@ impl World {
             kept,
             options,
         })
+    }
+
+    /// Gives it services that are tasks of this process.
+    pub(super) fn with_programs(self, programs: Programs) -> World {
+        World { programs, ..self }
     }
 
     /// Has lanes start nothing more, and end what they started.
