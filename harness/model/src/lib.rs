@@ -47,7 +47,7 @@ pub use id::{IdError, SpanId, TraceId};
 pub use label::{Label, LabelState, LabelType};
 pub use log::{LogRecord, Stream};
 pub use name::{NameError, Pattern, PermutationName};
-pub use observation::{Evidence, Observation, Request, RequestResult};
+pub use observation::{AnswerDifference, Evidence, Observation, Request, RequestResult};
 pub use outcome::Outcome;
 pub use process::{ProcessEvent, ProcessEventKind};
 pub use settings::{LimitProfile, Platform, Sampling, ServiceFacts, ServiceProtocol, Settings};

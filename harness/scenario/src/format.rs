@@ -23,7 +23,7 @@ use crate::{Persona, Ready};
 
 mod case;
 
-pub(crate) use case::{CaseFile, ExpectedSpanFile, GrpcFile, HttpFile};
+pub(crate) use case::{CaseFile, ExpectFile, ExpectedSpanFile, GrpcFile, HttpFile, ShellFile, StepFile};
 
 /// No hand writes a longer file; a program that does should make several.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -107,6 +107,10 @@ pub(crate) struct ServiceFile {
     /// What it speaks: `http` or `grpc`.
     #[schemars(with = "Word<ServiceProtocol>")]
     pub(crate) protocol: ServiceProtocol,
+    /// Files that say what its gRPC messages mean, where it does not say so itself by server reflection; relative to this file.
+    pub(crate) protos: Option<Vec<Spanned<String>>>,
+    /// Folders in which `protos` and what they import are looked for, before the folder of this file.
+    pub(crate) proto_paths: Option<Vec<Spanned<String>>>,
     /// How it says that it serves: a JSON line with its address, its port, or grpc.health.v1.
     #[schemars(with = "Option<Word<Ready>>")]
     pub(crate) ready: Option<Ready>,

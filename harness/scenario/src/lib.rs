@@ -3,13 +3,15 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `cloud_run`, `axes`, `request`, `expected`, `levels` and
-//! `known` give meaning to its parts; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
+//! In reading order: `format` is the file as it is written; `service`, `cloud_run`, `axes`, `steps`, `request`, `result`, `answer`,
+//! `expected`, `levels` and `known` give meaning to its parts; `captured` fills values of answers in later requests; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
 //! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
-//! conventions, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
+//! conventions, `protos` has the messages of services compiled, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
 
+mod answer;
 mod axes;
 mod axis;
+mod captured;
 mod channels;
 mod cloud_run;
 mod each;
@@ -23,27 +25,34 @@ mod known;
 mod levels;
 mod name;
 mod plan;
+mod protos;
 mod registry;
 mod request;
+mod result;
 mod schema;
 mod service;
 mod service_yaml;
 mod setting;
 mod spanned;
+mod steps;
 mod suite;
 mod template;
 mod yaml;
 
+pub use answer::ExpectedAnswer;
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
+pub use captured::Answers;
 pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
+pub use protos::{CompileProtos, ProtoError};
 pub use registry::{ReadRegistry, RegistryText};
-pub use request::{EntryRequest, RequestForm, http_status};
+pub use request::{Body, EntryRequest, RequestForm};
+pub use result::http_status;
 pub use schema::suite_schema;
 pub use service::{Collector, Launch, ServiceStart};
 pub use service_yaml::ServiceYaml;
-pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Suite};
+pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Step, Suite};
 pub use template::{Listener, Piece, Reference, Template};

@@ -1,6 +1,7 @@
 //! The services of a suite: how each is started and which others it refers to. Read from the key `services`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use spanwise_model::{Auth, CloudRunService, GrpcCode, Platform, ServiceFacts, Source};
 
@@ -10,6 +11,7 @@ use crate::cloud_run::cloud_run_service;
 use crate::environment::{Environment, configured};
 use crate::error::{File, SuiteError};
 use crate::format::{CollectorFile, ServiceFile, SuiteFile};
+use crate::protos;
 use crate::template::{Names, RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
 use crate::{Known, Persona, Ready, ServiceYaml};
@@ -47,6 +49,9 @@ pub struct ServiceStart {
     pub env: Environment,
     /// Where it exports to.
     pub collector: Collector,
+    /// An encoded `google.protobuf.FileDescriptorSet` of the `.proto` files that the suite names for it; `None` where it says by
+    /// itself, by server reflection, what its messages mean.
+    pub descriptors: Option<Arc<[u8]>>,
     /// How it is deployed where the setting's platform is Cloud Run.
     pub cloud_run: CloudRunService,
     /// What is declared of it, for the rules.
@@ -61,6 +66,7 @@ pub(crate) struct Service<'f> {
     ready: Ready,
     env: Environment,
     collector: Collector,
+    descriptors: Option<Arc<[u8]>>,
     cloud_run: CloudRunService,
     /// The file that it is deployed with, where the run is told.
     pub(crate) deployed: Option<&'f ServiceYaml>,
@@ -113,6 +119,7 @@ impl Service<'_> {
             ready: self.ready,
             env,
             collector: self.collector.clone(),
+            descriptors: self.descriptors.clone(),
             cloud_run: self.cloud_run.clone(),
             facts,
         }
@@ -135,7 +142,7 @@ pub(crate) fn services<'f>(
                 format!("a service cannot be called `{}`: the word has a meaning of its own", name.value);
             return Err(file.error(name.referenced, message));
         }
-        let names = Names { file, services: &names, each: &[], user: None, metadata: false };
+        let names = Names { file, services: &names, each: &[], user: None, steps: &[], metadata: false };
         let launch = launch(file, name.referenced, service, known, &names)?;
         let ready = service.ready.unwrap_or(match launch {
             Launch::Demo(_) => Ready::Line,
@@ -149,6 +156,7 @@ pub(crate) fn services<'f>(
             ready,
             env: variables(&service.env, &Names { metadata: on_cloud_run(axes), ..names })?,
             collector: collector(file, &service.collector)?,
+            descriptors: protos::descriptors(file, service, known)?,
             cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,
             deployed,
         });

@@ -7,10 +7,11 @@ use std::fmt;
 
 use crate::spanned::Spanned;
 
+use crate::captured;
 use crate::error::{File, SuiteError};
 use crate::yaml::Scalar;
 
-/// Text of a service's environment or command line, with what is only known when the service is started left open.
+/// Text of a service's environment or command line, or of a command that calls services, with what is only known when the service is started left open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
     /// Text and references in order.
@@ -61,8 +62,8 @@ pub enum Listener {
 }
 
 /// The words before a dot or alone that no service can be called, because a reference begins with them.
-pub(crate) const RESERVED: [&str; 8] =
-    ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user"];
+pub(crate) const RESERVED: [&str; 9] =
+    ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user", "steps"];
 
 const FIXED: [(&str, Reference); 8] = [
     ("collector.otlp_grpc", Reference::Collector(Listener::OtlpGrpc)),
@@ -145,14 +146,14 @@ fn fixed(name: &str) -> Option<Reference> {
     FIXED.into_iter().find(|(known, _)| *known == name).map(|(_, reference)| reference)
 }
 
-enum Part<'a> {
+pub(crate) enum Part<'a> {
     Text(&'a str),
     Name(&'a str),
     /// `{{` that is never closed, and all behind it.
     Open(&'a str),
 }
 
-fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
+pub(crate) fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -187,6 +188,8 @@ pub(crate) struct Names<'a> {
     pub(crate) each: &'a [(String, Scalar)],
     /// The user of one of several concurrent requests.
     pub(crate) user: Option<&'a str>,
+    /// The steps of a sequence that come before this one.
+    pub(crate) steps: &'a [String],
     /// Whether there can be a metadata server: in variables of a suite that runs on Cloud Run.
     pub(crate) metadata: bool,
 }
@@ -209,6 +212,12 @@ impl Names<'_> {
         if let Some(value) = self.each_value(name) {
             return Ok(Piece::Text(value.to_string()));
         }
+        if let Some(user) = self.user.filter(|_| name == "user") {
+            return Ok(Piece::Text(user.to_owned()));
+        }
+        if self.is_of_step(name) {
+            return Ok(Piece::Text(format!("{{{{{name}}}}}")));
+        }
         if let Some(reference) = fixed(name) {
             if reference == Reference::MetadataHost && !self.metadata {
                 let message = "there is no metadata server here";
@@ -223,11 +232,12 @@ impl Names<'_> {
         let services: Vec<String> = self.services.iter().map(|name| format!("{name}.url")).collect();
         let each: Vec<String> = self.each.iter().map(|(name, _)| format!("each.{name}")).collect();
         let fixed = FIXED.iter().map(|(name, _)| *name);
-        let known = services.iter().chain(&each).map(String::as_str).chain(fixed);
+        let steps = self.known_of_steps();
+        let known = services.iter().chain(&each).chain(&steps).map(String::as_str).chain(fixed);
         Err(self.unknown(text, name).with_names(name, known))
     }
 
-    /// Fills text of a request, in which nothing may stay open.
+    /// Fills text of a request, in which nothing may stay open but values of earlier answers.
     pub(crate) fn text(&self, text: &Spanned<String>) -> Result<String, SuiteError> {
         let mut filled = String::new();
         for part in split(&text.value) {
@@ -237,6 +247,7 @@ impl Names<'_> {
                 Part::Name("user") if self.user.is_some() => filled.push_str(self.user.unwrap_or_default()),
                 Part::Name(name) => match self.each_value(name) {
                     Some(value) => filled.push_str(&value.to_string()),
+                    None if self.is_of_step(name) => filled.push_str(&format!("{{{{{name}}}}}")),
                     None => return Err(self.unknown_in_request(text, name)),
                 },
             }
@@ -283,6 +294,15 @@ impl Names<'_> {
         self.each.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// Whether a name stands for a value of an earlier step's answer.
+    fn is_of_step(&self, name: &str) -> bool {
+        captured::parse(name).is_some_and(|(step, _)| self.steps.iter().any(|known| known == step))
+    }
+
+    fn known_of_steps(&self) -> Vec<String> {
+        self.steps.iter().map(|step| format!("steps.{step}.json")).collect()
+    }
+
     fn unknown(&self, text: &Spanned<String>, name: &str) -> SuiteError {
         let message = format!("unknown reference `{{{{{name}}}}}`");
         self.file.error_within(text.referenced, name, message)
@@ -294,7 +314,9 @@ impl Names<'_> {
             "user" => error.with_help("`{{user}}` needs `concurrent: N` in the case"),
             _ => {
                 let each: Vec<String> = self.each.iter().map(|(name, _)| format!("each.{name}")).collect();
-                error.with_names(name, each.iter().map(String::as_str).chain(self.user.map(|_| "user")))
+                let steps = self.known_of_steps();
+                let known = each.iter().chain(&steps).map(String::as_str);
+                error.with_names(name, known.chain(self.user.map(|_| "user")))
             }
         }
     }
@@ -305,7 +327,7 @@ impl Names<'_> {
 }
 
 /// The name, if the text is one reference and nothing else.
-fn whole(text: &str) -> Option<&str> {
+pub(crate) fn whole(text: &str) -> Option<&str> {
     let name = text.strip_prefix("{{")?.strip_suffix("}}")?;
     (!name.contains("{{") && !name.contains("}}")).then(|| name.trim())
 }

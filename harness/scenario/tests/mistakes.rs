@@ -4,7 +4,7 @@
 
 mod marked;
 
-use spanwise_scenario::{Known, Suite, SuiteError};
+use spanwise_scenario::{Known, ProtoError, Suite, SuiteError};
 
 const RIGHT: &str = r#"suite: shop
 project: shop-project
@@ -40,6 +40,7 @@ const KNOWN: Known<'static> = Known {
     demos: &["api-service", "backend-service"],
     schemas: &["1.42"],
     registry: Some(registry),
+    protos: Some(protos),
     deployed: &[],
 };
 
@@ -53,6 +54,15 @@ fn registry(suite: &str, path: &str) -> std::io::Result<Vec<(String, String)>> {
         _ => return Err(std::io::ErrorKind::NotFound.into()),
     };
     Ok(vec![(format!("{path}/shop.yaml"), text.to_owned())])
+}
+
+/// Files whose name begins with `wrong` have a mistake.
+fn protos(suite: &str, files: &[&str], paths: &[&str]) -> Result<Vec<u8>, ProtoError> {
+    assert_eq!(suite, "shop.yaml");
+    match files.iter().position(|file| file.starts_with("wrong")) {
+        Some(file) => Err(ProtoError { file, reason: format!("{file} is wrong") }),
+        None => Ok([files, paths].concat().join(" ").into_bytes()),
+    }
 }
 
 fn parse(text: &str) -> Result<Suite, SuiteError> {
@@ -101,8 +111,8 @@ fn the_suite_is_right_before_any_mistake() {
     assert_eq!(suite.permutations[0].group, "shop/buy/item=tea/entry=http/MODE=fast");
     assert_eq!(suite.permutations[0].known[0].reason, "later");
     // A text that is a reference and nothing else keeps the type of its value.
-    let number = format!("{:?}", suite.permutations[4].requests);
-    assert!(number.contains(r#"{\"item\":7}"#), "{number}");
+    let number = format!("{:?}", suite.permutations[4].steps);
+    assert!(number.contains(r#"{"item": Number(7)}"#), "{number}");
 }
 
 #[test]
@@ -113,7 +123,7 @@ fn keys_and_types() {
         "grpc: OK",
         "^smtp: OK",
         "unknown key `smtp`",
-        "known here: http, grpc, spans, http-spans, grpc-spans",
+        "known here: http, grpc, exit, headers, json, spans, http-spans, grpc-spans",
     );
     check("    axes: {", "    ^axis: {", "unknown key `axis`", "did you mean `axes`?");
     check(
@@ -188,6 +198,31 @@ fn services() {
 }
 
 #[test]
+fn protos_of_services() {
+    let of_orders = "    command: [./orders, \"--port={{port}}\"]\n";
+    let with = |text: &str| format!("{of_orders}    {text}\n");
+    let right = RIGHT.replace(of_orders, &with("protos: [a.proto, b.proto]\n    proto-paths: [api]"));
+    let suite = parse(&right).map_err(miette::Report::new).expect("the suite is right");
+    let orders = suite.settings[0].service("orders").expect("a service");
+    assert_eq!(orders.descriptors.as_deref(), Some(&b"a.proto b.proto api"[..]));
+    check(
+        of_orders,
+        &with("protos: [a.proto, ^wrong.proto]"),
+        "`wrong.proto` cannot be compiled: 1 is wrong",
+        "paths are relative to the suite file; `proto-paths` names folders for imports",
+    );
+    check(
+        of_orders,
+        &with("proto-paths: [^api]"),
+        "`proto-paths` without `protos` does nothing",
+        "name the files themselves: `protos: [shop.proto]`",
+    );
+    let of_web = "    demo: api-service\n";
+    let message = "only a service whose protocol is grpc has `protos`";
+    check(of_web, &format!("{of_web}    protos: [^a.proto]\n"), message, "");
+}
+
+#[test]
 fn references() {
     check(
         "{{orders.url}}",
@@ -239,7 +274,7 @@ fn axes() {
     check(
         "  entry: [http, grpc]\n  export: [gcp_trace, otlp-grpc]\n  env: { MODE: [fast, slow] }\nagree: [export]\ncases:\n  buy:",
         "  export: [gcp_trace]\n  env: { MODE: [fast] }\ncases:\n  ^buy:",
-        "case `buy` must have exactly one of the forms `http` and `grpc`, because the suite has no axis `entry`",
+        "case `buy` must have exactly one of the forms `http`, `grpc` and `shell`, because the suite has no axis `entry`",
         "",
     );
 }
@@ -303,6 +338,131 @@ fn requests_and_expectations() {
         "",
     );
     check("item: [tea, 7]", "^item: []", "`each` has no values for `item`", "");
+}
+
+#[test]
+fn messages_and_answers() {
+    let message = "message: { item: \"{{each.item}}\" }";
+    check(
+        message,
+        "message: ^{}, messages: [{}]",
+        "a call has either `message` or `messages`, not both",
+        "`messages` is the list that a method with a stream of requests takes",
+    );
+    check(
+        message,
+        "messages: [{ item: \"{{^each.itm}}\" }]",
+        "unknown reference `{{each.itm}}`",
+        "did you mean `each.item`?",
+    );
+    let expect = |text: &str| format!("grpc: OK, {text} }}");
+    check("grpc: OK }", &expect("headers: { ^\"a b\": x }"), "\"a b\" cannot be the name of a header", "");
+    check(
+        "grpc: OK }",
+        &expect("json: { a: \"{{^each.itm}}\" }"),
+        "unknown reference `{{each.itm}}`",
+        "did you mean `each.item`?",
+    );
+    check(
+        "grpc: OK }",
+        &expect("exit: ^1"),
+        "the case has no `shell` form to expect this of",
+        "add the form `shell`, or remove `expect.exit`",
+    );
+}
+
+#[test]
+fn commands() {
+    let check = |shell: &str, message: &str, advice: &str| {
+        let text = RIGHT.replace("entry: [http, grpc]", "entry: [http, grpc, shell]");
+        let text = text.replace("    expect: {", &format!("    shell: {{ {shell} }}\n    expect: {{"));
+        marked::check(&text, parse, message, advice);
+    };
+    check(
+        "run: ^true",
+        "the command names no service that it calls",
+        "write `{{NAME.url}}` in `run` or `env` for the address of a service",
+    );
+    check(
+        "run: \"curl {{web.url}} {{^port}}\"",
+        "a command has no `{{port}}`, which is a service's",
+        "a program whose own spans matter is a service",
+    );
+    check("run: \"curl {{^wep.url}}\"", "unknown reference `{{wep.url}}`", "did you mean `web.url`?");
+    check("run: \"curl {{web.url}}\", deadline-ms: ^0", "`deadline-ms` is at least 1", "");
+    check(
+        "run: \"curl {{web.url}}\", env: { ^\"A=B\": x }",
+        "\"A=B\" cannot be the name of an environment variable",
+        "",
+    );
+}
+
+#[test]
+fn sequences() {
+    const FORMS: &str = "    http: { to: web, post: /buy, json: { item: \"{{each.item}}\" }, headers: { X-Shop: main } }\n    grpc: { to: orders, call: shop.Orders/Buy, message: { item: \"{{each.item}}\" } }\n    expect: { http: 200, grpc: OK }\n";
+    let check = |steps: &str, message: &str, advice: &str| {
+        let head = if steps.starts_with('^') { "    sequence: " } else { "    sequence:\n" };
+        check(FORMS, &format!("{head}{steps}\n"), message, advice);
+    };
+    let get = "http: { to: web, get: / }";
+    check("^[]", "a sequence has at least one step", "");
+    check(
+        "      - ^expect: { http: 200 }",
+        "a step has at least one of the forms `http`, `grpc` and `shell`",
+        "",
+    );
+    check(
+        &format!("      - {{ {get}, expect: {{ grpc: ^OK }} }}"),
+        "the step has no `grpc` form to expect this of",
+        "add the form `grpc`, or remove `expect.grpc`",
+    );
+    check(
+        &format!("      - {{ name: a, {get} }}\n      - {{ name: ^a, {get} }}"),
+        "two steps are called `a`",
+        "",
+    );
+    check(
+        &format!("      - {{ name: ^a.b, {get} }}"),
+        "`a.b` cannot be the name of a step: it has a dot",
+        "",
+    );
+    check(
+        &format!(
+            "      - {{ name: order, {get} }}\n      - {{ http: {{ to: web, get: \"/{{{{^steps.oder.json.id}}}}\" }} }}"
+        ),
+        "unknown reference `{{steps.oder.json.id}}`",
+        "did you mean `steps.order.json`?",
+    );
+    // A step does not know its own answer.
+    check(
+        "      - { name: order, http: { to: web, get: \"/{{^steps.order.json.id}}\" } }",
+        "unknown reference `{{steps.order.json.id}}`",
+        "known here: each.item",
+    );
+    let call = "grpc: { to: orders, call: shop.Orders/Buy }";
+    check(
+        &format!(
+            "      - {{ shell: {{ run: \"curl {{{{web.url}}}}\" }} }}\n      - {{ name: ^b, {get}, {call} }}"
+        ),
+        "the step has several forms, and none for entry `shell`, which the first step has",
+        "",
+    );
+}
+
+#[test]
+fn a_sequence_stands_alone() {
+    check(
+        "    expect: { http: 200",
+        "    sequence:\n      ^- { http: { to: web, get: / } }\n    expect: { http: 200",
+        "a case has either forms of its own, or a `sequence` of steps that have them",
+        "",
+    );
+    check(
+        "    http: { to: web, post: /buy, json: { item: \"{{each.item}}\" }, headers: { X-Shop: main } }\n    grpc: { to: orders, call: shop.Orders/Buy, message: { item: \"{{each.item}}\" } }\n    expect: { http",
+        "    sequence: [{ http: { to: web, get: / } }]\n    expect: ^{ http",
+        "what is expected of a sequence stands in its steps",
+        "",
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ const KNOWN: Known<'static> = Known {
     demos: &["web"],
     schemas: &["1.42"],
     registry: None,
+    protos: None,
     deployed: &[],
 };
 
@@ -66,6 +67,8 @@ fn keys() {
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/properties/cloud-run/properties", "cloud-run: { @: x }");
     check("/$defs/cloud-run/properties", "services: { web: { cloud-run: { @: x } } }");
+    check("/$defs/shell/properties", "cases: { a: { shell: { @: x } } }");
+    check("/$defs/step/properties", "cases: { a: { sequence: [{ @: x }] } }");
     check("/$defs/case/properties/repeat/properties", "cases: { a: { repeat: { @: x } } }");
     check("/$defs/known/properties", "known-failing: [{ @: x }]");
     check("/$defs/exclude/properties", "exclude: [{ @: x }]");

@@ -50,6 +50,7 @@ pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod plan;
+mod protos;
 pub mod ratchet;
 mod registry;
 mod run;

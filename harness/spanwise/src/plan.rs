@@ -6,7 +6,7 @@ use spanwise_check::{Profile, Rule, conventions, registry as rules};
 use spanwise_model::{Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Suite, SuiteError};
 
-use crate::registry;
+use crate::{protos, registry};
 
 /// A file of a suite, or of a service's deployment, that was read: what to call it in messages, and its text.
 #[derive(Clone, Debug)]
@@ -77,6 +77,7 @@ pub fn plan_with(
         demos: &demos,
         schemas: &conventions::schemas(),
         registry: Some(registry::read),
+        protos: Some(protos::compile),
         deployed: &deployed,
     };
     let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, &known).map_err(Box::new);

@@ -1,5 +1,6 @@
 //! Starting services as child processes: how, until when, and that none of them stays behind.
 
+mod command;
 mod environment;
 mod listening;
 mod output;
@@ -20,6 +21,7 @@ use crate::DriveError;
 use crate::clock::random;
 use watcher::Watcher;
 
+pub use command::Ended;
 pub use ready::Ready;
 pub use service::Service;
 

@@ -192,7 +192,7 @@ impl Service {
     }
 
     /// Waits until both streams came to their end.
-    async fn last_words(&self) {
+    pub(super) async fn last_words(&self) {
         let mut news = self.output.subscribe();
         let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
     }

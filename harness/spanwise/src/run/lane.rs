@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use spanwise_drive::Descriptors;
 use spanwise_model::{Cpu, InstanceEnd, Observation, Platform};
-use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
+use spanwise_scenario::{EntryRequest, Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
 use super::aside::aside;
@@ -89,8 +89,8 @@ impl Lane {
     fn entries(&self, plan: &Plan) -> Vec<Hop> {
         let mut entries = Vec::new();
         for permutation in self.permutations.iter().map(|at| &plan.permutations[*at]) {
-            for request in &permutation.requests {
-                let entry = from_driver(&request.to, permutation.channel_in, permutation.caller);
+            for service in permutation.requests().flat_map(EntryRequest::services) {
+                let entry = from_driver(service, permutation.channel_in, permutation.caller);
                 if !entries.contains(&entry) {
                     entries.push(entry);
                 }
@@ -124,10 +124,11 @@ pub(super) async fn run(
         .map(|at| async {
             let begun = Instant::now();
             let permutation = &plan.permutations[*at];
-            let sent =
-                drive(world, &instances, &descriptors, &plan.settings[lane.setting], permutation, lane.alone)
-                    .await;
-            (*at, sent, begun.elapsed())
+            let mut sent = Sent::default();
+            let setting = &plan.settings[lane.setting];
+            let awaited =
+                drive(world, &instances, &descriptors, setting, permutation, lane.alone, &mut sent).await;
+            (*at, sent, awaited, begun.elapsed())
         })
         .collect();
     let mut driven = Vec::new();
@@ -143,13 +144,13 @@ pub(super) async fn run(
     let scene = Scene { instances: &instances, process, alone: lane.alone };
     let mut seen = Vec::new();
     let mut named = Named::default();
-    for (at, sent, duration) in driven {
+    for (at, sent, awaited, duration) in driven {
+        named.add(&sent);
         seen.push((
             at,
-            match sent {
+            match awaited {
                 Err(reason) => Seen::CouldNotRun(reason),
-                Ok((sent, awaited)) => {
-                    named.add(&sent);
+                Ok(awaited) => {
                     let permutation = &plan.permutations[at];
                     let observation = aside(|| scene.observation(permutation, sent, &awaited));
                     Seen::Observed(Box::new(observation), duration)
@@ -166,22 +167,20 @@ pub(super) async fn run(
 async fn drive(
     world: &World,
     instances: &Instances,
-    descriptors: &HashMap<String, Result<Descriptors, String>>,
+    descriptors: &DescriptorsOf,
     setting: &Setting,
     permutation: &Permutation,
     alone: bool,
-) -> Result<(Sent, Vec<Awaited>), String> {
+    sent: &mut Sent,
+) -> Result<Vec<Awaited>, String> {
     if let Some(reason) = instances.failure(&permutation.services) {
         return Err(reason);
     }
-    let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
-    let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
-    let sent = send::send(world, instances, descriptors, permutation).await?;
-    let awaited = match is_proven_by_exit(setting, permutation) {
+    send::send(world, instances, descriptors, permutation, sent).await?;
+    Ok(match is_proven_by_exit(setting, permutation) {
         true => Vec::new(),
-        false => complete::wait(world, instances, permutation, &sent, alone).await,
-    };
-    Ok((sent, awaited))
+        false => complete::wait(world, instances, permutation, sent, alone).await,
+    })
 }
 
 /// Whether nothing can come any more that the end of the services does not bring: all flush when they are told to end, or have
@@ -201,19 +200,21 @@ fn is_proven_by_exit(setting: &Setting, permutation: &Permutation) -> bool {
     })
 }
 
+/// What is known of the messages of services, or why nothing is.
+pub(super) type DescriptorsOf = HashMap<String, Result<Descriptors, String>>;
+
 /// The descriptors of every gRPC service that the lane's permutations enter at.
-async fn descriptors(
-    world: &Arc<World>,
-    plan: &Plan,
-    lane: &Lane,
-    instances: &Instances,
-) -> HashMap<String, Result<Descriptors, String>> {
+async fn descriptors(world: &Arc<World>, plan: &Plan, lane: &Lane, instances: &Instances) -> DescriptorsOf {
     let mut found = HashMap::new();
     for permutation in lane.permutations.iter().map(|at| &plan.permutations[*at]) {
-        for request in &permutation.requests {
+        for request in permutation.requests() {
             let is_grpc = matches!(request.form, RequestForm::Grpc { .. });
             if is_grpc && !found.contains_key(&request.to) {
-                let asked = descriptors_of(world, &permutation.suite, &request.to, instances).await;
+                let start = plan.settings[lane.setting].service(&request.to);
+                let asked = match start.and_then(|start| start.descriptors.as_deref()) {
+                    Some(compiled) => Descriptors::decode(compiled).map_err(|error| chain(&error)),
+                    None => descriptors_of(world, &permutation.suite, &request.to, instances).await,
+                };
                 found.insert(request.to.clone(), asked);
             }
         }
@@ -221,7 +222,7 @@ async fn descriptors(
     found
 }
 
-/// What a service says of itself; it is asked once a run.
+/// What a service says of itself by reflection; it is asked once a run.
 async fn descriptors_of(
     world: &Arc<World>,
     suite: &str,
@@ -232,7 +233,13 @@ async fn descriptors_of(
         return Ok(known);
     }
     let instance = instances.ask(world, service).await?;
-    world.descriptors(suite, service, instance.address).await.map_err(|error| chain(&error))
+    world.descriptors(suite, service, instance.address).await.map_err(|error| {
+        format!(
+            "nothing says what the messages of {service} are: {}; name its files in the suite (`protos: [FILE.proto]`), or let it serve \
+             gRPC server reflection",
+            chain(&error)
+        )
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod aside;
 mod attribution;
+mod command;
 mod complete;
 mod context;
 mod deployment;

@@ -28,7 +28,7 @@ impl Scene<'_> {
         sent: Sent,
         awaited: &[Awaited],
     ) -> Observation {
-        let Sent { requests, spans: driver_spans, traces: named } = sent;
+        let Sent { requests, spans: driver_spans, traces: named, logs } = sent;
         let traces = if self.alone { self.all_traces(&named) } else { named };
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
@@ -43,7 +43,7 @@ impl Scene<'_> {
             spans: driver_spans,
             requests,
             wire: self.wire(&traces),
-            logs: self.logs(&traces, permutation),
+            logs: self.logs(&traces, permutation).into_iter().chain(logs).collect(),
             process: self.process.clone(),
             settings,
             recorded: Evidence::ALL.to_vec(),
@@ -91,7 +91,7 @@ impl Scene<'_> {
     /// The lines that name one of the traces or one of the users; in a lane of one, all.
     fn logs(&self, traces: &[TraceId], permutation: &Permutation) -> Vec<LogRecord> {
         let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
-        wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
+        wanted.extend(permutation.requests().filter_map(|request| request.marker.clone()));
         let is_wanted =
             |record: &LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
         self.instances.all().iter().flat_map(|service| service.logs_where(is_wanted)).collect()

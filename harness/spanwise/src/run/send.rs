@@ -1,23 +1,27 @@
-//! Sends the requests of one permutation, all at once, and records what the driver knows of them.
+//! Sends the requests of one permutation, step by step, and records what the driver knows of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use spanwise_drive::{Answer, Descriptors, DriveError, GrpcCall, HttpRequest};
+use spanwise_drive::{Answer, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
-    ContextFormat, FrontEndContext, GrpcCode, HttpVersion, Platform, Request, RequestResult, Settings,
-    Source, Span, SpanKind, TraceId, Value,
+    ContextFormat, FrontEndContext, GrpcCode, Header, HttpVersion, LogRecord, Platform, Request,
+    RequestResult, Settings, Source, Span, SpanKind, TraceId, Value,
 };
-use spanwise_scenario::{EntryRequest, Permutation, Repeat, RequestForm};
+use spanwise_scenario::{Answers, EntryRequest, Permutation, Repeat, RequestForm};
 
+use super::command::{self, Command};
 use super::context::{self, SentContext};
 use super::fleet::chain;
 use super::instances::{Instances, from_driver};
+use super::lane::DescriptorsOf;
 use super::world::World;
 
 /// What the driver did in one permutation.
+#[derive(Default)]
 pub(super) struct Sent {
     /// The requests in the order of the plan.
     pub(super) requests: Vec<Request>,
@@ -25,34 +29,66 @@ pub(super) struct Sent {
     pub(super) spans: Vec<Span>,
     /// Every trace that a request named.
     pub(super) traces: Vec<TraceId>,
+    /// What commands wrote.
+    pub(super) logs: Vec<LogRecord>,
 }
 
-/// Sends all requests of a permutation and waits for every answer. An error means that a request could not be made.
+/// What the driver did for one request.
+struct Done {
+    request: Request,
+    span: Span,
+    traces: Vec<TraceId>,
+    logs: Vec<LogRecord>,
+    /// The answer, where it is JSON.
+    json: Option<serde_json::Value>,
+}
+
+/// Sends the requests of a permutation, step by step, and waits for every answer. An error means that a request could not be made;
+/// what was sent before it is in `sent` all the same.
 pub(super) async fn send(
     world: &World,
     instances: &Instances,
-    descriptors: Option<&Descriptors>,
+    descriptors: &DescriptorsOf,
     permutation: &Permutation,
-) -> Result<Sent, String> {
-    let mut sent = Sent { requests: Vec::new(), spans: Vec::new(), traces: Vec::new() };
+    sent: &mut Sent,
+) -> Result<(), String> {
     let Repeat { times, pause } = permutation.repeat.unwrap_or(Repeat { times: 1, pause: Duration::ZERO });
     for round in 0..times {
         if round > 0 && !pause.is_zero() {
             // waits on purpose: the suite asks for a pause between its requests.
             tokio::time::sleep(pause).await;
         }
-        let requests = permutation.requests.iter().map(|request| {
-            let context = context::make(&permutation.context, &read_by(permutation, &request.to));
-            one(world, instances, descriptors, permutation, request, context)
-        });
-        for done in join_all(requests).await {
-            let (request, span, traces) = done?;
-            sent.requests.push(request);
-            sent.spans.push(span);
-            sent.traces.extend(traces);
+        // Each user takes values of the answers that were its own.
+        let mut answers: HashMap<usize, Answers> = HashMap::new();
+        for step in &permutation.steps {
+            let requests = step.requests.iter().enumerate().map(|(user, request)| {
+                let context = context::make(&permutation.context, &read_by(permutation, &request.to));
+                let planned = Planned { permutation, request, step: step.name.as_deref() };
+                one(world, instances, descriptors, planned, answers.get(&user), context)
+            });
+            let mut failure = None;
+            for (user, done) in join_all(requests).await.into_iter().enumerate() {
+                let Done { request, span, traces, logs, json } = match done {
+                    Ok(done) => done,
+                    Err(reason) => {
+                        failure = failure.or(Some(reason));
+                        continue;
+                    }
+                };
+                sent.requests.push(request);
+                sent.spans.push(span);
+                sent.traces.extend(traces);
+                sent.logs.extend(logs);
+                if let Some(name) = &step.name {
+                    answers.entry(user).or_default().insert(name.clone(), json);
+                }
+            }
+            if let Some(reason) = failure {
+                return Err(reason);
+            }
         }
     }
-    Ok(sent)
+    Ok(())
 }
 
 /// The context formats of which the first decides: those that the called service reads or, where a front end stands before it
@@ -82,21 +118,116 @@ fn credentials(
     token.map(|token| (HEADERS[0].to_owned(), format!("Bearer {token}")))
 }
 
+/// A request as the plan has it.
+#[derive(Clone, Copy)]
+struct Planned<'p> {
+    permutation: &'p Permutation,
+    request: &'p EntryRequest,
+    step: Option<&'p str>,
+}
+
+/// What came of a request, whatever its form.
+struct Came {
+    result: RequestResult,
+    headers: Vec<Header>,
+    json: Option<serde_json::Value>,
+    logs: Vec<LogRecord>,
+    begun: u64,
+    ended: u64,
+}
+
 async fn one(
     world: &World,
     instances: &Instances,
-    descriptors: Option<&Descriptors>,
-    permutation: &Permutation,
-    request: &EntryRequest,
+    descriptors: &DescriptorsOf,
+    planned: Planned<'_>,
+    answers: Option<&Answers>,
     context: SentContext,
-) -> Result<(Request, Span, Vec<TraceId>), String> {
+) -> Result<Done, String> {
     let _permit = Arc::clone(&world.requests).acquire_owned().await.map_err(|error| error.to_string())?;
+    let Planned { permutation, request: written, step } = planned;
+    let of_step = |error: String| match step {
+        Some(step) => format!("in step {step}: {error}"),
+        None => error,
+    };
+    let filled = answers.map(|answers| written.filled(answers)).transpose().map_err(of_step)?;
+    let request = filled.as_ref().unwrap_or(written);
+    let came = match &request.form {
+        RequestForm::Shell { run, env, folder, deadline, .. } => {
+            let command = Command { run, env, folder, deadline: *deadline };
+            by_command(world, instances, permutation, command, &context).await
+        }
+        _ => by_client(world, instances, descriptors, planned, request, &context).await,
+    };
+    let came = came.map_err(of_step)?;
+    let span = driver_span(name(written), &came, context.own.trace_id, context.own.span_id);
+    let followed = match request.form {
+        RequestForm::Shell { .. } => command::carried(instances, context.own.trace_id),
+        _ => context.followed,
+    };
+    let made = Request {
+        to: Source::new(&request.to, 1),
+        trace_id: context.own.trace_id,
+        span_id: context.own.span_id,
+        context: followed,
+        marker: request.marker.clone(),
+        differences: request.answer.differences(&came.headers, came.json.as_ref()),
+        result: came.result,
+        expected: request.expected.clone(),
+        step: step.map(str::to_owned),
+    };
+    Ok(Done { request: made, span, traces: context.traces, logs: came.logs, json: came.json })
+}
+
+/// What the driver's span of a request is called: what the suite writes, and not what differs from run to run.
+fn name(written: &EntryRequest) -> String {
+    match &written.form {
+        RequestForm::Http { method, path, .. } => {
+            format!("{method} {}", path.split('?').next().unwrap_or_default())
+        }
+        RequestForm::Grpc { call, .. } => call.clone(),
+        RequestForm::Shell { run, .. } => {
+            let run = run.to_string();
+            run.trim().lines().next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// Runs a command.
+async fn by_command(
+    world: &World,
+    instances: &Instances,
+    permutation: &Permutation,
+    command: Command<'_>,
+    context: &SentContext,
+) -> Result<Came, String> {
+    let begun = now();
+    let ended = command::run(world, instances, permutation, command, context).await?;
+    Ok(Came {
+        result: ended.code.clone().map_or_else(RequestResult::None, RequestResult::Exit),
+        headers: Vec::new(),
+        json: serde_json::from_str(&ended.stdout()).ok(),
+        logs: ended.logs,
+        begun,
+        ended: now(),
+    })
+}
+
+/// Sends an HTTP request or makes a gRPC call.
+async fn by_client(
+    world: &World,
+    instances: &Instances,
+    descriptors: &DescriptorsOf,
+    Planned { permutation, .. }: Planned<'_>,
+    request: &EntryRequest,
+    context: &SentContext,
+) -> Result<Came, String> {
     let hop = from_driver(&request.to, permutation.channel_in, permutation.caller);
     let url = instances.entry_url(&hop).ok_or_else(|| format!("no front before {}", request.to))?;
     let mut headers = request.headers.clone();
-    headers.extend(context.headers);
+    headers.extend(context.headers.clone());
     headers.extend(credentials(instances, permutation, request, &url));
-    let (name, answer) = match &request.form {
+    let answer = match &request.form {
         RequestForm::Http { method, path, body } => {
             let http = HttpRequest {
                 url,
@@ -104,44 +235,37 @@ async fn one(
                 method: (*method).to_owned(),
                 path: path.clone(),
                 headers,
-                body: body.clone().map(Bytes::from),
+                body: body.as_ref().map(|body| Bytes::from(body.to_string())),
                 deadline: Some(world.options.answer_within),
                 own_connection: false,
             };
-            let shown = path.split('?').next().unwrap_or_default();
-            (format!("{method} {shown}"), world.client.http(http).await)
+            world.client.http(http).await
         }
-        RequestForm::Grpc { call, message, deadline } => {
-            let descriptors = descriptors.ok_or_else(|| format!("no descriptors of {}", request.to))?;
+        RequestForm::Grpc { call, messages, deadline } => {
+            let known = descriptors.get(&request.to);
+            let descriptors = known.ok_or_else(|| format!("no descriptors of {}", request.to))?.as_ref()?;
             let grpc = GrpcCall {
                 url,
                 call: call.clone(),
-                message: message.clone(),
+                messages: messages.clone(),
                 headers,
                 deadline: Some(world.options.answer_within),
                 // A call that the driver gives up must not disturb others on its connection.
                 own_connection: deadline.is_some(),
             };
             let made = world.client.grpc(descriptors, grpc);
-            let answer = match deadline {
+            match deadline {
                 None => made.await,
                 Some(deadline) => given_up(made, instances, context.own.trace_id, *deadline).await,
-            };
-            (call.clone(), answer)
+            }
         }
+        RequestForm::Shell { .. } => return Err("a command is no request".to_owned()),
     };
     let answer = answer.map_err(|error: DriveError| chain(&error))?;
-    let span = driver_span(name, &answer, context.own.trace_id, context.own.span_id);
-    let made = Request {
-        to: Source::new(&request.to, 1),
-        trace_id: context.own.trace_id,
-        span_id: context.own.span_id,
-        context: context.followed,
-        marker: request.marker.clone(),
-        result: answer.result,
-        expected: request.expected.clone(),
-    };
-    Ok((made, span, context.traces))
+    let json = answer.json();
+    let Answer { result, mut headers, trailers, begun, ended, .. } = answer;
+    headers.extend(trailers);
+    Ok(Came { result, headers, json, logs: Vec::new(), begun, ended })
 }
 
 /// Makes a call and gives it up when the deadline has passed since the front saw it: a call that is given up on the way
@@ -167,6 +291,7 @@ async fn given_up(
             trailers: Vec::new(),
             body: Bytes::new(),
             messages: Vec::new(),
+            is_stream: false,
             begun,
             ended: now(),
         }),
@@ -179,13 +304,13 @@ fn now() -> u64 {
 }
 
 /// The driver's span of a request: never judged, so it holds the code and nothing else.
-fn driver_span(name: String, answer: &Answer, trace_id: TraceId, span_id: spanwise_model::SpanId) -> Span {
+fn driver_span(name: String, answer: &Came, trace_id: TraceId, span_id: spanwise_model::SpanId) -> Span {
     let code = match &answer.result {
         RequestResult::Http(status) | RequestResult::HttpBroken(status) => {
             Some(("http.response.status_code", Value::Int(i64::from(*status))))
         }
         RequestResult::Grpc(code) => Some(("rpc.response.status_code", code.as_str().into())),
-        RequestResult::None(_) => None,
+        RequestResult::Exit(_) | RequestResult::None(_) => None,
     };
     Span {
         trace_id,
