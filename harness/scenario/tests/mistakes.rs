@@ -442,9 +442,9 @@ fn sequences() {
     let call = "grpc: { to: orders, call: shop.Orders/Buy }";
     check(
         &format!(
-            "      - {{ shell: {{ run: \"curl {{{{web.url}}}}\" }} }}\n      - {{ name: ^b, {get}, {call} }}"
+            "      - {{ {get} }}\n      - {{ name: ^b, {call}, shell: {{ run: \"curl {{{{web.url}}}}\" }} }}"
         ),
-        "the step has several forms, and none for entry `shell`, which the first step has",
+        "the step has several forms, and none for entry `http`, which the first step has",
         "",
     );
 }

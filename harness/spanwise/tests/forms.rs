@@ -144,7 +144,7 @@ fn a_command_is_an_entry() {
         ),
         &[],
         0,
-        &["1 permutations: 1 passed", "      api-service SERVER \"POST /greet\" 200"],
+        &["1 permutation: 1 passed", "      api-service SERVER \"POST /greet\" 200"],
     );
     check(
         "  command:\n    shell: { run: 'echo no luck >&2; exit 3; {{api-service.url}}' }\n",
@@ -159,7 +159,7 @@ fn a_command_is_an_entry() {
         &["The command still ran after 200 ms and was killed", "killed: begun"],
     );
     let beside = "  command:\n    shell: { run: 'test -e beside.txt && : {{api-service.url}}' }\n";
-    check(beside, &[("beside.txt", "")], 0, &["1 permutations: 1 passed"]);
+    check(beside, &[("beside.txt", "")], 0, &["1 permutation: 1 passed"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn messages_are_known_by_files_where_a_suite_names_them() {
     let call =
         "grpc: { to: backend-service, call: backend_service.v1.BackendService/Nope, message: { count: 1 } }";
     let case = format!("  nope:\n    {call}\n    expect: {{ grpc: UNIMPLEMENTED }}\n");
-    check_suite(&format!("{suite}{case}"), &[("nope.proto", PROTO)], 0, &["1 permutations: 1 passed"]);
+    check_suite(&format!("{suite}{case}"), &[("nope.proto", PROTO)], 0, &["1 permutation: 1 passed"]);
 }
 
 #[test]
