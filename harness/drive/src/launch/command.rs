@@ -8,7 +8,7 @@ use spanwise_model::{LogRecord, ProcessEventKind, Stream};
 use super::process::exited;
 use super::service::Service;
 use super::{Launch, Launcher};
-use crate::DriveError;
+use crate::{DriveError, Instance as _};
 
 /// A command that is over.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Launcher {
     /// launch says of readiness does not matter.
     pub async fn run(&self, launch: &Launch, within: Duration) -> Result<Ended, DriveError> {
         let command = Service::spawn(launch, 0, self.watcher.clone())?;
-        let code = match tokio::time::timeout(within, command.exited()).await {
+        let code = match tokio::time::timeout(within, command.exit_status()).await {
             Ok(status) => match exited(status) {
                 ProcessEventKind::Exited { code: Some(code), .. } => Ok(code),
                 ProcessEventKind::Exited { signal: Some(signal), .. } => {

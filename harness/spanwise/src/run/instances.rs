@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use spanwise_collect::Store;
-use spanwise_drive::Service;
+use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{ProcessEvent, RunEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
 use spanwise_scenario::{Caller, Channel, Setting};
 use tokio::sync::mpsc;
 
@@ -58,7 +58,7 @@ impl Instances {
             let begun = Instant::now();
             let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
             let started = match schedule {
-                None => fleet.launch(start, 1).await.map(|service| fleet.serve(&service)),
+                None => fleet.launch(start, 1).await.map(|service| fleet.serve(&*service)),
                 Some(schedule) => schedule.warm().await,
             };
             let millis = begun.elapsed().as_millis() as u64;
@@ -118,8 +118,22 @@ impl Instances {
     }
 
     /// Every instance that got ready, also one that ended since.
-    pub(super) fn all(&self) -> Vec<Arc<Service>> {
+    pub(super) fn all(&self) -> Vec<Arc<dyn Instance>> {
         self.fleet.services()
+    }
+
+    /// The evidence that is not recorded of an instance, by service; services of which all is are not there. An external one
+    /// has no part in it.
+    pub(super) fn hidden(&self) -> BTreeMap<String, Vec<Evidence>> {
+        let setting = self.fleet.setting();
+        let is_judged = |name: &str| setting.service(name).is_some_and(|start| !start.facts.external);
+        let mut hidden: BTreeMap<String, Vec<Evidence>> = BTreeMap::new();
+        for instance in self.all().iter().filter(|instance| is_judged(&instance.source().service)) {
+            let kinds = Evidence::ALL.into_iter().filter(|evidence| !instance.shows(*evidence));
+            kinds
+                .for_each(|kind| hidden.entry(instance.source().service.to_string()).or_default().push(kind));
+        }
+        hidden
     }
 
     /// The URL at which the driver reaches a service.
@@ -132,9 +146,11 @@ impl Instances {
         self.fleet.deployment().map(|deployment| deployment.driver_token(url))
     }
 
-    /// The URLs at which a service is called, where a platform is emulated that asks for tokens that name one.
-    pub(super) fn urls(&self, service: &str) -> Vec<String> {
-        self.fleet.deployment().map(|deployment| deployment.urls(service)).unwrap_or_default()
+    /// The URLs at which a service is called, by service, where a platform is emulated that asks for tokens that name one.
+    pub(super) fn all_urls(&self) -> BTreeMap<String, Vec<String>> {
+        let Some(deployment) = self.fleet.deployment() else { return BTreeMap::new() };
+        let names = self.fleet.setting().services.iter().map(|service| service.name.clone());
+        names.map(|name| (name.clone(), deployment.urls(&name))).collect()
     }
 
     /// What went over the wire.

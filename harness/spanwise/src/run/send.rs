@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use spanwise_drive::{Answer, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
     ContextFormat, FrontEndContext, GrpcCode, Header, HttpVersion, LogRecord, Platform, Request,
@@ -21,16 +22,17 @@ use super::lane::DescriptorsOf;
 use super::world::World;
 
 /// What the driver did in one permutation.
-#[derive(Default)]
-pub(super) struct Sent {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sent {
     /// The requests in the order of the plan.
-    pub(super) requests: Vec<Request>,
+    pub(crate) requests: Vec<Request>,
     /// The driver's own CLIENT spans, one a request.
-    pub(super) spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
     /// Every trace that a request named.
-    pub(super) traces: Vec<TraceId>,
+    pub(crate) traces: Vec<TraceId>,
     /// What commands wrote.
-    pub(super) logs: Vec<LogRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logs: Vec<LogRecord>,
 }
 
 /// What the driver did for one request.
