@@ -10,7 +10,7 @@ use crate::error::SuiteError;
 use crate::format::ExpectFile;
 use crate::request::header_name;
 use crate::spanned::Spanned;
-use crate::template::Names;
+use crate::names::Names;
 use crate::yaml::{AsText as _, Scalar};
 
 /// What is shown of a value at most, in characters.

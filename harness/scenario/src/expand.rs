@@ -19,7 +19,8 @@ use crate::service::{Overrides, Service, needed, variables};
 use crate::setting::{SettingKey, of_platform, start};
 use crate::steps::{Written, steps};
 use crate::suite::{DriverContext, Permutation, Repeat, Setting, Step};
-use crate::template::{Names, Reference};
+use crate::names::Names;
+use crate::template::Reference;
 use crate::{ContextKind, Entry};
 
 /// More permutations of a case than this are a mistake in the file.

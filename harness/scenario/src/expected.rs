@@ -7,7 +7,7 @@ use crate::Entry;
 use crate::error::SuiteError;
 use crate::format::ExpectedSpanFile;
 use crate::steps::Written;
-use crate::template::Names;
+use crate::names::Names;
 use crate::yaml::LabelValue;
 
 /// The trees that a request in one form must have, `each` filled in. `{{user}}` stays for the rules, who know the requests.

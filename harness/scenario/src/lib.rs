@@ -24,6 +24,7 @@ mod format;
 mod known;
 mod levels;
 mod name;
+mod names;
 mod plan;
 mod protos;
 mod registry;

@@ -14,7 +14,8 @@ use crate::result::expected_result;
 use crate::service::variable_name;
 use crate::spanned::Spanned;
 use crate::steps::Written;
-use crate::template::{Names, Reference, Template};
+use crate::names::Names;
+use crate::template::{Reference, Template};
 use crate::yaml::{AsText, Scalar};
 
 /// One request of the driver.

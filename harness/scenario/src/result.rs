@@ -6,7 +6,7 @@ use crate::Entry;
 use crate::error::SuiteError;
 use crate::format::ExpectFile;
 use crate::spanned::Spanned;
-use crate::template::Names;
+use crate::names::Names;
 use crate::yaml::{AsText, Scalar};
 
 /// The HTTP status that `google/rpc/code.proto` maps a gRPC code to.

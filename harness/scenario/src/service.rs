@@ -12,7 +12,8 @@ use crate::environment::{Environment, configured};
 use crate::error::{File, SuiteError};
 use crate::format::{CollectorFile, ServiceFile, SuiteFile};
 use crate::protos;
-use crate::template::{Names, RESERVED, Reference, Template};
+use crate::names::Names;
+use crate::template::{RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
 use crate::{Known, Persona, Ready, ServiceYaml};
 

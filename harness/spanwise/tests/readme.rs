@@ -9,9 +9,17 @@ fn the_example_of_the_readme_is_a_suite() {
     let blocks: Vec<&str> = (README.split("```yaml\n").skip(1))
         .map(|rest| rest.split("```").next().expect("a block ends"))
         .collect();
-    let [suite, known_failing] = blocks[..] else { panic!("{} YAML blocks in README.md", blocks.len()) };
-    let text = SuiteText { file: "README.md".to_owned(), text: format!("{suite}{known_failing}") };
-    let planned = plan(&[text], &[]).unwrap_or_else(|error| panic!("{error}"));
+    let [suite, cases, known_failing] = blocks[..] else {
+        panic!("{} YAML blocks in README.md", blocks.len())
+    };
+    let planned = |text: String| {
+        let text = SuiteText { file: "README.md".to_owned(), text };
+        plan(&[text], &[]).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
+    let planned_cases = planned(format!("{services}{cases}"));
+    assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
+    let planned = planned(format!("{suite}{known_failing}"));
     let names: Vec<&str> = planned.plan.permutations.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names.len(), 8, "{names:?}");
     assert_eq!(planned.plan.groups.len(), 1, "all of them must agree");

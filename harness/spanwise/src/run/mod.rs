@@ -8,6 +8,7 @@
 
 mod aside;
 mod attribution;
+mod call;
 mod command;
 mod complete;
 mod context;

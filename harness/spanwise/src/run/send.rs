@@ -103,23 +103,6 @@ fn read_by(permutation: &Permutation, service: &str) -> Vec<ContextFormat> {
     permutation.settings.service(service).map(|facts| facts.propagation.clone()).unwrap_or_default()
 }
 
-/// The driver's own token for a private service; a request that brings credentials shows what these are worth.
-fn credentials(
-    instances: &Instances,
-    permutation: &Permutation,
-    request: &EntryRequest,
-    url: &str,
-) -> Option<(String, String)> {
-    const HEADERS: [&str; 2] = ["authorization", "x-serverless-authorization"];
-    let is_private = permutation.settings.service(&request.to).is_some_and(|facts| facts.auth_required);
-    let brings_own = request
-        .headers
-        .iter()
-        .any(|(name, _)| HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)));
-    let token = if is_private && !brings_own { instances.driver_token(url) } else { None };
-    token.map(|token| (HEADERS[0].to_owned(), format!("Bearer {token}")))
-}
-
 /// A request as the plan has it.
 #[derive(Clone, Copy)]
 struct Planned<'p> {
@@ -129,13 +112,13 @@ struct Planned<'p> {
 }
 
 /// What came of a request, whatever its form.
-struct Came {
-    result: RequestResult,
-    headers: Vec<Header>,
-    json: Option<serde_json::Value>,
-    logs: Vec<LogRecord>,
-    begun: u64,
-    ended: u64,
+pub(super) struct Came {
+    pub(super) result: RequestResult,
+    pub(super) headers: Vec<Header>,
+    pub(super) json: Option<serde_json::Value>,
+    pub(super) logs: Vec<LogRecord>,
+    pub(super) begun: u64,
+    pub(super) ended: u64,
 }
 
 async fn one(
@@ -159,7 +142,7 @@ async fn one(
             let command = Command { run, env, folder, deadline: *deadline };
             by_command(world, instances, permutation, command, &context).await
         }
-        _ => by_client(world, instances, descriptors, planned, request, &context).await,
+        _ => call::call(world, instances, descriptors, permutation, request, &context).await,
     };
     let came = came.map_err(of_step)?;
     let span = driver_span(name(written), &came, context.own.trace_id, context.own.span_id);
@@ -215,93 +198,8 @@ async fn by_command(
     })
 }
 
-/// Sends an HTTP request or makes a gRPC call.
-async fn by_client(
-    world: &World,
-    instances: &Instances,
-    descriptors: &DescriptorsOf,
-    Planned { permutation, .. }: Planned<'_>,
-    request: &EntryRequest,
-    context: &SentContext,
-) -> Result<Came, String> {
-    let hop = from_driver(&request.to, permutation.channel_in, permutation.caller);
-    let url = instances.entry_url(&hop).ok_or_else(|| format!("no front before {}", request.to))?;
-    let mut headers = request.headers.clone();
-    headers.extend(context.headers.clone());
-    headers.extend(credentials(instances, permutation, request, &url));
-    let answer = match &request.form {
-        RequestForm::Http { method, path, body } => {
-            let http = HttpRequest {
-                url,
-                version: HttpVersion::Http1,
-                method: (*method).to_owned(),
-                path: path.clone(),
-                headers,
-                body: body.as_ref().map(|body| Bytes::from(body.to_string())),
-                deadline: Some(world.options.answer_within),
-                own_connection: false,
-            };
-            world.client.http(http).await
-        }
-        RequestForm::Grpc { call, messages, deadline } => {
-            let known = descriptors.get(&request.to);
-            let descriptors = known.ok_or_else(|| format!("no descriptors of {}", request.to))?.as_ref()?;
-            let grpc = GrpcCall {
-                url,
-                call: call.clone(),
-                messages: messages.clone(),
-                headers,
-                deadline: Some(world.options.answer_within),
-                // A call that the driver gives up must not disturb others on its connection.
-                own_connection: deadline.is_some(),
-            };
-            let made = world.client.grpc(descriptors, grpc);
-            match deadline {
-                None => made.await,
-                Some(deadline) => given_up(made, instances, context.own.trace_id, *deadline).await,
-            }
-        }
-        RequestForm::Shell { .. } => return Err("a command is no request".to_owned()),
-    };
-    let answer = answer.map_err(|error: DriveError| chain(&error))?;
-    let json = answer.json();
-    let Answer { result, mut headers, trailers, begun, ended, .. } = answer;
-    headers.extend(trailers);
-    Ok(Came { result, headers, json, logs: Vec::new(), begun, ended })
-}
-
-/// Makes a call and gives it up when the deadline has passed since the front saw it: a call that is given up on the way
-/// there would never reach the handler, and show nothing.
-async fn given_up(
-    call: impl Future<Output = Result<Answer, DriveError>>,
-    instances: &Instances,
-    trace: TraceId,
-    deadline: Duration,
-) -> Result<Answer, DriveError> {
-    let begun = now();
-    let late = async {
-        let mut news = instances.taps().subscribe_trace(trace);
-        while instances.taps().taps_of_trace(trace).is_empty() && news.changed().await.is_ok() {}
-        // waits on purpose: this is the deadline.
-        tokio::time::sleep(deadline).await;
-    };
-    tokio::select! {
-        answer = call => answer,
-        () = late => Ok(Answer {
-            result: RequestResult::Grpc(GrpcCode::DeadlineExceeded),
-            headers: Vec::new(),
-            trailers: Vec::new(),
-            body: Bytes::new(),
-            messages: Vec::new(),
-            is_stream: false,
-            begun,
-            ended: now(),
-        }),
-    }
-}
-
 /// Nanoseconds since the Unix epoch.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
