@@ -6,10 +6,11 @@ use bytes::Bytes;
 use spanwise_decode::walk::{ScopePlace, walk};
 use spanwise_decode::{Carrier, Cleaned, Head, Message, decode_carrier, decode_span, defect_within, head};
 use spanwise_model::{
-    Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Source, Span, SpanId, TraceId,
+    Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Span, SpanId, TraceId,
 };
 
 use crate::Place;
+use crate::senders::Senders;
 
 /// What is kept of the body of an export request.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ pub(crate) struct Payload {
     pub(crate) unreadable: Option<String>,
     pub(crate) message: Message,
     pub(crate) scopes: Box<[ScopePlace]>,
-    pub(crate) source: Option<Source>,
+    pub(crate) senders: Senders,
     pub(crate) protocol: Protocol,
     pub(crate) time: u64,
     pub(crate) headers: Arc<[Header]>,
@@ -127,12 +128,12 @@ impl Payload {
     }
 
     pub(crate) fn owned(&self, defect: Defect, export: Option<usize>) -> Defect {
-        Defect { source: self.source.clone(), export, ..defect }
+        Defect { source: self.senders.all.clone(), export, ..defect }
     }
 
     pub(crate) fn export(&self) -> Export {
         Export {
-            source: self.source.clone(),
+            source: self.senders.all.clone(),
             protocol: self.protocol,
             time: self.time,
             headers: self.headers.to_vec(),

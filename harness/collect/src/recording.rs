@@ -16,6 +16,7 @@ use spanwise_model::{Export, ExportAnswer, Header, Protocol, Refusal, Source};
 
 use crate::Store;
 use crate::payload::{Body, Payload, keeps_spans, unreadable_defect};
+use crate::senders::Senders;
 use crate::store::Arrival;
 
 /// The format of the lines that are written and read here.
@@ -28,6 +29,10 @@ pub struct Recorded {
     pub recording: u32,
     /// The instance whose collector address was used, where known.
     pub source: Option<Source>,
+    /// Who sent what stands in each scope of the payload, where several services share a listener and the payload is of more
+    /// than one of them; empty where `source` says it of all.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub scope_sources: Box<[Option<Source>]>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether the payload is one Cloud Trace v2 span, as `CreateSpan` has it.
@@ -73,7 +78,8 @@ impl Recorded {
         };
         Recorded {
             recording: FORMAT,
-            source: payload.source.clone(),
+            source: payload.senders.all.clone(),
+            scope_sources: payload.senders.by_scope.clone(),
             protocol: payload.protocol,
             single_span: payload.message == Message::Span,
             project: payload.project.clone(),
@@ -112,7 +118,7 @@ impl Recorded {
             (None, None) => Body::None,
         };
         Arrival {
-            source: self.source,
+            senders: Senders { all: self.source, by_scope: self.scope_sources },
             protocol: self.protocol,
             message,
             time: self.time,

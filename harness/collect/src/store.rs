@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::Recorded;
 use crate::intake::refusal;
 use crate::payload::{Body, Payload, keeps_spans, unreadable_defect};
+use crate::senders::Senders;
 
 /// Everything that was received, for as long as the run lasts.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ struct Inner {
 
 /// A request as `intake.rs` hands it over, or `recording.rs` reads it back.
 pub(crate) struct Arrival {
-    pub(crate) source: Option<Source>,
+    pub(crate) senders: Senders,
     pub(crate) protocol: Protocol,
     pub(crate) message: Message,
     pub(crate) time: u64,
@@ -161,7 +162,7 @@ impl Store {
                 trace: head.trace_id,
                 span: head.span_id,
                 parent: head.parent_span_id,
-                source: payload.source.clone(),
+                source: payload.senders.of_scope(place.scope),
                 kind: head.kind,
             }
         };
@@ -181,7 +182,8 @@ impl Store {
             });
             let (span, found) = payload.span(&place, carrier);
             defects.extend(found.into_iter().map(|defect| payload.owned(defect, export)));
-            spans.extend(span.map(|span| Span { source: payload.source.clone(), export, ..span }));
+            let source = payload.senders.of_scope(place.scope);
+            spans.extend(span.map(|span| Span { source, export, ..span }));
         }
         (spans, defects)
     }
@@ -246,7 +248,8 @@ impl Inner {
         } else {
             self.memory += size;
         }
-        let Arrival { source, protocol, message, time, headers, body, unreadable, spans, walk, .. } = arrival;
+        let Arrival { senders, protocol, message, time, headers, body, unreadable, spans, walk, .. } =
+            arrival;
         let mut defects = walk.defects;
         defects.extend(unreadable.clone().map(unreadable_defect));
         self.counts.requests += 1;
@@ -267,7 +270,7 @@ impl Inner {
                 }));
             }
         }
-        let own = |defect| Defect { source: source.clone(), export: Some(index), ..defect };
+        let own = |defect| Defect { source: senders.all.clone(), export: Some(index), ..defect };
         self.defects.extend(defects.into_iter().map(own));
         let refused = arrival.answer != ExportAnswer::Accepted;
         let carried = walk.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
@@ -277,7 +280,7 @@ impl Inner {
             unreadable,
             message,
             scopes: walk.scopes.into(),
-            source,
+            senders,
             protocol,
             time,
             headers,

@@ -8,9 +8,9 @@ use spanwise_model::{AnswerDifference, Header, is_expected_text, secret};
 
 use crate::error::SuiteError;
 use crate::format::ExpectFile;
+use crate::names::Names;
 use crate::request::header_name;
 use crate::spanned::Spanned;
-use crate::names::Names;
 use crate::yaml::{AsText as _, Scalar};
 
 /// What is shown of a value at most, in characters.

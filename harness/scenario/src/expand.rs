@@ -14,12 +14,12 @@ use crate::error::{File, SuiteError};
 use crate::expected::expected;
 use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
+use crate::names::Names;
 use crate::request::{RequestForm, request};
 use crate::service::{Overrides, Service, needed, variables};
 use crate::setting::{SettingKey, of_platform, start};
 use crate::steps::{Written, steps};
 use crate::suite::{DriverContext, Permutation, Repeat, Setting, Step};
-use crate::names::Names;
 use crate::template::Reference;
 use crate::{ContextKind, Entry};
 
@@ -208,6 +208,12 @@ impl Expansion<'_> {
                 let error =
                     self.file.error(service.referenced, format!("unknown service `{}`", service.value));
                 return Err(error.with_names(&service.value, services));
+            }
+            let takes = |one: &Service<'_>| one.start.launch.takes_environment();
+            if self.services.iter().any(|one| one.name == service.value && !takes(one)) {
+                let message =
+                    format!("`{}` is not started by the run, which cannot set its variables", service.value);
+                return Err(self.file.error(service.referenced, message));
             }
             overrides.push((service.value.clone(), variables(&changed.env, &names)?));
         }

@@ -6,8 +6,8 @@ use spanwise_model::{ExpectedSpan, Value};
 use crate::Entry;
 use crate::error::SuiteError;
 use crate::format::ExpectedSpanFile;
-use crate::steps::Written;
 use crate::names::Names;
+use crate::steps::Written;
 use crate::yaml::LabelValue;
 
 /// The trees that a request in one form must have, `each` filled in. `{{user}}` stays for the rules, who know the requests.

@@ -14,12 +14,14 @@ use spanwise_model::{
     Sampling, ServiceProtocol,
 };
 
+use crate::Persona;
 use crate::cloud_run::{LONGEST_REQUEST_MS, LONGEST_TOKEN_S, MOST_CONCURRENCY, MOST_INSTANCES};
 use crate::error::{File, SuiteError};
+use crate::launch::LONGEST_READY_S;
 use crate::schema::{Axes, Component, ErrorCode, Levels, Named, Word};
 use crate::spanned::Spanned;
+use crate::stub::LONGEST_DELAY_MS;
 use crate::yaml::{AxisNode, Described, Entries, Scalar};
-use crate::{Persona, Ready};
 
 mod case;
 
@@ -64,6 +66,12 @@ pub(crate) struct SuiteFile {
     /// The services by name: how each is started, and what is declared of it.
     #[schemars(with = "Named<ServiceFile>")]
     pub(crate) services: Entries<ServiceFile>,
+    /// Stand-ins for HTTP services of others, each with what it answers. {{NAME.url}} is where one is.
+    #[serde(default)]
+    #[schemars(with = "Named<Vec<StubFile>>")]
+    pub(crate) stubs: Entries<Vec<StubFile>>,
+    /// Where the services that run already export to.
+    pub(crate) collector: Option<Spanned<FixedCollectorFile>>,
     /// Every case runs under every combination of their values. Their order is the order in full names.
     #[serde(default)]
     #[schemars(with = "Axes")]
@@ -91,19 +99,26 @@ pub(crate) struct SuiteFile {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "service", extend("oneOf" = [{ "required": ["demo"] }, { "required": ["command"] }]))]
+#[schemars(rename = "service", extend("oneOf" = [{ "required": ["demo"] }, { "required": ["command"] }, { "required": ["url"] }]))]
 pub(crate) struct ServiceFile {
     /// A demo service that spanwise starts as a child of itself.
     pub(crate) demo: Option<Spanned<String>>,
-    /// Program and arguments; may hold references such as {{port}}.
+    /// Program and arguments; may hold references such as {{port}}. A relative path of the program begins at `folder`.
     pub(crate) command: Option<Spanned<Vec<Spanned<String>>>>,
     // Named here so that the error can say that they come later.
     #[schemars(skip)]
     pub(crate) image: Option<Spanned<IgnoredAny>>,
     #[schemars(skip)]
     pub(crate) dockerfile: Option<Spanned<IgnoredAny>>,
-    #[schemars(skip)]
-    pub(crate) url: Option<Spanned<IgnoredAny>>,
+    /// Where it runs already, as http://HOST:PORT. It is neither started nor ended, and exports to the suite's `collector`.
+    pub(crate) url: Option<Spanned<String>>,
+    /// The `service.name` under which it exports, where it runs already and others export there, too.
+    pub(crate) service_name: Option<Spanned<String>>,
+    /// Program and arguments that are run before the service is started, in `folder`, once a run; a line for a shell is
+    /// [sh, -c, LINE].
+    pub(crate) build: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The folder that it is built and started in, relative to that of this file, which it is where nothing is said.
+    pub(crate) folder: Option<Spanned<String>>,
     /// What it speaks: `http` or `grpc`.
     #[schemars(with = "Word<ServiceProtocol>")]
     pub(crate) protocol: ServiceProtocol,
@@ -111,15 +126,17 @@ pub(crate) struct ServiceFile {
     pub(crate) protos: Option<Vec<Spanned<String>>>,
     /// Folders in which `protos` and what they import are looked for, before the folder of this file.
     pub(crate) proto_paths: Option<Vec<Spanned<String>>>,
-    /// How it says that it serves: a JSON line with its address, its port, or grpc.health.v1.
-    #[schemars(with = "Option<Word<Ready>>")]
-    pub(crate) ready: Option<Ready>,
+    /// How it says that it serves: a JSON line with its address, its port, or grpc.health.v1; or a mapping that says more.
+    #[schemars(with = "Option<Described<ReadyFile, Word<ReadyWord>>>")]
+    pub(crate) ready: Option<Spanned<Described<ReadyFile, ReadyWord>>>,
+    /// How long it may take until it does, in seconds; 60 where nothing is said, and 10 where it runs already.
+    #[schemars(range(min = 1, max = LONGEST_READY_S))]
+    pub(crate) ready_within_s: Option<Spanned<u64>>,
     /// Variables of its environment; may hold references such as {{NAME.url}} and {{collector.otlp_grpc}}.
     #[serde(default)]
     pub(crate) env: Entries<Spanned<Scalar>>,
     /// It exports what it has before it ends, so its exit proves that nothing more comes.
-    #[serde(default)]
-    pub(crate) flushes_on_sigterm: bool,
+    pub(crate) flushes_on_sigterm: Option<Spanned<bool>>,
     /// A server span of it without http.route is a finding.
     #[serde(default)]
     pub(crate) sets_http_route: bool,
@@ -129,11 +146,86 @@ pub(crate) struct ServiceFile {
     /// It stands for somebody else's: no spans of it are expected, and no context may be sent to it.
     #[serde(default)]
     pub(crate) external: bool,
+    /// It runs on a Java virtual machine, which must be told of the run's certificate authority by options of its own: they are put
+    /// before those of JAVA_TOOL_OPTIONS.
+    pub(crate) java_trust_store: Option<Spanned<bool>>,
     /// What it meets where it exports to; without this, a collector that takes everything it can read.
-    #[serde(default)]
-    pub(crate) collector: CollectorFile,
+    pub(crate) collector: Option<Spanned<CollectorFile>>,
     /// How it is deployed on platform cloud-run.
     pub(crate) cloud_run: Option<Spanned<CloudRunFile>>,
+}
+
+/// `ready` of a service, in a word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReadyWord {
+    /// A JSON line `{"message":"listening","address":"HOST:PORT"}`.
+    Line,
+    /// Its port accepts connections.
+    Port,
+    /// `grpc.health.v1` says SERVING.
+    GrpcHealth,
+}
+
+/// `ready` of a service, where a word does not say it: one of these.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "ready", extend("oneOf" = [{ "required": ["http"] }, { "required": ["line"] }]))]
+pub(crate) struct ReadyFile {
+    /// A path; a GET of it is answered with a status of 200 to 299.
+    pub(crate) http: Option<Spanned<String>>,
+    /// Text of a line that it writes.
+    pub(crate) line: Option<Spanned<String>>,
+}
+
+/// Addresses as 127.0.0.1:4317. Two that are the same are one listener.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "fixed-collector")]
+pub(crate) struct FixedCollectorFile {
+    /// Where OTLP over gRPC is taken.
+    pub(crate) otlp_grpc: Option<Spanned<String>>,
+    /// Where OTLP over HTTP is taken.
+    pub(crate) otlp_http: Option<Spanned<String>>,
+    /// Where Cloud Trace v2 is taken, over gRPC and REST.
+    pub(crate) cloud_trace: Option<Spanned<String>>,
+    /// Whom it stands for when OTLP comes in, as `persona` of a service's `collector`.
+    #[serde(default)]
+    #[schemars(with = "Word<Persona>")]
+    pub(crate) persona: Persona,
+}
+
+/// One answer of a stub. The first one that fits a request is given.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "stub")]
+pub(crate) struct StubFile {
+    /// The method; every one where nothing is said.
+    pub(crate) method: Option<Spanned<String>>,
+    /// The path without the query; `*` stands for any characters.
+    pub(crate) path: Spanned<String>,
+    /// What it answers; 200 without a body where nothing is said.
+    #[serde(default)]
+    pub(crate) respond: RespondFile,
+}
+
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "respond")]
+pub(crate) struct RespondFile {
+    /// The status; 200 where nothing is said.
+    #[schemars(range(min = 200, max = 599))]
+    pub(crate) status: Option<Spanned<u16>>,
+    /// Headers of the answer.
+    #[serde(default)]
+    pub(crate) headers: Entries<Spanned<Scalar>>,
+    /// The body as JSON, with `content-type: application/json` where `headers` has none.
+    pub(crate) json: Option<Spanned<serde_json::Value>>,
+    /// The body as it is.
+    pub(crate) body: Option<Spanned<String>>,
+    /// How long it takes to answer, in milliseconds.
+    #[schemars(range(min = 0, max = LONGEST_DELAY_MS))]
+    pub(crate) delay_ms: Option<Spanned<u64>>,
 }
 
 // `cloud-run` of a suite; `spanwise_model::FrontEnd` says what it means.
@@ -216,7 +308,7 @@ pub(crate) struct CloudRunFile {
     pub(crate) token_lifetime_s: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize, Default, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "collector")]
 pub(crate) struct CollectorFile {

@@ -3,8 +3,9 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `cloud_run`, `axes`, `steps`, `request`, `result`, `answer`,
-//! `expected`, `levels` and `known` give meaning to its parts; `captured` fills values of answers in later requests; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
+//! In reading order: `format` is the file as it is written; `service` with `launch`, `running`, `stub`, `protos` and `collector`,
+//! `cloud_run`, `axes`, `steps`, `request`, `result`, `answer`, `expected`, `levels` and `known` give meaning to its parts; `captured`
+//! fills values of answers in later requests; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
 //! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
 //! conventions, `protos` has the messages of services compiled, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
 
@@ -14,6 +15,7 @@ mod axis;
 mod captured;
 mod channels;
 mod cloud_run;
+mod collector;
 mod each;
 mod environment;
 mod error;
@@ -22,6 +24,7 @@ mod expand;
 mod expected;
 mod format;
 mod known;
+mod launch;
 mod levels;
 mod name;
 mod names;
@@ -30,12 +33,14 @@ mod protos;
 mod registry;
 mod request;
 mod result;
+mod running;
 mod schema;
 mod service;
 mod service_yaml;
 mod setting;
 mod spanned;
 mod steps;
+mod stub;
 mod suite;
 mod template;
 mod yaml;
@@ -43,9 +48,11 @@ mod yaml;
 pub use answer::ExpectedAnswer;
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
 pub use captured::Answers;
-pub use environment::Environment;
+pub use collector::{Collector, FixedCollector, FixedSender};
+pub use environment::{Environment, environment_page};
 pub use error::SuiteError;
 pub use known::KnownEntry;
+pub use launch::{Launch, Start};
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
 pub use protos::{CompileProtos, ProtoError};
@@ -53,7 +60,7 @@ pub use registry::{ReadRegistry, RegistryText};
 pub use request::{Body, EntryRequest, RequestForm};
 pub use result::http_status;
 pub use schema::suite_schema;
-pub use service::{Collector, Launch, ServiceStart};
+pub use service::ServiceStart;
 pub use service_yaml::ServiceYaml;
 pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Step, Suite};
 pub use template::{Listener, Piece, Reference, Template};

@@ -91,11 +91,7 @@ impl Names<'_> {
         self.json_at(&json.value, json.referenced)
     }
 
-    fn json_at(
-        &self,
-        json: &serde_json::Value,
-        at: Location,
-    ) -> Result<serde_json::Value, SuiteError> {
+    fn json_at(&self, json: &serde_json::Value, at: Location) -> Result<serde_json::Value, SuiteError> {
         use serde_json::Value;
         Ok(match json {
             Value::String(text) => match self.whole(text) {

@@ -10,11 +10,11 @@ use crate::Entry;
 use crate::answer::ExpectedAnswer;
 use crate::error::{File, SuiteError};
 use crate::format::{GrpcFile, HttpFile, ShellFile};
+use crate::names::Names;
 use crate::result::expected_result;
 use crate::service::variable_name;
 use crate::spanned::Spanned;
 use crate::steps::Written;
-use crate::names::Names;
 use crate::template::{Reference, Template};
 use crate::yaml::{AsText, Scalar};
 

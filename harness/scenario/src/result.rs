@@ -5,8 +5,8 @@ use spanwise_model::{GrpcCode, RequestResult};
 use crate::Entry;
 use crate::error::SuiteError;
 use crate::format::ExpectFile;
-use crate::spanned::Spanned;
 use crate::names::Names;
+use crate::spanned::Spanned;
 use crate::yaml::{AsText, Scalar};
 
 /// The HTTP status that `google/rpc/code.proto` maps a gRPC code to.

@@ -18,7 +18,7 @@ use spanwise_model::{GrpcCode, Level};
 use crate::Known;
 use crate::axes::BUILT_IN;
 use crate::format::SuiteFile;
-use crate::yaml::{Entries, LabelValue, Scalar};
+use crate::yaml::{Described, Entries, LabelValue, Scalar};
 
 /// The JSON Schema (draft 2020-12) of suite files, as pretty JSON that ends with a line break. Of `known` it takes the profiles
 /// and the versions of the semantic conventions.
@@ -133,6 +133,9 @@ inline!(LabelValue, [], |_generator| json_schema!({ "type": ["string", "number",
 inline!(Entries<V>, [V: JsonSchema], |generator| json_schema!({
     "type": "object",
     "additionalProperties": generator.subschema_for::<V>(),
+}));
+inline!(Described<M, W>, [M: JsonSchema, W: JsonSchema], |generator| json_schema!({
+    "anyOf": [generator.subschema_for::<W>(), generator.subschema_for::<M>()],
 }));
 inline!(Named<V>, [V: JsonSchema], |generator| json_schema!({
     "type": "object",

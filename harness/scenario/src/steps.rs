@@ -8,6 +8,7 @@ use spanwise_model::ServiceProtocol;
 use crate::Entry;
 use crate::error::{File, SuiteError};
 use crate::format::{CaseFile, ExpectFile, GrpcFile, HttpFile, ShellFile, StepFile};
+use crate::launch::Launch;
 use crate::name::component;
 use crate::service::Service;
 use crate::spanned::Spanned;
@@ -175,7 +176,12 @@ fn known_target(
         let error = file.error(to.referenced, format!("unknown service `{}`", to.value));
         return Err(error.with_names(&to.value, services.iter().map(|service| service.name)));
     };
-    if service.file.protocol == protocol {
+    if matches!(service.start.launch, Launch::Stub(_)) {
+        let message = format!("`{}` is a stub, which stands for somebody else's service", to.value);
+        let error = file.error(to.referenced, message);
+        return Err(error.with_help("send the request to a service that calls it"));
+    }
+    if service.facts.protocol == protocol {
         return Ok(());
     }
     let (form, says) = match protocol {

@@ -35,6 +35,8 @@ pub enum Reference {
     Port,
     /// `{{ca.file}}`: a PEM file with the certificate authority of the run, which signed the fronts' certificates.
     CaFile,
+    /// `{{ca.pkcs12}}`: the same certificate in a PKCS#12 file, a trust store for Java; any password opens it.
+    CaPkcs12,
     /// `{{untrusted.url}}`: an `https://` URL of a server that answers, with a certificate that no authority signed
     /// which the services trust. Nothing is tapped.
     UntrustedUrl,
@@ -60,12 +62,13 @@ pub enum Listener {
 pub(crate) const RESERVED: [&str; 9] =
     ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user", "steps"];
 
-pub(crate) const FIXED: [(&str, Reference); 8] = [
+pub(crate) const FIXED: [(&str, Reference); 9] = [
     ("collector.otlp_grpc", Reference::Collector(Listener::OtlpGrpc)),
     ("collector.otlp_http", Reference::Collector(Listener::OtlpHttp)),
     ("collector.cloud_trace", Reference::Collector(Listener::CloudTrace)),
     ("port", Reference::Port),
     ("ca.file", Reference::CaFile),
+    ("ca.pkcs12", Reference::CaPkcs12),
     ("untrusted.url", Reference::UntrustedUrl),
     ("refused.url", Reference::RefusedUrl),
     ("metadata.host", Reference::MetadataHost),

@@ -67,6 +67,10 @@ fn keys() {
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/properties/cloud-run/properties", "cloud-run: { @: x }");
     check("/$defs/cloud-run/properties", "services: { web: { cloud-run: { @: x } } }");
+    check("/$defs/stub/properties", "stubs: { pay: [{ @: x }] }");
+    check("/$defs/respond/properties", "stubs: { pay: [{ path: /, respond: { @: x } }] }");
+    check("/$defs/fixed-collector/properties", "collector: { @: x }");
+    check("/$defs/ready/properties", "services: { web: { ready: { @: x } } }");
     check("/$defs/shell/properties", "cases: { a: { shell: { @: x } } }");
     check("/$defs/step/properties", "cases: { a: { sequence: [{ @: x }] } }");
     check("/$defs/case/properties/repeat/properties", "cases: { a: { repeat: { @: x } } }");
@@ -82,7 +86,7 @@ fn keys() {
 #[test]
 fn keys_of_a_service() {
     let mut schema = known_to_schema("/$defs/service/properties");
-    schema.extend(["image", "dockerfile", "url"].map(str::to_owned));
+    schema.extend(["image", "dockerfile"].map(str::to_owned));
     assert_eq!(schema, known_to_reader("services: { web: { @: x } }"));
 }
 
@@ -118,7 +122,7 @@ fn words() {
     check("/$defs/span/properties/kind/enum", "cases: { a: { expect: { spans: [{ kind: @ }] } } }");
     check("/$defs/span/properties/status/enum", "cases: { a: { expect: { spans: [{ status: @ }] } } }");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
-    check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
+    check("/$defs/service/properties/ready/anyOf/0/enum", "services: { web: { ready: @ } }");
     check(
         "/$defs/service/properties/collector/properties/persona/enum",
         "services: { web: { collector: { persona: @ } } }",

@@ -7,6 +7,7 @@
 //! - [`ratchet`] lets pass what was there before,
 //! - [`record`] writes down what a run sees, from which [`replay()`] makes its report again,
 //! - [`capture`] checks files that others recorded, without starting anything,
+//! - [`init`] writes a first suite for a folder,
 //! - [`demo`] is the demo inside the binary.
 //!
 //! # Rules of your own
@@ -50,6 +51,7 @@
 pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod init;
 pub mod plan;
 mod protos;
 pub mod ratchet;

@@ -9,8 +9,9 @@ use spanwise_scenario::{Known, suite_schema};
 /// A generated page: where it stands below the root, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 2] = [
+const PAGES: [Page; 3] = [
     ("harness/check/RULES.md", spanwise_check::rules_page),
+    ("harness/scenario/ENVIRONMENT.md", spanwise_scenario::environment_page),
     ("fixtures/schema/suite.schema.json", schema_of_suites),
 ];
 

@@ -3,6 +3,7 @@
 mod check;
 mod collect;
 mod explain;
+mod init;
 mod list;
 mod ratchet;
 mod record;
@@ -32,6 +33,8 @@ enum Command {
     Run(run::RunArguments),
     /// Report on a recorded run again, without starting anything
     Replay(replay::ReplayArguments),
+    /// Write a first suite, spanwise.yaml, by looking at a folder
+    Init(init::InitArguments),
     /// Check captures offline: OTLP JSON lines, JSON lines of Cloud Trace BatchWriteSpans requests, recordings
     Check(check::CheckArguments),
     /// Run the mock of Google Cloud Trace and OTLP on its own, for any exporter, until SIGTERM or Ctrl-C
@@ -99,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
     let exit = match arguments.command.unwrap_or(Command::Run(arguments.run)) {
         Command::Run(arguments) => run::run(arguments),
         Command::Replay(arguments) => replay::replay(arguments),
+        Command::Init(arguments) => init::init(&arguments),
         Command::Check(arguments) => check::check(arguments),
         Command::Collect(arguments) => collect::collect(arguments),
         Command::List(arguments) => list::list(arguments),

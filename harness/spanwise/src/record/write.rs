@@ -197,9 +197,9 @@ impl Recorder {
     /// Writes an event, if it is one of those that a replay cannot make by itself.
     pub(crate) fn event(&self, event: &RunEvent) {
         let line = match event {
-            RunEvent::ServiceReady { .. } | RunEvent::ServiceFailed { .. } => {
-                line(&Line::Event(event.clone()))
-            }
+            RunEvent::ServiceReady { .. }
+            | RunEvent::ServiceFailed { .. }
+            | RunEvent::StubUnmatched { .. } => line(&Line::Event(event.clone())),
             RunEvent::Ended { duration_ms, .. } => line(&Line::Ended { duration_ms: *duration_ms }),
             RunEvent::Started { .. } | RunEvent::Observed { .. } | RunEvent::Finished(_) => return,
         };

@@ -34,6 +34,7 @@ pub(super) async fn run(
             instances.entry_url(&hop).ok_or_else(|| format!("no front before {name}"))
         }
         Reference::CaFile => Ok(world.ca_file().display().to_string()),
+        Reference::CaPkcs12 => Ok(world.ca_pkcs12().display().to_string()),
         Reference::UntrustedUrl => Ok(world.untrusted_url()),
         Reference::RefusedUrl => Ok(world.refused_url(permutation.channel_in == Channel::Secure)),
         Reference::Port | Reference::Collector(_) | Reference::MetadataHost => {

@@ -16,7 +16,7 @@ use spanwise_cloud_run::{
 use spanwise_drive::Instance;
 use spanwise_front::Policy;
 use spanwise_model::{CloudRunService, FrontEnd, Source};
-use spanwise_scenario::{Caller, ServiceStart, Setting};
+use spanwise_scenario::{Caller, Launch, ServiceStart, Setting};
 
 use super::fleet::{Fleet, Hop, chain};
 
@@ -55,7 +55,9 @@ impl Deployment {
     /// Deploys the services of a setting; their processes will be those of a fleet that has this deployment. Nothing is started.
     pub(super) fn new(identity: Arc<Identity>, setting: &Setting, fleet: &Weak<Fleet>) -> Deployment {
         let project = setting.project.clone().unwrap_or_else(|| PROJECT.to_owned());
-        let services = setting.services.iter().map(|start| {
+        // A stub stands for what is deployed elsewhere.
+        let is_deployed = |start: &&ServiceStart| !matches!(start.start.launch, Launch::Stub(_));
+        let services = setting.services.iter().filter(is_deployed).map(|start| {
             let service = start.cloud_run.clone();
             let is_invoker = |other: &&ServiceStart| {
                 service.invokers.as_ref().is_none_or(|invokers| invokers.contains(&other.name))

@@ -3,12 +3,12 @@
 //!
 //! `instances` says what is started when, `launch` how; nothing here decides that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
 use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
-use spanwise_drive::Instance;
+use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
 use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
 use spanwise_scenario as scenario;
@@ -16,6 +16,7 @@ use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
 
 use super::deployment::Deployment;
+use super::fixed::Turn;
 use super::launch::{Surroundings, callees};
 use super::world::World;
 
@@ -26,8 +27,12 @@ pub(super) struct Fleet {
     /// Where the platform is Cloud Run.
     deployment: Option<Deployment>,
     collector: Collector,
+    /// Where services of the lane run already: nobody else observes them at the same time.
+    _turn: Option<Turn>,
     /// What went over the wire.
     taps: Arc<TapLog>,
+    /// Stubs and the requests that they had no answer to.
+    unmatched: Arc<Mutex<BTreeSet<(String, String)>>>,
     held: Mutex<Held>,
 }
 
@@ -62,12 +67,24 @@ impl Fleet {
             Platform::Plain => None,
             Platform::CloudRun => Some(world.identity().await?),
         };
+        let collector = Collector::new(spanwise_collect::Options::default());
+        let is_shared = |one: &ServiceStart| {
+            matches!(one.start.launch, scenario::Launch::Running { .. }) && !one.facts.external
+        };
+        let turn = match &setting.collector {
+            Some(fixed) if setting.services.iter().any(is_shared) => {
+                Some(world.fixed.turn(fixed, &collector).await?)
+            }
+            _ => None,
+        };
         Ok(Arc::new_cyclic(|fleet: &Weak<Fleet>| Fleet {
             deployment: identity.map(|identity| Deployment::new(identity, &setting, fleet)),
             world,
             setting,
-            collector: Collector::new(spanwise_collect::Options::default()),
+            collector,
+            _turn: turn,
             taps: Arc::new(TapLog::new()),
+            unmatched: Arc::default(),
             held: Mutex::default(),
         }))
     }
@@ -120,29 +137,35 @@ impl Fleet {
         self.held().fronts.get(hop).map(|front| front.url("localhost"))
     }
 
-    /// Starts an instance of a service, with the fronts before everything that it calls, and waits until it is ready.
+    /// Starts an instance of a service, with all that it is told of around it - a collector and a metadata server of its own, and
+    /// the fronts before everything that it calls - and waits until it is ready.
     pub(super) async fn launch(
         self: &Arc<Self>,
         start: &ServiceStart,
         number: u32,
     ) -> Result<Arc<dyn Instance>, String> {
         let source = Source::new(&start.name, number);
-        let listener = self.collector.listen_with(listen_options(source.clone(), &start.collector));
-        let listener = listener.map_err(|error| chain(&error))?;
-        for to in callees(start) {
-            self.open(self.inner_hop(&source, to)).await?;
-        }
-        let (collector, metadata) = match &self.deployment {
-            None => (listener.url(), None),
-            Some(deployment) => {
-                (self.behind_tls(&listener).await?, Some(deployment.metadata(start, number).await?))
+        let (mut listener, mut collector, mut metadata) = (None, None, None);
+        if start.start.launch.takes_environment() {
+            for to in callees(start) {
+                self.open(self.inner_hop(&source, to)).await?;
             }
-        };
+            let own = self.collector.listen_with(listen_options(source.clone(), &start.collector));
+            let own = own.map_err(|error| chain(&error))?;
+            collector = Some(match &self.deployment {
+                None => own.url(),
+                Some(_) => self.behind_tls(&own).await?,
+            });
+            listener = Some(own);
+            if let Some(deployment) = &self.deployment {
+                metadata = Some(deployment.metadata(start, number).await?);
+            }
+        }
         let metadata_host = metadata.as_ref().map(MetadataServer::host);
         let around = Surroundings { fleet: self, source: &source, collector, metadata: metadata_host };
         let service = around.start(start).await?;
         let mut held = self.held();
-        held.listeners.push(listener);
+        held.listeners.extend(listener);
         held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
         if self.deployment.is_some() {
@@ -185,6 +208,19 @@ impl Fleet {
     pub(super) fn first(&self, name: &str) -> Option<Arc<dyn Instance>> {
         let held = self.held();
         held.services.values().find(|service| *service.source().service == *name).cloned()
+    }
+
+    /// What a stub does with a request that it has no answer to.
+    pub(super) fn on_unmatched(&self, stub: &str) -> OnUnmatched {
+        let (unmatched, stub) = (self.unmatched.clone(), stub.to_owned());
+        Box::new(move |request| {
+            unmatched.lock().unwrap_or_else(PoisonError::into_inner).insert((stub.clone(), request));
+        })
+    }
+
+    /// Stubs and the requests that they had no answer to up to now, each once.
+    pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
+        self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The hop from an instance to a service that it calls.
@@ -239,15 +275,24 @@ fn spoken_to(service: ServiceProtocol, channel: Channel) -> UpstreamProtocol {
     }
 }
 
-/// How the mock listens for a service.
-fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
-    let persona = match collector.persona {
+/// Whom a listener stands for, in the words of the collector.
+pub(super) fn persona(persona: scenario::Persona) -> Persona {
+    match persona {
         scenario::Persona::Otlp => Persona::Otlp,
         scenario::Persona::Google => Persona::Google,
-    };
+    }
+}
+
+/// How the mock listens for a service.
+fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
     let refuse_first = collector.refuse_first.map(|code| RefuseFirst { requests: 1, code });
     let behavior = Behavior { refuse: collector.refuse, refuse_first, ..Behavior::default() };
-    ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
+    ListenOptions {
+        source: Some(source),
+        persona: persona(collector.persona),
+        behavior,
+        ..ListenOptions::default()
+    }
 }
 
 /// An error with all its causes in one line.

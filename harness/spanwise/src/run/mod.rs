@@ -15,6 +15,7 @@ mod context;
 mod deployment;
 mod drive;
 mod evidence;
+mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;

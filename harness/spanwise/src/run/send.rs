@@ -4,20 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use spanwise_drive::{Answer, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
-    ContextFormat, FrontEndContext, GrpcCode, Header, HttpVersion, LogRecord, Platform, Request,
-    RequestResult, Settings, Source, Span, SpanKind, TraceId, Value,
+    ContextFormat, FrontEndContext, Header, LogRecord, Platform, Request, RequestResult, Settings, Source,
+    Span, SpanKind, TraceId, Value,
 };
 use spanwise_scenario::{Answers, EntryRequest, Permutation, Repeat, RequestForm};
 
+use super::call;
 use super::command::{self, Command};
 use super::context::{self, SentContext};
-use super::fleet::chain;
-use super::instances::{Instances, from_driver};
+use super::instances::Instances;
 use super::lane::DescriptorsOf;
 use super::world::World;
 

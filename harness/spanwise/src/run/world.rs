@@ -6,18 +6,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use spanwise_cloud_run::Identity;
-use spanwise_drive::{Client, Descriptors, DriveError, Launcher};
+use spanwise_drive::{Build, Client, Descriptors, DriveError, Launcher};
 use spanwise_front::tls::Authority;
 use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
 use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
+use super::fixed::FixedListeners;
 use super::fleet::chain;
 use super::{Options, RunError};
 
 /// The run's certificate authority in the run's folder.
 const CA_FILE: &str = "ca.pem";
+/// The same for Java.
+const CA_PKCS12: &str = "ca.p12";
+
+/// How a build went.
+type Built = Arc<OnceCell<Result<(), String>>>;
 
 /// What all lanes of a run share.
 pub(super) struct World {
@@ -29,6 +35,10 @@ pub(super) struct World {
     pub(super) requests: Arc<Semaphore>,
     /// What gRPC services said of themselves, by suite and service: asked once a run.
     descriptors: Mutex<HashMap<(String, String), Descriptors>>,
+    /// What was built, or why not: each once a run.
+    builds: Mutex<HashMap<Build, Built>>,
+    /// The listeners at addresses that suites fix.
+    pub(super) fixed: FixedListeners,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
     identity: OnceCell<Arc<Identity>>,
     /// Answers with a certificate that no service trusts.
@@ -42,6 +52,7 @@ impl World {
         let authority = Authority::new()?;
         let launcher = Launcher::new()?;
         std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
+        std::fs::write(launcher.folder().join(CA_PKCS12), authority.ca_pkcs12())?;
 
         let stranger = Authority::new()?;
         let nobody = Source::new("untrusted", 1);
@@ -58,6 +69,8 @@ impl World {
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
             descriptors: Mutex::default(),
+            builds: Mutex::default(),
+            fixed: FixedListeners::default(),
             identity: OnceCell::new(),
             untrusted: Front::start(front).await?,
             refused: (socket, address),
@@ -68,6 +81,18 @@ impl World {
     /// The file with the run's certificate authority.
     pub(super) fn ca_file(&self) -> PathBuf {
         self.launcher.folder().join(CA_FILE)
+    }
+
+    /// The same as a trust store of Java.
+    pub(super) fn ca_pkcs12(&self) -> PathBuf {
+        self.launcher.folder().join(CA_PKCS12)
+    }
+
+    /// Sees to it that this was run, for a service by this name; whoever comes later waits for the first, or hears how it went.
+    pub(super) async fn build(&self, service: &str, build: Build) -> Result<(), String> {
+        let built = self.builds.lock().await.entry(build.clone()).or_default().clone();
+        let run = || async { self.launcher.build(service, &build).await.map_err(|error| chain(&error)) };
+        built.get_or_init(run).await.clone()
     }
 
     /// Who signs the tokens of the emulated platform, the same for the whole run.
