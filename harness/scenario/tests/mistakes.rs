@@ -188,9 +188,9 @@ fn services() {
         "demo: api-service",
         "image: ^some/image",
         "starting a service by `image` is not supported yet",
-        "use `demo: NAME` or `command: [PROGRAM, …]`",
+        "use `demo: NAME`, `command: [PROGRAM, …]` or `url: http://HOST:PORT`",
     );
-    check("  web:\n", "  ^web:\n    command: [x]\n", "a service has exactly one of `demo` and `command`", "");
+    check("  web:\n", "  ^web:\n    command: [x]\n", "a service has exactly one of `demo`, `command` and `url`", "");
     check("demo: api-service", "command: ^[]", "the command is empty", "");
     check("to: web", "to: ^wep", "unknown service `wep`", "did you mean `web`?");
     check("{ web: { env", "{ ^wep: { env", "unknown service `wep`", "did you mean `web`?");
