@@ -17,7 +17,7 @@ use crate::name::component;
 use crate::names::Names;
 use crate::request::{RequestForm, request};
 use crate::service::{Overrides, Service, needed, variables};
-use crate::setting::{SettingKey, of_platform, start};
+use crate::setting::{SettingKey, settings};
 use crate::steps::{Written, steps};
 use crate::suite::{DriverContext, Permutation, Repeat, Setting, Step};
 use crate::template::Reference;
@@ -260,6 +260,7 @@ impl Expansion<'_> {
             group: PermutationName::new(&self.suite.suite.value, &name.value, &group).to_string(),
             suite: self.suite.suite.value.clone(),
             case: name.value.clone(),
+            place: self.file.place(name.referenced),
             setting,
             services: needed.iter().map(|at| self.services[*at].name.to_owned()).collect(),
             exclusive: case.context == ContextKind::None
@@ -287,24 +288,10 @@ impl Expansion<'_> {
         choice: &Choice,
         overrides: &Overrides,
     ) -> Settings {
-        let mut required_labels = self.suite.require_labels.clone();
+        let axes = each::shown(each).chain(shown.iter().cloned()).collect();
+        let mut settings = settings(self.suite, self.services, self.front_end, axes, (choice, overrides));
         let more = case.require_labels.iter().filter(|label| !self.suite.require_labels.contains(label));
-        required_labels.extend(more.cloned());
-        Settings {
-            required_labels,
-            limits: self.suite.limits,
-            external_hosts: self.suite.external_hosts.clone(),
-            axes: each::shown(each).chain(shown.iter().cloned()).collect(),
-            project: self.suite.project.clone(),
-            sampling: self.suite.sampling,
-            platform: choice.platform,
-            front_end: of_platform(self.front_end, choice.platform),
-            services: self
-                .services
-                .iter()
-                .map(|service| start(self.suite, service, choice, overrides).facts)
-                .collect(),
-            ..Settings::default()
-        }
+        settings.required_labels.extend(more.cloned());
+        settings
     }
 }

@@ -4,10 +4,11 @@
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
 //! In reading order: `format` is the file as it is written; `service` with `launch`, `running`, `stub`, `protos` and `collector`,
-//! `cloud_run`, `axes`, `steps`, `request`, `result`, `answer`, `expected`, `levels` and `known` give meaning to its parts; `captured`
-//! fills values of answers in later requests; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
-//! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
-//! conventions, `protos` has the messages of services compiled, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
+//! `cloud_run`, `axes`, `steps`, `request`, `result`, `answer`, `expected`, `levels` and `known` give meaning to its parts, whose
+//! texts `names` fills; `captured` fills values of answers in later requests; `expand` multiplies cases, `each` lists and axes,
+//! `channels` says which of them a platform leaves; `setting` says what runs together; [`plan()`] selects; `stage` is one setting for
+//! requests that are no case's. `registry` reads the labels that a suite adds to the conventions, `service_yaml` how a service is
+//! deployed. `environment` is the table of what services find in their environment, `schema` what editors know of all this.
 
 mod answer;
 mod axes;
@@ -39,6 +40,7 @@ mod service;
 mod service_yaml;
 mod setting;
 mod spanned;
+mod stage;
 mod steps;
 mod stub;
 mod suite;
@@ -56,11 +58,12 @@ pub use launch::{Launch, Start};
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
 pub use protos::{CompileProtos, ProtoError};
-pub use registry::{ReadRegistry, RegistryText};
+pub use registry::{ReadRegistry, RegistryText, labels as registry_labels};
 pub use request::{Body, EntryRequest, RequestForm};
 pub use result::http_status;
 pub use schema::suite_schema;
 pub use service::ServiceStart;
 pub use service_yaml::ServiceYaml;
+pub use stage::{Stage, StageError};
 pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Step, Suite};
 pub use template::{Listener, Piece, Reference, Template};

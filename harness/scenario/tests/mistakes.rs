@@ -190,7 +190,12 @@ fn services() {
         "starting a service by `image` is not supported yet",
         "use `demo: NAME`, `command: [PROGRAM, …]` or `url: http://HOST:PORT`",
     );
-    check("  web:\n", "  ^web:\n    command: [x]\n", "a service has exactly one of `demo`, `command` and `url`", "");
+    check(
+        "  web:\n",
+        "  ^web:\n    command: [x]\n",
+        "a service has exactly one of `demo`, `command` and `url`",
+        "",
+    );
     check("demo: api-service", "command: ^[]", "the command is empty", "");
     check("to: web", "to: ^wep", "unknown service `wep`", "did you mean `web`?");
     check("{ web: { env", "{ ^wep: { env", "unknown service `wep`", "did you mean `web`?");

@@ -64,9 +64,15 @@ pub(super) async fn call(
     };
     let answer = answer.map_err(|error: DriveError| chain(&error))?;
     let json = answer.json();
-    let Answer { result, mut headers, trailers, begun, ended, .. } = answer;
-    headers.extend(trailers);
-    Ok(Came { result, headers, json, logs: Vec::new(), begun, ended })
+    Ok(Came {
+        result: answer.result.clone(),
+        headers: answer.headers.iter().chain(&answer.trailers).cloned().collect(),
+        json,
+        logs: Vec::new(),
+        begun: answer.begun,
+        ended: answer.ended,
+        answer: Some(answer),
+    })
 }
 
 /// The driver's own token for a private service; a request that brings credentials shows what these are worth.

@@ -18,7 +18,7 @@ use super::drive::News;
 use super::evidence::{Driven, LaneEvidence};
 use super::fleet::{Hop, chain};
 use super::instances::{Instances, from_driver};
-use super::observe::Strays;
+use super::observe::{Mark, Strays};
 use super::send::{self, Sent};
 use super::world::World;
 use crate::record::Encoded;
@@ -96,6 +96,11 @@ impl Lane {
         LaneEvidence::nothing(&self.suite, self.alone, self.again, driven)
     }
 
+    /// The evidence of a lane that was not to begin any more.
+    fn nothing_seen(&self) -> LaneEvidence {
+        LaneEvidence::nothing(&self.suite, self.alone, self.again, Vec::new())
+    }
+
     #[cfg(test)]
     pub(super) fn permutations(&self) -> &[usize] {
         &self.permutations
@@ -128,11 +133,14 @@ pub(super) async fn run(
         lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
     };
     setting.services.retain(|service| is_needed(&service.name));
-    let instances = match Instances::start(world, setting, &lane.entries(plan), news).await {
-        Ok(instances) => instances,
-        Err(reason) => return lane.could_not_run(&reason),
+    let entries = lane.entries(plan);
+    let instances = match world.unless_stopped(Instances::start(world, setting, &entries, news)).await {
+        Some(Ok(instances)) => instances,
+        Some(Err(reason)) => return lane.could_not_run(&reason),
+        None => return lane.nothing_seen(),
     };
-    let descriptors = descriptors(world, plan, &lane, &instances).await;
+    let asked = world.unless_stopped(descriptors(world, plan, &lane, &instances)).await;
+    let descriptors = asked.unwrap_or_default();
 
     let mut running: FuturesUnordered<_> = lane
         .permutations
@@ -156,15 +164,17 @@ pub(super) async fn run(
         })
         .collect();
     let mut driven = Vec::new();
-    while let Some(done) = running.next().await {
+    // What is under way when the run is to end is given up: its answers would tell nothing for certain.
+    while let Some(Some(done)) = world.unless_stopped(running.next()).await {
         driven.push(done);
     }
     drop(running);
-    let process = instances.stop().await;
+    let keeps = world.keeps();
+    let process = if keeps { instances.events() } else { instances.stop().await };
     for event in instances.failed_later().into_iter().chain(instances.unmatched()) {
         let _ = news.send(News::Event(event)).await;
     }
-    LaneEvidence {
+    let evidence = LaneEvidence {
         suite: lane.suite,
         alone: lane.alone,
         again: lane.again,
@@ -175,7 +185,11 @@ pub(super) async fn run(
         process,
         hidden: instances.hidden(),
         urls: instances.all_urls(),
+    };
+    if keeps {
+        world.keep(instances);
     }
+    evidence
 }
 
 /// Sends a permutation's requests and waits until what must come of them has come; gives back what had not in time.
@@ -192,9 +206,12 @@ async fn drive(
         return Err(reason);
     }
     send::send(world, instances, descriptors, permutation, sent).await?;
-    Ok(match is_proven_by_exit(setting, permutation) {
+    Ok(match is_proven_by_exit(setting, permutation) && !world.keeps() {
         true => Vec::new(),
-        false => complete::wait(world, instances, permutation, sent, alone).await,
+        false => {
+            let claim = alone.then(Mark::default);
+            complete::wait(world, instances, permutation, sent, claim.as_ref()).await
+        }
     })
 }
 
@@ -225,11 +242,7 @@ async fn descriptors(world: &Arc<World>, plan: &Plan, lane: &Lane, instances: &I
         for request in permutation.requests() {
             let is_grpc = matches!(request.form, RequestForm::Grpc { .. });
             if is_grpc && !found.contains_key(&request.to) {
-                let start = plan.settings[lane.setting].service(&request.to);
-                let asked = match start.and_then(|start| start.descriptors.as_deref()) {
-                    Some(compiled) => Descriptors::decode(compiled).map_err(|error| chain(&error)),
-                    None => descriptors_of(world, &permutation.suite, &request.to, instances).await,
-                };
+                let asked = descriptors_of(world, &permutation.suite, &request.to, instances).await;
                 found.insert(request.to.clone(), asked);
             }
         }
@@ -237,13 +250,16 @@ async fn descriptors(world: &Arc<World>, plan: &Plan, lane: &Lane, instances: &I
     found
 }
 
-/// What a service says of itself by reflection; it is asked once a run.
-async fn descriptors_of(
+/// What a service's messages are: by the files that its suite names or, asked once a run, by reflection.
+pub(super) async fn descriptors_of(
     world: &Arc<World>,
     suite: &str,
     service: &str,
     instances: &Instances,
 ) -> Result<Descriptors, String> {
+    if let Some(compiled) = instances.descriptors(service) {
+        return Descriptors::decode(&compiled).map_err(|error| chain(&error));
+    }
     if let Some(known) = world.known_descriptors(suite, service).await {
         return Ok(known);
     }

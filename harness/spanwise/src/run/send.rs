@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use spanwise_drive::Answer;
 use spanwise_model::{
     ContextFormat, FrontEndContext, Header, LogRecord, Platform, Request, RequestResult, Settings, Source,
     Span, SpanKind, TraceId, Value,
@@ -38,20 +39,19 @@ struct Done {
     request: Request,
     span: Span,
     traces: Vec<TraceId>,
-    logs: Vec<LogRecord>,
-    /// The answer, where it is JSON.
-    json: Option<serde_json::Value>,
+    came: Came,
 }
 
-/// Sends the requests of a permutation, step by step, and waits for every answer. An error means that a request could not be made;
-/// what was sent before it is in `sent` all the same.
+/// Sends the requests of a permutation, step by step, and waits for every answer, which it gives back, too; commands have none. An
+/// error means that a request could not be made; what was sent before it is in `sent` all the same.
 pub(super) async fn send(
     world: &World,
     instances: &Instances,
     descriptors: &DescriptorsOf,
     permutation: &Permutation,
     sent: &mut Sent,
-) -> Result<(), String> {
+) -> Result<Vec<Answer>, String> {
+    let mut all = Vec::new();
     let Repeat { times, pause } = permutation.repeat.unwrap_or(Repeat { times: 1, pause: Duration::ZERO });
     for round in 0..times {
         if round > 0 && !pause.is_zero() {
@@ -68,7 +68,7 @@ pub(super) async fn send(
             });
             let mut failure = None;
             for (user, done) in join_all(requests).await.into_iter().enumerate() {
-                let Done { request, span, traces, logs, json } = match done {
+                let Done { request, span, traces, came } = match done {
                     Ok(done) => done,
                     Err(reason) => {
                         failure = failure.or(Some(reason));
@@ -78,9 +78,10 @@ pub(super) async fn send(
                 sent.requests.push(request);
                 sent.spans.push(span);
                 sent.traces.extend(traces);
-                sent.logs.extend(logs);
+                sent.logs.extend(came.logs);
+                all.extend(came.answer);
                 if let Some(name) = &step.name {
-                    answers.entry(user).or_default().insert(name.clone(), json);
+                    answers.entry(user).or_default().insert(name.clone(), came.json);
                 }
             }
             if let Some(reason) = failure {
@@ -88,7 +89,7 @@ pub(super) async fn send(
             }
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The context formats of which the first decides: those that the called service reads or, where a front end stands before it
@@ -113,7 +114,10 @@ struct Planned<'p> {
 pub(super) struct Came {
     pub(super) result: RequestResult,
     pub(super) headers: Vec<Header>,
+    /// The answer, where it is JSON.
     pub(super) json: Option<serde_json::Value>,
+    /// As the client has it; a command has none.
+    pub(super) answer: Option<Answer>,
     pub(super) logs: Vec<LogRecord>,
     pub(super) begun: u64,
     pub(super) ended: u64,
@@ -155,11 +159,11 @@ async fn one(
         context: followed,
         marker: request.marker.clone(),
         differences: request.answer.differences(&came.headers, came.json.as_ref()),
-        result: came.result,
+        result: came.result.clone(),
         expected: request.expected.clone(),
         step: step.map(str::to_owned),
     };
-    Ok(Done { request: made, span, traces: context.traces, logs: came.logs, json: came.json })
+    Ok(Done { request: made, span, traces: context.traces, came })
 }
 
 /// What the driver's span of a request is called: what the suite writes, and not what differs from run to run.
@@ -190,6 +194,7 @@ async fn by_command(
         result: ended.code.clone().map_or_else(RequestResult::None, RequestResult::Exit),
         headers: Vec::new(),
         json: serde_json::from_str(&ended.stdout()).ok(),
+        answer: None,
         logs: ended.logs,
         begun,
         ended: now(),
