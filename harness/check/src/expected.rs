@@ -43,7 +43,12 @@ pub(crate) fn mismatches<'i>(index: &'i Index<'i>) -> Vec<Mismatch<'i>> {
     for (request, sent) in index.requests().filter(|(at, _)| !index.is_turned_off(*at)) {
         let nodes = of_request.remove(&request).unwrap_or_default();
         let mut matching = Matching::new(&trees, sent.marker.as_deref());
-        matching.report(&trees.roots, &nodes, (request, None, (0, 0)), &mut found);
+        let of_step = |root: &usize| {
+            let step = &trees.spans[*root].0.step;
+            step.is_none() || *step == sent.step
+        };
+        let roots: Vec<usize> = trees.roots.iter().copied().filter(of_step).collect();
+        matching.report(&roots, &nodes, (request, None, (0, 0)), &mut found);
     }
     found
 }

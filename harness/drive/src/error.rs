@@ -103,6 +103,14 @@ pub enum DriveError {
     /// A method that the descriptors do not have.
     #[error("the service has no method {0:?}")]
     UnknownMethod(String),
+    /// Other than one message for a method that takes one.
+    #[error("{call} takes one message and no stream of them, so {messages} cannot be sent")]
+    MessageCount {
+        /// The method.
+        call: String,
+        /// How many messages there are.
+        messages: usize,
+    },
     /// A message that does not have the method's input type.
     #[error("the message does not fit {call}: {reason}")]
     Message {

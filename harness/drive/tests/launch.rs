@@ -203,3 +203,27 @@ async fn a_service_that_runs_already_is_found_where_it_is() {
     );
     assert!(gone.starts_with(&expected), "{gone}");
 }
+
+/// Runs a script and compares its exit code, or what ended it, and what it wrote to standard output.
+async fn check_command(script: &str, within: Duration, code: Result<i32, &str>, stdout: &str) {
+    let ended = Launcher::new().expect("a watcher").run(&shell(script), within).await.expect("it starts");
+    assert_eq!(
+        (ended.code.as_ref().map(|code| *code).map_err(String::as_str), &*ended.stdout()),
+        (code, stdout)
+    );
+}
+
+#[tokio::test]
+async fn a_command_is_run_to_its_end() {
+    check_command("echo a; echo b >&2; printf c", LONG, Ok(0), "a\nc").await;
+    check_command("exit 7", LONG, Ok(7), "").await;
+    check_command("kill -s TERM $$", LONG, Err("was ended by signal 15"), "").await;
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_killed_with_what_it_started() {
+    let within = Duration::from_millis(500);
+    let expected = Err("still ran after 500 ms and was killed");
+    // The child holds the pipe: were it left running, reading would not come to its end within a second.
+    check_command("echo begun; sleep 600 & sleep 600", within, expected, "begun").await;
+}

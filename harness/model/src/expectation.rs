@@ -22,6 +22,9 @@ pub struct ExpectedSpan {
     pub labels: Vec<(String, Option<Value>)>,
     /// Spans directly below it, in any order; others may be there too.
     pub children: Vec<ExpectedSpan>,
+    /// The step of a sequence whose request has it; `None` where each request has. Only the topmost span of a tree says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
 }
 
 impl ExpectedSpan {
@@ -41,6 +44,7 @@ impl Default for ExpectedSpan {
             status: None,
             labels: Vec::new(),
             children: Vec::new(),
+            step: None,
         }
     }
 }

@@ -49,7 +49,7 @@ pub use id::{IdError, SpanId, TraceId};
 pub use label::{Label, LabelState, LabelType};
 pub use log::{LogRecord, Stream};
 pub use name::{NameError, Pattern, PermutationName};
-pub use observation::{Evidence, Observation, Request, RequestResult};
+pub use observation::{AnswerDifference, Evidence, Observation, Request, RequestResult};
 pub use outcome::Outcome;
 pub use place::Place;
 pub use process::{ProcessEvent, ProcessEventKind};

@@ -79,6 +79,23 @@ pub struct Request {
     pub result: RequestResult,
     /// What the suite expects to come back, where it says so.
     pub expected: Option<RequestResult>,
+    /// What else of the answer is not what the suite expects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<AnswerDifference>,
+    /// Which step of a sequence it is, by its name; `None` where its case is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+/// A part of an answer that is not what the suite expects; secrets in it are replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerDifference {
+    /// Which part: `the header content-type`, `/items/0/id` of its JSON, `the JSON`.
+    pub part: String,
+    /// What the suite expects of it.
+    pub expected: String,
+    /// What came.
+    pub actual: String,
 }
 
 /// What came back for a request.
@@ -91,6 +108,8 @@ pub enum RequestResult {
     HttpBroken(u16),
     /// A gRPC status code.
     Grpc(GrpcCode),
+    /// The exit code of a command that was run in place of a request.
+    Exit(i32),
     /// No answer: why, in words of the driver.
     None(String),
 }
@@ -101,6 +120,7 @@ impl std::fmt::Display for RequestResult {
             RequestResult::Http(status) => write!(f, "{status}"),
             RequestResult::HttpBroken(status) => write!(f, "{status}, body broken off"),
             RequestResult::Grpc(code) => write!(f, "{code}"),
+            RequestResult::Exit(code) => write!(f, "exit code {code}"),
             RequestResult::None(why) => write!(f, "no answer: {why}"),
         }
     }

@@ -132,8 +132,14 @@ fn requests_by_span(observation: &Observation) -> HashMap<SpanId, String> {
     let text = |request: &spanwise_model::Request| {
         let sampled = request.context.map(|context| context.sampled);
         format!(
-            " {} {:?} {:?} {:?} {:?}",
-            request.to, request.marker, request.result, request.expected, sampled
+            " {} {:?} {:?} {:?} {:?} {:?} {:?}",
+            request.to,
+            request.step,
+            request.marker,
+            request.result,
+            request.expected,
+            request.differences,
+            sampled
         )
     };
     observation.requests.iter().map(|request| (request.span_id, text(request))).collect()

@@ -150,6 +150,9 @@ pub(crate) fn scrub(observation: &mut Observation) {
                 *why = message(why, || why.clone());
             }
         }
+        for part in &mut request.differences {
+            part.actual = without_times(&without_ports(&part.actual));
+        }
     }
     for record in &mut observation.logs {
         record.line = without_times(&without_ports(&record.line));

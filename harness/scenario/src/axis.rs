@@ -41,6 +41,8 @@ words! {
         Http = "http",
         /// The `grpc` form.
         Grpc = "grpc",
+        /// The `shell` form.
+        Shell = "shell",
     }
 }
 

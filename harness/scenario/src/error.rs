@@ -73,8 +73,8 @@ impl SuiteError {
         match closest {
             Some((_, name)) => self.with_help(format!("did you mean `{name}`?")),
             None if known.is_empty() => self,
-            // A list of dozens (the rules) helps nobody.
-            None if known.len() > 20 => self,
+            // A list of dozens (the rules) helps nobody; the keys of a service are not so many.
+            None if known.len() > 30 => self,
             None => self.with_help(format!("known here: {}", known.join(", "))),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::spanned::Spanned;
 use indexmap::IndexMap;
-use spanwise_model::{ContextFormat, ExpectedSpan, FrontEnd, PermutationName, Settings};
+use spanwise_model::{ExpectedSpan, FrontEnd, PermutationName, Settings};
 
 use crate::axes::{Axis, Shown, combinations, of_case, on_cloud_run, with_entry};
 use crate::axis::Choice;
@@ -14,12 +14,14 @@ use crate::error::{File, SuiteError};
 use crate::expected::expected;
 use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
-use crate::request::{EntryRequest, check_forms, request};
+use crate::names::Names;
+use crate::request::{RequestForm, request};
 use crate::service::{Overrides, Service, needed, variables};
 use crate::setting::{SettingKey, settings};
-use crate::suite::{DriverContext, Permutation, Repeat, Setting};
-use crate::template::{Names, Reference};
-use crate::{ContextKind, Entry, Propagation};
+use crate::steps::{Written, steps};
+use crate::suite::{DriverContext, Permutation, Repeat, Setting, Step};
+use crate::template::Reference;
+use crate::{ContextKind, Entry};
 
 /// More permutations of a case than this are a mistake in the file.
 const MOST_PERMUTATIONS: usize = 20_000;
@@ -70,7 +72,7 @@ struct Expansion<'a> {
 /// A case in one of its forms, before the axes.
 struct Form<'c> {
     each: &'c Each,
-    requests: &'c [EntryRequest],
+    steps: &'c [Step],
     repeat: Option<Repeat>,
     overrides: &'c Overrides,
     expected: &'c [ExpectedSpan],
@@ -79,11 +81,16 @@ struct Form<'c> {
 impl Expansion<'_> {
     fn case(&mut self, name: &Spanned<String>, case: &CaseFile) -> Result<(), SuiteError> {
         let file = self.file;
-        check_forms(file, case, self.services)?;
+        let written = steps(file, name, case, self.services)?;
         let axes = of_case(file, self.axes, case)?;
         let users = each::users(file, case)?;
         let repeat = each::repeat(file, case)?;
-        self.not_too_many(name, case, &axes, users.len() * repeat.map_or(1, |repeat| repeat.times as usize))?;
+        self.not_too_many(
+            name,
+            case,
+            &axes,
+            users.len() * written.len() * repeat.map_or(1, |repeat| repeat.times as usize),
+        )?;
         if let Some(caller) = case.caller.as_ref().filter(|_| !on_cloud_run(&axes)) {
             let message =
                 "where the caller stands matters on `cloud-run` alone, and this case does not run there";
@@ -91,13 +98,11 @@ impl Expansion<'_> {
         }
         let before = self.permutations.len();
         for each in each::each(file, case, &axes)? {
-            for entry in self.entries(name, case, &axes)? {
-                let requests = self.requests(case, entry, &each, &users)?;
+            for entry in self.entries(name, &written, &axes)? {
+                let (steps, expected) = self.steps(&written, entry, &each, &users)?;
                 let overrides = self.overrides(case, &each)?;
-                let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
-                let expected = expected(case, entry, &self.names(&services, &each, users[0].as_deref()))?;
-                let (requests, expected) = (requests.as_slice(), expected.as_slice());
-                let form = Form { each: &each, requests, repeat, overrides: &overrides, expected };
+                let (steps, expected) = (steps.as_slice(), expected.as_slice());
+                let form = Form { each: &each, steps, repeat, overrides: &overrides, expected };
                 for (shown, choice) in combinations(&with_entry(&axes, entry), entry) {
                     self.permutation(name, case, &form, shown, choice);
                 }
@@ -138,28 +143,24 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    /// The entries under which the case runs: those of the axis for which it has a form.
+    /// The entries under which the case runs: those of the axis for which it, or its first step, has a form.
     fn entries(
         &self,
         name: &Spanned<String>,
-        case: &CaseFile,
+        steps: &[Written<'_>],
         axes: &[Axis],
     ) -> Result<Vec<Entry>, SuiteError> {
-        let has_form = |entry: &Entry| match entry {
-            Entry::Http => case.http.is_some(),
-            Entry::Grpc => case.grpc.is_some(),
-        };
-        let forms: Vec<Entry> = Entry::ALL.iter().copied().filter(has_form).collect();
+        let forms = steps.first().map(Written::forms).unwrap_or_default();
         match axes.iter().find(|axis| axis.name == "entry") {
             Some(axis) => {
                 let listed = axis.values.iter().filter_map(|value| Entry::of_word(&value.word));
-                Ok(listed.filter(has_form).collect())
+                Ok(listed.filter(|entry| forms.contains(entry)).collect())
             }
             None if forms.len() == 1 => Ok(forms),
             None => {
                 let message = format!(
-                    "case `{}` must have exactly one of the forms `http` and `grpc`, because the suite has no \
-                     axis `entry`",
+                    "case `{}` must have exactly one of the forms `http`, `grpc` and `shell`, because the \
+                     suite has no axis `entry`",
                     name.value
                 );
                 Err(self.file.error(name.referenced, message))
@@ -167,25 +168,40 @@ impl Expansion<'_> {
         }
     }
 
-    fn names<'n>(&'n self, services: &'n [&'n str], each: &'n Each, user: Option<&'n str>) -> Names<'n> {
-        Names { file: self.file, services, each, user, metadata: on_cloud_run(self.axes) }
+    fn names<'n>(&'n self, services: &'n [&'n str], each: &'n Each) -> Names<'n> {
+        let metadata = on_cloud_run(self.axes);
+        Names { file: self.file, services, each, user: None, steps: &[], metadata }
     }
 
-    fn requests(
+    /// What is sent of a case under one entry, and the spans that must come of it.
+    fn steps(
         &self,
-        case: &CaseFile,
+        written: &[Written<'_>],
         entry: Entry,
         each: &Each,
         users: &[Option<String>],
-    ) -> Result<Vec<EntryRequest>, SuiteError> {
-        let one =
-            |user: &Option<String>| request(case, entry, &self.names(&[], each, user.as_deref())).transpose();
-        users.iter().filter_map(one).collect()
+    ) -> Result<(Vec<Step>, Vec<ExpectedSpan>), SuiteError> {
+        let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+        let (mut steps, mut trees, mut before) = (Vec::new(), Vec::new(), Vec::new());
+        for one in written {
+            let form = one.form(self.file, entry)?;
+            let names = Names { steps: &before, ..self.names(&services, each) };
+            let of_user = |user: &Option<String>| {
+                request(one, form, &Names { user: user.as_deref(), ..names }).transpose()
+            };
+            let requests = users.iter().filter_map(of_user).collect::<Result<_, _>>()?;
+            // Spans are told by names and labels of the plan; what an answer held is none of these.
+            let names = Names { user: users[0].as_deref(), steps: &[], ..names };
+            trees.extend(expected(one, form, &names)?);
+            steps.push(Step { name: one.step.clone(), requests });
+            before.extend(one.step.clone());
+        }
+        Ok((steps, trees))
     }
 
     fn overrides(&self, case: &CaseFile, each: &Each) -> Result<Overrides, SuiteError> {
         let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
-        let names = self.names(&services, each, None);
+        let names = self.names(&services, each);
         let mut overrides = Overrides::new();
         for (service, changed) in case.services.iter() {
             if !services.contains(&service.value.as_str()) {
@@ -215,9 +231,11 @@ impl Expansion<'_> {
         if !settle(&shown, &mut choice) {
             return;
         }
-        let Form { each, requests, repeat, overrides, expected } = *form;
-        let Some(entry_service) = requests.first().map(|request| request.to.clone()) else { return };
-        let needed = needed(self.services, &entry_service, overrides);
+        let Form { each, steps, repeat, overrides, expected } = *form;
+        let requests = || steps.iter().flat_map(|step| &step.requests);
+        let entered: BTreeSet<&String> = requests().flat_map(|request| request.services()).collect();
+        let needed: BTreeSet<usize> =
+            entered.into_iter().flat_map(|entry| needed(self.services, entry, overrides)).collect();
         // Changes to a service that this form never reaches make no setting of their own.
         let mut overrides = overrides.clone();
         overrides.retain(|(service, _)| needed.iter().any(|at| self.services[*at].name == service));
@@ -245,11 +263,12 @@ impl Expansion<'_> {
             place: self.file.place(name.referenced),
             setting,
             services: needed.iter().map(|at| self.services[*at].name.to_owned()).collect(),
-            exclusive: case.context == ContextKind::None,
+            exclusive: case.context == ContextKind::None
+                || requests().any(|request| matches!(request.form, RequestForm::Shell { .. })),
             channel_in: choice.channel_in,
-            context: driver_context(case.context, choice.propagation),
+            context: DriverContext::new(case.context, choice.propagation),
             caller: case.caller.as_ref().map(|caller| caller.value).unwrap_or_default(),
-            requests: requests.to_vec(),
+            steps: steps.to_vec(),
             repeat,
             settings,
             known: Vec::new(),
@@ -275,14 +294,4 @@ impl Expansion<'_> {
         settings.required_labels.extend(more.cloned());
         settings
     }
-}
-
-/// The trace context of a kind, in the headers of a value of the axis `propagation`.
-pub(crate) fn driver_context(kind: ContextKind, propagation: Propagation) -> DriverContext {
-    let formats = match kind {
-        ContextKind::Sampled | ContextKind::Unsampled => propagation.formats().to_vec(),
-        ContextKind::None => Vec::new(),
-        ContextKind::Conflicting => ContextFormat::ALL.to_vec(),
-    };
-    DriverContext { kind, formats }
 }

@@ -5,23 +5,27 @@ use spanwise_model::{ExpectedSpan, Value};
 
 use crate::Entry;
 use crate::error::SuiteError;
-use crate::format::{CaseFile, ExpectedSpanFile};
-use crate::template::Names;
+use crate::format::ExpectedSpanFile;
+use crate::names::Names;
+use crate::steps::Written;
 use crate::yaml::LabelValue;
 
-/// The trees that one form of a case expects, `each` filled in. `{{user}}` stays for the rules, who know the requests.
+/// The trees that a request in one form must have, `each` filled in. `{{user}}` stays for the rules, who know the requests.
 pub(crate) fn expected(
-    case: &CaseFile,
-    entry: Entry,
+    written: &Written<'_>,
+    form: Entry,
     names: &Names<'_>,
 ) -> Result<Vec<ExpectedSpan>, SuiteError> {
+    let Some(Spanned { value: expect, .. }) = written.expect else { return Ok(Vec::new()) };
     let names = Names { user: names.user.map(|_| ExpectedSpan::USER), ..*names };
-    let of_form = match entry {
-        Entry::Http => &case.expect.http_spans,
-        Entry::Grpc => &case.expect.grpc_spans,
+    let of_form = match form {
+        Entry::Http => expect.http_spans.as_ref(),
+        Entry::Grpc => expect.grpc_spans.as_ref(),
+        Entry::Shell => None,
     };
-    let of_form = of_form.iter().flat_map(|trees| &trees.value);
-    case.expect.spans.iter().chain(of_form).map(|tree| span(tree, &names)).collect()
+    let of_form = of_form.into_iter().flat_map(|trees| &trees.value);
+    let tree = |tree| Ok(ExpectedSpan { step: written.step.clone(), ..span(tree, &names)? });
+    expect.spans.iter().chain(of_form).map(tree).collect()
 }
 
 fn span(written: &ExpectedSpanFile, names: &Names<'_>) -> Result<ExpectedSpan, SuiteError> {
@@ -46,6 +50,7 @@ fn span(written: &ExpectedSpanFile, names: &Names<'_>) -> Result<ExpectedSpan, S
         status: written.status,
         labels: labels.collect::<Result<_, SuiteError>>()?,
         children: children.collect::<Result<_, SuiteError>>()?,
+        step: None,
     })
 }
 

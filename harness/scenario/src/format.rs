@@ -25,7 +25,7 @@ use crate::yaml::{AxisNode, Described, Entries, Scalar};
 mod case;
 mod stub;
 
-pub(crate) use case::{CaseFile, ExpectedSpanFile, GrpcFile, HttpFile};
+pub(crate) use case::{CaseFile, ExpectFile, ExpectedSpanFile, GrpcFile, HttpFile, ShellFile, StepFile};
 pub(crate) use stub::StubFile;
 
 /// No hand writes a longer file; a program that does should make several.
@@ -118,11 +118,15 @@ pub(crate) struct ServiceFile {
     /// Program and arguments that are run before the service is started, in `folder`, once a run. A line for a shell is
     /// `[sh, -c, LINE]`.
     pub(crate) build: Option<Spanned<Vec<Spanned<String>>>>,
-    /// The folder that it is built and started in, relative to that of the suite file, which it is where nothing is said.
+    /// The folder that it is built and started in, relative to that of this file, which it is where nothing is said.
     pub(crate) folder: Option<Spanned<String>>,
     /// What it speaks: `http` or `grpc`.
     #[schemars(with = "Word<ServiceProtocol>")]
     pub(crate) protocol: ServiceProtocol,
+    /// Files that say what its gRPC messages mean, where it does not say so itself by server reflection; relative to this file.
+    pub(crate) protos: Option<Vec<Spanned<String>>>,
+    /// Folders in which `protos` and what they import are looked for, before the folder of this file.
+    pub(crate) proto_paths: Option<Vec<Spanned<String>>>,
     /// How it says that it serves: by a JSON line with its address, its port, or grpc.health.v1; by a GET of a path that is answered
     /// with a status of 200 to 299; or by a line with some text in it.
     pub(crate) ready: Option<Spanned<Described<ReadyFile>>>,
@@ -269,7 +273,7 @@ pub(crate) struct CloudRunFile {
     pub(crate) token_lifetime_s: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize, Default, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "collector")]
 pub(crate) struct CollectorFile {

@@ -12,9 +12,10 @@ use spanwise_model::StubResponse;
 use crate::cloud_run::number;
 use crate::error::{File, SuiteError};
 use crate::format::{ReadyFile, ReadyWord, ServiceFile};
+use crate::names::Names;
 use crate::schema::words;
 use crate::spanned::Spanned;
-use crate::template::{Names, Template};
+use crate::template::Template;
 use crate::yaml::Described;
 use crate::{Known, Ready, running};
 

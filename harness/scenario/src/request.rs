@@ -1,22 +1,27 @@
-//! What the driver sends in a permutation, and what it expects back. Read from a case's `http`, `grpc` and `expect`.
+//! What the driver sends in a permutation, and what it expects back. Read from the forms `http`, `grpc` and `shell` of a case or of
+//! a step of its sequence.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::spanned::Spanned;
-use spanwise_model::{GrpcCode, RequestResult, ServiceProtocol};
+use spanwise_model::RequestResult;
 
 use crate::Entry;
+use crate::answer::ExpectedAnswer;
 use crate::error::{File, SuiteError};
-use crate::format::{CaseFile, GrpcFile, HttpFile};
-use crate::launch::Launch;
-use crate::service::Service;
-use crate::template::Names;
+use crate::format::{GrpcFile, HttpFile, ShellFile};
+use crate::names::Names;
+use crate::result::expected_result;
+use crate::service::variable_name;
+use crate::spanned::Spanned;
+use crate::steps::Written;
+use crate::template::{Reference, Template};
 use crate::yaml::{AsText, Scalar};
 
 /// One request of the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryRequest {
-    /// The service it goes to.
+    /// The service it goes to; of a command, the first that it names.
     pub to: String,
     /// What is sent.
     pub form: RequestForm,
@@ -26,6 +31,8 @@ pub struct EntryRequest {
     pub marker: Option<String>,
     /// What must come back, where the case says so.
     pub expected: Option<RequestResult>,
+    /// What else the answer must have.
+    pub answer: ExpectedAnswer,
 }
 
 /// The form of a request.
@@ -38,98 +45,97 @@ pub enum RequestForm {
         /// Path and query.
         path: String,
         /// The body; `None` sends none. Its content type is among the headers.
-        body: Option<String>,
+        body: Option<Body>,
     },
-    /// A gRPC call with one request message; whether answers stream is the descriptor's to say.
+    /// A gRPC call; whether requests and answers stream is the descriptor's to say.
     Grpc {
         /// `package.Service/Method`.
         call: String,
-        /// The message as proto3 JSON (field names as in the `.proto` file, or in lowerCamelCase).
-        message: serde_json::Value,
+        /// The messages as proto3 JSON (field names as in the `.proto` file, or in lowerCamelCase).
+        messages: Vec<serde_json::Value>,
         /// The driver gives up after this time, and the call ends with DEADLINE_EXCEEDED.
+        deadline: Option<Duration>,
+    },
+    /// A command that calls services.
+    Shell {
+        /// What `sh -c` runs. References are to fronts for the driver, and to files and addresses of the run.
+        run: Template,
+        /// Variables of its environment.
+        env: Vec<(String, Template)>,
+        /// The services that it names.
+        services: Vec<String>,
+        /// The folder that it runs in, as the suite file's name has it: the path may be relative, and empty.
+        folder: PathBuf,
+        /// It is killed after this time; `None` leaves it to the run.
         deadline: Option<Duration>,
     },
 }
 
-/// The HTTP status that `google/rpc/code.proto` maps a gRPC code to.
-pub fn http_status(code: GrpcCode) -> u16 {
-    match code {
-        GrpcCode::Ok => 200,
-        GrpcCode::Cancelled => 499,
-        GrpcCode::InvalidArgument | GrpcCode::FailedPrecondition | GrpcCode::OutOfRange => 400,
-        GrpcCode::DeadlineExceeded => 504,
-        GrpcCode::NotFound => 404,
-        GrpcCode::AlreadyExists | GrpcCode::Aborted => 409,
-        GrpcCode::PermissionDenied => 403,
-        GrpcCode::Unauthenticated => 401,
-        GrpcCode::ResourceExhausted => 429,
-        GrpcCode::Unimplemented => 501,
-        GrpcCode::Unavailable => 503,
-        GrpcCode::Unknown | GrpcCode::Internal | GrpcCode::DataLoss => 500,
+/// The body of an HTTP request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Sent as compact JSON.
+    Json(serde_json::Value),
+    /// Sent as it is.
+    Text(String),
+}
+
+impl EntryRequest {
+    /// The services that the driver enters at.
+    pub fn services(&self) -> &[String] {
+        match &self.form {
+            RequestForm::Shell { services, .. } => services,
+            _ => std::slice::from_ref(&self.to),
+        }
     }
 }
 
-/// The request of a case in one form, everything filled in.
+impl std::fmt::Display for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Body::Json(json) => json.fmt(f),
+            Body::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A request in one of its forms, everything filled in but what is known of answers. `None` where it has not that form.
 pub(crate) fn request(
-    case: &CaseFile,
-    entry: Entry,
+    written: &Written<'_>,
+    form: Entry,
     names: &Names<'_>,
 ) -> Result<Option<EntryRequest>, SuiteError> {
-    let (to, form, headers) = match (entry, &case.http, &case.grpc) {
-        (Entry::Http, Some(http), _) => (&http.to, http_form(http, names)?, &http.headers),
-        (Entry::Grpc, _, Some(grpc)) => (&grpc.to, grpc_form(grpc, names)?, &grpc.metadata),
+    let (to, form_of, headers) = match (form, written.http, written.grpc, written.shell) {
+        (Entry::Http, Some(http), ..) => {
+            (http.to.value.clone(), http_form(http, names)?, http.headers.iter().collect())
+        }
+        (Entry::Grpc, _, Some(grpc), _) => {
+            (grpc.to.value.clone(), grpc_form(grpc, names)?, grpc.metadata.iter().collect())
+        }
+        (Entry::Shell, .., Some(shell)) => {
+            let (to, form) = shell_form(shell, names)?;
+            (to, form, Vec::new())
+        }
         _ => return Ok(None),
     };
-    let has_body = matches!(form, RequestForm::Http { body: Some(_), .. });
+    let has_body = matches!(form_of, RequestForm::Http { body: Some(_), .. });
     let header = |(name, value): (&Spanned<String>, &Spanned<Scalar>)| {
-        Ok((header_name(names.file, name)?, names.text(&value.text())?))
+        Ok((sent_header(names.file, name)?, names.text(&value.text())?))
     };
-    let mut headers: Vec<(String, String)> = headers.iter().map(header).collect::<Result<_, SuiteError>>()?;
+    let mut headers: Vec<(String, String)> =
+        headers.into_iter().map(header).collect::<Result<_, SuiteError>>()?;
     if has_body && !headers.iter().any(|(name, _)| name == "content-type") {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
+    let expect = written.expect.map(|expect| &expect.value);
     Ok(Some(EntryRequest {
-        to: to.value.clone(),
-        form,
+        to,
+        form: form_of,
         headers,
         marker: names.user.map(str::to_owned),
-        expected: match entry {
-            Entry::Http => {
-                case.expect.http.as_ref().map(|expected| http_result(expected, names)).transpose()?
-            }
-            Entry::Grpc => {
-                case.expect.grpc.as_ref().map(|expected| grpc_result(expected, names)).transpose()?
-            }
-        },
+        expected: expected_result(expect, form, names)?,
+        answer: expect.map(|expect| ExpectedAnswer::read(expect, names)).transpose()?.unwrap_or_default(),
     }))
-}
-
-/// Refuses a request to a service that does not exist or speaks something else.
-pub(crate) fn known_target(
-    file: File<'_>,
-    to: &Spanned<String>,
-    protocol: ServiceProtocol,
-    services: &[Service<'_>],
-) -> Result<(), SuiteError> {
-    let Some(service) = services.iter().find(|service| service.name == to.value) else {
-        let error = file.error(to.referenced, format!("unknown service `{}`", to.value));
-        return Err(error.with_names(&to.value, services.iter().map(|service| service.name)));
-    };
-    if matches!(service.start.launch, Launch::Stub(_)) {
-        let message = format!("`{}` is a stub, which stands for somebody else's service", to.value);
-        return Err(file
-            .error(to.referenced, message)
-            .with_help("send the request to a service that calls it"));
-    }
-    if service.facts.protocol == protocol {
-        return Ok(());
-    }
-    let (form, says) = match protocol {
-        ServiceProtocol::Http => ("http", "grpc"),
-        ServiceProtocol::Grpc => ("grpc", "http"),
-    };
-    let message = format!("the `{form}` form goes to `{}`, whose protocol is {says}", to.value);
-    Err(file.error(to.referenced, message))
 }
 
 fn http_form(http: &HttpFile, names: &Names<'_>) -> Result<RequestForm, SuiteError> {
@@ -150,8 +156,8 @@ fn http_form(http: &HttpFile, names: &Names<'_>) -> Result<RequestForm, SuiteErr
         return Err(names.file.error(path.referenced, "the path does not begin with `/`"));
     }
     let body = match (&http.json, &http.body) {
-        (Some(json), None) => Some(names.json(json)?.to_string()),
-        (None, Some(body)) => Some(names.text(body)?),
+        (Some(json), None) => Some(Body::Json(names.json(json)?)),
+        (None, Some(body)) => Some(Body::Text(names.text(body)?)),
         (None, None) => None,
         (Some(_), Some(body)) => {
             return Err(names.file.error(body.referenced, "a request has either `json` or `body`, not both"));
@@ -169,47 +175,74 @@ fn grpc_form(grpc: &GrpcFile, names: &Names<'_>) -> Result<RequestForm, SuiteErr
         let message = format!("`{call}` does not have the form `package.Service/Method`");
         return Err(names.file.error(grpc.call.referenced, message));
     }
-    let message = match &grpc.message {
-        Some(message) => names.json(message)?,
-        None => serde_json::Value::Object(serde_json::Map::new()),
+    let messages = match (&grpc.message, &grpc.messages) {
+        (Some(message), None) => vec![names.json(message)?],
+        (None, Some(messages)) => {
+            messages.iter().map(|message| names.json(message)).collect::<Result<_, _>>()?
+        }
+        (None, None) => vec![serde_json::Value::Object(serde_json::Map::new())],
+        (Some(message), Some(_)) => {
+            let message =
+                names.file.error(message.referenced, "a call has either `message` or `messages`, not both");
+            return Err(
+                message.with_help("`messages` is the list that a method with a stream of requests takes")
+            );
+        }
     };
     let deadline = grpc.deadline_ms.as_ref().map(|deadline| Duration::from_millis(deadline.value));
-    Ok(RequestForm::Grpc { call, message, deadline })
+    Ok(RequestForm::Grpc { call, messages, deadline })
 }
 
-/// Reads `expect.http`: a status, `broken` (200, and a body that is cut short), or a gRPC code for its HTTP status.
-fn http_result(expected: &Spanned<Scalar>, names: &Names<'_>) -> Result<RequestResult, SuiteError> {
-    let text = names.text(&expected.text())?;
-    if text == "broken" {
-        return Ok(RequestResult::HttpBroken(200));
+/// A command, and the first service that it names.
+fn shell_form(shell: &ShellFile, names: &Names<'_>) -> Result<(String, RequestForm), SuiteError> {
+    let variable = |(name, value): (&Spanned<String>, &Spanned<Scalar>)| {
+        variable_name(names.file, name)?;
+        Ok((name.value.clone(), entering(names, &value.text())?))
+    };
+    let run = entering(names, &shell.run)?;
+    let env: Vec<(String, Template)> = shell.env.iter().map(variable).collect::<Result<_, SuiteError>>()?;
+    let mut services: Vec<String> = Vec::new();
+    for reference in
+        std::iter::once(&run).chain(env.iter().map(|(_, value)| value)).flat_map(Template::references)
+    {
+        match reference {
+            Reference::ServiceUrl(name) if !services.contains(name) => services.push(name.clone()),
+            _ => {}
+        }
     }
-    if let Ok(code) = text.parse::<GrpcCode>() {
-        return Ok(RequestResult::Http(http_status(code)));
-    }
-    match text.parse() {
-        Ok(status @ 100..=599) => Ok(RequestResult::Http(status)),
-        _ => {
-            let message = format!("`{text}` is no HTTP status, no gRPC code, and not `broken`");
-            Err(names.file.error(expected.referenced, message))
+    let Some(to) = services.first().cloned() else {
+        let error = names.file.error(shell.run.referenced, "the command names no service that it calls");
+        return Err(error.with_help("write `{{NAME.url}}` in `run` or `env` for the address of a service"));
+    };
+    let folder = Path::new(names.file.name).parent().unwrap_or(Path::new("")).to_owned();
+    let deadline = match &shell.deadline_ms {
+        Some(zero) if zero.value == 0 => {
+            return Err(names.file.error(zero.referenced, "`deadline-ms` is at least 1"));
+        }
+        deadline => deadline.as_ref().map(|deadline| Duration::from_millis(deadline.value)),
+    };
+    Ok((to, RequestForm::Shell { run, env, services, folder, deadline }))
+}
+
+/// Reads text of a command, which is none of the services: it has no port and exports nowhere.
+fn entering(names: &Names<'_>, text: &Spanned<String>) -> Result<Template, SuiteError> {
+    let template = names.template(text)?;
+    let of_services = template.references().find(|reference| {
+        matches!(reference, Reference::Port | Reference::Collector(_) | Reference::MetadataHost)
+    });
+    match of_services {
+        None => Ok(template),
+        Some(reference) => {
+            let message = format!("a command has no `{{{{{reference}}}}}`, which is a service's");
+            let error = names.file.error_within(text.referenced, &reference.to_string(), message);
+            Err(error.with_help("a program whose own spans matter is a service"))
         }
     }
 }
 
-fn grpc_result(expected: &Spanned<String>, names: &Names<'_>) -> Result<RequestResult, SuiteError> {
-    let text = names.text(expected)?;
-    text.parse().map(RequestResult::Grpc).map_err(|()| {
-        let error = names.file.error(expected.referenced, format!("`{text}` is no gRPC code"));
-        error.with_names(&text, GrpcCode::all().map(GrpcCode::as_str))
-    })
-}
-
-/// Header names are compared and sent in lower case; what trace context travels in is the driver's to set.
-pub(crate) fn header_name(file: File<'_>, name: &Spanned<String>) -> Result<String, SuiteError> {
-    let lower = name.value.to_ascii_lowercase();
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if lower.is_empty() || !lower.bytes().all(legal) {
-        return Err(file.error(name.referenced, format!("{:?} cannot be the name of a header", name.value)));
-    }
+/// The name of a header that a case sends: what trace context travels in is the driver's to set.
+fn sent_header(file: File<'_>, name: &Spanned<String>) -> Result<String, SuiteError> {
+    let lower = header_name(file, name)?;
     if matches!(lower.as_str(), "traceparent" | "x-cloud-trace-context") {
         let error = file.error(name.referenced, format!("`{lower}` is set by the driver"));
         return Err(error.with_help("say what it sends with `context` and the axis `propagation`"));
@@ -217,32 +250,12 @@ pub(crate) fn header_name(file: File<'_>, name: &Spanned<String>) -> Result<Stri
     Ok(lower)
 }
 
-/// Checks both forms' targets, and that nothing is expected of a form that the case does not have.
-pub(crate) fn check_forms(
-    file: File<'_>,
-    case: &CaseFile,
-    services: &[Service<'_>],
-) -> Result<(), SuiteError> {
-    let http = case.expect.http.as_ref().map(|expected| expected.referenced);
-    let grpc = case.expect.grpc.as_ref().map(|expected| expected.referenced);
-    let http_spans = case.expect.http_spans.as_ref().map(|trees| trees.referenced);
-    let grpc_spans = case.expect.grpc_spans.as_ref().map(|trees| trees.referenced);
-    for (form, key, expected, has_form) in [
-        ("http", "http", http, case.http.is_some()),
-        ("grpc", "grpc", grpc, case.grpc.is_some()),
-        ("http", "http-spans", http_spans, case.http.is_some()),
-        ("grpc", "grpc-spans", grpc_spans, case.grpc.is_some()),
-    ] {
-        if let Some(place) = expected.filter(|_| !has_form) {
-            let error = file.error(place, format!("the case has no `{form}` form to expect this of"));
-            return Err(error.with_help(format!("add the form `{form}`, or remove `expect.{key}`")));
-        }
+/// Header names are compared and sent in lower case.
+pub(crate) fn header_name(file: File<'_>, name: &Spanned<String>) -> Result<String, SuiteError> {
+    let lower = name.value.to_ascii_lowercase();
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if lower.is_empty() || !lower.bytes().all(legal) {
+        return Err(file.error(name.referenced, format!("{:?} cannot be the name of a header", name.value)));
     }
-    if let Some(http) = &case.http {
-        known_target(file, &http.to, ServiceProtocol::Http, services)?;
-    }
-    if let Some(grpc) = &case.grpc {
-        known_target(file, &grpc.to, ServiceProtocol::Grpc, services)?;
-    }
-    Ok(())
+    Ok(lower)
 }

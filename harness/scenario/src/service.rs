@@ -2,6 +2,7 @@
 //! `services` and `stubs`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use spanwise_model::{Auth, CloudRunService, Platform, ServiceFacts, ServiceProtocol, Source, StubResponse};
 
@@ -13,9 +14,11 @@ use crate::environment::{Environment, configured, trust_in_java};
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
 use crate::launch::{self, Launch, Start};
+use crate::names::Names;
+use crate::protos;
 use crate::spanned::Spanned;
 use crate::stub;
-use crate::template::{Names, RESERVED, Reference, Template};
+use crate::template::{RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
 use crate::{Known, ServiceYaml, running};
 
@@ -30,6 +33,9 @@ pub struct ServiceStart {
     pub env: Environment,
     /// Where it exports to.
     pub collector: Collector,
+    /// An encoded `google.protobuf.FileDescriptorSet` of the `.proto` files that the suite names for it; `None` where it says by
+    /// itself, by server reflection, what its messages mean.
+    pub descriptors: Option<Arc<[u8]>>,
     /// How it is deployed where the setting's platform is Cloud Run.
     pub cloud_run: CloudRunService,
     /// What is declared of it, for the rules.
@@ -42,6 +48,7 @@ pub(crate) struct Service<'f> {
     pub(crate) start: Start,
     env: Environment,
     collector: Collector,
+    descriptors: Option<Arc<[u8]>>,
     cloud_run: CloudRunService,
     /// Whether a virtual machine must be told of the run's certificate authority.
     on_java: bool,
@@ -95,6 +102,7 @@ impl Service<'_> {
             start: self.start.clone(),
             env,
             collector: self.collector.clone(),
+            descriptors: self.descriptors.clone(),
             cloud_run: self.cloud_run.clone(),
             facts,
         }
@@ -112,7 +120,7 @@ pub(crate) fn services<'f>(
     let mut services = Vec::new();
     for (name, service) in suite.services.iter() {
         service_name(file, name)?;
-        let names = Names { file, services: &names, each: &[], user: None, metadata: false };
+        let names = Names { file, services: &names, each: &[], user: None, steps: &[], metadata: false };
         let start = launch::start(name, service, known, &names)?;
         let deployed = known.deployed.iter().find(|deployed| deployed.name() == name.value);
         services.push(Service {
@@ -120,6 +128,7 @@ pub(crate) fn services<'f>(
             start,
             env: variables(&service.env, &Names { metadata: on_cloud_run(axes), ..names })?,
             collector: collector::of_service(file, service.collector.as_ref().map(|written| &written.value))?,
+            descriptors: protos::descriptors(file, service, known)?,
             cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,
             on_java: service.java_trust_store.as_ref().is_some_and(|written| written.value),
             facts: ServiceFacts {
@@ -163,6 +172,7 @@ fn stub(name: &str, responses: Vec<StubResponse>) -> Service<'_> {
         start: Start::of(Launch::Stub(responses)),
         env: Environment::new(),
         collector: Collector::default(),
+        descriptors: None,
         cloud_run: CloudRunService::default(),
         on_java: false,
         facts: ServiceFacts { external: true, ..facts(name, ServiceProtocol::Http) },

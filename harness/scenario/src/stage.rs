@@ -7,7 +7,6 @@ use crate::axes::{self, CHANNEL_IN, CHANNEL_OUT, Shown};
 use crate::axis::Choice;
 use crate::channels::settle;
 use crate::error::{File, SuiteError};
-use crate::expand::driver_context;
 use crate::format::{self, SuiteFile};
 use crate::service::Overrides;
 use crate::setting::{SettingKey, settings};
@@ -67,7 +66,7 @@ impl Stage {
 
     /// What the driver says of the trace in a request.
     pub fn context(&self, kind: ContextKind) -> DriverContext {
-        driver_context(kind, self.propagation)
+        DriverContext::new(kind, self.propagation)
     }
 }
 

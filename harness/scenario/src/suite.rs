@@ -13,8 +13,8 @@ use crate::request::EntryRequest;
 use crate::service::{Service, ServiceStart};
 use crate::spanned::Spanned;
 use crate::{
-    Caller, Channel, ContextKind, FixedCollector, ReadRegistry, ServiceYaml, axes, cloud_run, collector,
-    exclude, expand, format, known, levels, name, registry, running, service,
+    Caller, Channel, CompileProtos, ContextKind, FixedCollector, Propagation, ReadRegistry, ServiceYaml,
+    axes, cloud_run, collector, exclude, expand, format, known, levels, name, registry, running, service,
 };
 
 /// A suite file, read and checked.
@@ -51,11 +51,18 @@ pub struct Known<'a> {
     pub schemas: &'a [&'a str],
     /// Reads the registries that suites name; without it they are passed over.
     pub registry: Option<ReadRegistry>,
+    /// Compiles the `.proto` files that suites name; without it they are passed over.
+    pub protos: Option<CompileProtos>,
     /// How services are deployed to Cloud Run, at most one of each name; those that the suite does not have are passed over.
     pub deployed: &'a [ServiceYaml],
 }
 
 impl Permutation {
+    /// The requests of all steps.
+    pub fn requests(&self) -> impl Iterator<Item = &EntryRequest> {
+        self.steps.iter().flat_map(|step| &step.requests)
+    }
+
     /// The known failure that covers findings of a rule.
     pub fn known_for(&self, rule: &str) -> Option<&KnownEntry> {
         self.known.iter().find(|entry| entry.rules.iter().any(|known| known == rule))
@@ -126,8 +133,8 @@ pub struct Permutation {
     pub context: DriverContext,
     /// Where the driver stands; matters on Cloud Run alone.
     pub caller: Caller,
-    /// What the driver sends, all at once.
-    pub requests: Vec<EntryRequest>,
+    /// What the driver sends: one step after the other, a single one where the case is no sequence.
+    pub steps: Vec<Step>,
     /// How often it sends that; `None` where it does once.
     pub repeat: Option<Repeat>,
     /// What the rules are told. The run loop fills in times, whether a deadline passed, and on Cloud Run each service's URLs
@@ -135,6 +142,15 @@ pub struct Permutation {
     pub settings: Settings,
     /// The known failures that speak of it.
     pub known: Vec<KnownEntry>,
+}
+
+/// Requests that the driver sends at once, each with a trace of its own; the next step begins when all are answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its name, by which later steps know its answers; `None` where the case is no sequence.
+    pub name: Option<String>,
+    /// The requests: one, or one of each user.
+    pub requests: Vec<EntryRequest>,
 }
 
 /// Rounds of requests: the driver waits for all answers of one, then the pause, and begins the next.
@@ -153,6 +169,17 @@ pub struct DriverContext {
     pub kind: ContextKind,
     /// The headers that carry it; empty for [`ContextKind::None`].
     pub formats: Vec<ContextFormat>,
+}
+
+impl DriverContext {
+    pub(crate) fn new(kind: ContextKind, propagation: Propagation) -> DriverContext {
+        let formats = match kind {
+            ContextKind::Sampled | ContextKind::Unsampled => propagation.formats().to_vec(),
+            ContextKind::None => Vec::new(),
+            ContextKind::Conflicting => ContextFormat::ALL.to_vec(),
+        };
+        DriverContext { kind, formats }
+    }
 }
 
 impl Suite {

@@ -1,16 +1,12 @@
 //! Text with references in it: `{{backend-service.url}}`, `{{collector.otlp_grpc}}`, `{{each.code}}`, `{{user}}`.
 //!
-//! What the plan knows (`each`, `user`) is filled in here; what only the run loop knows (addresses, files) stays as
+//! What the plan knows (`each`, `user`) is filled in by `names`; what only the run loop knows (addresses, files) stays as
 //! pieces of a [`Template`], which it fills when it starts a service.
 
 use std::fmt;
 
-use crate::spanned::Spanned;
-
-use crate::error::{File, SuiteError};
-use crate::yaml::Scalar;
-
-/// Text of a service's environment or command line, with what is only known when the service is started left open.
+/// Text of a service's environment or command line, or of a command that calls services, with what is only known when it is
+/// started left open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
     /// Text and references in order.
@@ -63,10 +59,10 @@ pub enum Listener {
 }
 
 /// The words before a dot or alone that no service can be called, because a reference begins with them.
-pub(crate) const RESERVED: [&str; 8] =
-    ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user"];
+pub(crate) const RESERVED: [&str; 9] =
+    ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user", "steps"];
 
-const FIXED: [(&str, Reference); 9] = [
+pub(crate) const FIXED: [(&str, Reference); 9] = [
     ("collector.otlp_grpc", Reference::Collector(Listener::OtlpGrpc)),
     ("collector.otlp_http", Reference::Collector(Listener::OtlpHttp)),
     ("collector.cloud_trace", Reference::Collector(Listener::CloudTrace)),
@@ -144,18 +140,18 @@ impl fmt::Display for Reference {
     }
 }
 
-fn fixed(name: &str) -> Option<Reference> {
+pub(crate) fn fixed(name: &str) -> Option<Reference> {
     FIXED.into_iter().find(|(known, _)| *known == name).map(|(_, reference)| reference)
 }
 
-enum Part<'a> {
+pub(crate) enum Part<'a> {
     Text(&'a str),
     Name(&'a str),
     /// `{{` that is never closed, and all behind it.
     Open(&'a str),
 }
 
-fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
+pub(crate) fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -180,135 +176,8 @@ fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// What stands for the names in one expansion of a case.
-#[derive(Clone, Copy)]
-pub(crate) struct Names<'a> {
-    pub(crate) file: File<'a>,
-    /// The services of the suite.
-    pub(crate) services: &'a [&'a str],
-    /// The value of every `each` list.
-    pub(crate) each: &'a [(String, Scalar)],
-    /// The user of one of several concurrent requests.
-    pub(crate) user: Option<&'a str>,
-    /// Whether there can be a metadata server: in variables of a suite that runs on Cloud Run.
-    pub(crate) metadata: bool,
-}
-
-impl Names<'_> {
-    /// Reads text of a service's environment or command.
-    pub(crate) fn template(&self, text: &Spanned<String>) -> Result<Template, SuiteError> {
-        let mut pieces = Vec::new();
-        for part in split(&text.value) {
-            pieces.push(match part {
-                Part::Text(text) => Piece::Text(text.to_owned()),
-                Part::Open(open) => return Err(self.unclosed(text, open)),
-                Part::Name(name) => self.reference(text, name)?,
-            });
-        }
-        Ok(Template { pieces })
-    }
-
-    fn reference(&self, text: &Spanned<String>, name: &str) -> Result<Piece, SuiteError> {
-        if let Some(value) = self.each_value(name) {
-            return Ok(Piece::Text(value.to_string()));
-        }
-        if let Some(reference) = fixed(name) {
-            if reference == Reference::MetadataHost && !self.metadata {
-                let message = "there is no metadata server here";
-                let help = "it is part of `platform: cloud-run`: a variable that holds it is set there alone";
-                return Err(self.file.error_within(text.referenced, name, message).with_help(help));
-            }
-            return Ok(Piece::Reference(reference));
-        }
-        if let Some(service) = name.strip_suffix(".url").filter(|name| self.services.contains(name)) {
-            return Ok(Piece::Reference(Reference::ServiceUrl(service.to_owned())));
-        }
-        let services: Vec<String> = self.services.iter().map(|name| format!("{name}.url")).collect();
-        let each: Vec<String> = self.each.iter().map(|(name, _)| format!("each.{name}")).collect();
-        let fixed = FIXED.iter().map(|(name, _)| *name);
-        let known = services.iter().chain(&each).map(String::as_str).chain(fixed);
-        Err(self.unknown(text, name).with_names(name, known))
-    }
-
-    /// Fills text of a request, in which nothing may stay open.
-    pub(crate) fn text(&self, text: &Spanned<String>) -> Result<String, SuiteError> {
-        let mut filled = String::new();
-        for part in split(&text.value) {
-            match part {
-                Part::Text(text) => filled.push_str(text),
-                Part::Open(open) => return Err(self.unclosed(text, open)),
-                Part::Name("user") if self.user.is_some() => filled.push_str(self.user.unwrap_or_default()),
-                Part::Name(name) => match self.each_value(name) {
-                    Some(value) => filled.push_str(&value.to_string()),
-                    None => return Err(self.unknown_in_request(text, name)),
-                },
-            }
-        }
-        Ok(filled)
-    }
-
-    /// Fills every text inside a JSON value; a text that is one reference and nothing else keeps the value's type.
-    pub(crate) fn json(&self, json: &Spanned<serde_json::Value>) -> Result<serde_json::Value, SuiteError> {
-        self.json_at(&json.value, json.referenced)
-    }
-
-    fn json_at(
-        &self,
-        json: &serde_json::Value,
-        at: serde_saphyr::Location,
-    ) -> Result<serde_json::Value, SuiteError> {
-        use serde_json::Value;
-        Ok(match json {
-            Value::String(text) => match self.whole(text) {
-                Some(value) => value.into(),
-                None => self.text(&Spanned::new(text.clone(), at))?.into(),
-            },
-            Value::Array(items) => {
-                items.iter().map(|item| self.json_at(item, at)).collect::<Result<Vec<_>, _>>()?.into()
-            }
-            Value::Object(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), self.json_at(value, at)?)))
-                    .collect::<Result<_, SuiteError>>()?,
-            ),
-            other => other.clone(),
-        })
-    }
-
-    /// The value of `each` that stands for a text which is one reference and nothing else: it keeps its type.
-    pub(crate) fn whole(&self, text: &str) -> Option<&Scalar> {
-        whole(text).and_then(|name| self.each_value(name))
-    }
-
-    fn each_value(&self, name: &str) -> Option<&Scalar> {
-        let name = name.strip_prefix("each.")?;
-        self.each.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-    }
-
-    fn unknown(&self, text: &Spanned<String>, name: &str) -> SuiteError {
-        let message = format!("unknown reference `{{{{{name}}}}}`");
-        self.file.error_within(text.referenced, name, message)
-    }
-
-    fn unknown_in_request(&self, text: &Spanned<String>, name: &str) -> SuiteError {
-        let error = self.unknown(text, name);
-        match name {
-            "user" => error.with_help("`{{user}}` needs `concurrent: N` in the case"),
-            _ => {
-                let each: Vec<String> = self.each.iter().map(|(name, _)| format!("each.{name}")).collect();
-                error.with_names(name, each.iter().map(String::as_str).chain(self.user.map(|_| "user")))
-            }
-        }
-    }
-
-    fn unclosed(&self, text: &Spanned<String>, open: &str) -> SuiteError {
-        self.file.error_within(text.referenced, open, "`{{` is never closed by `}}`")
-    }
-}
-
 /// The name, if the text is one reference and nothing else.
-fn whole(text: &str) -> Option<&str> {
+pub(crate) fn whole(text: &str) -> Option<&str> {
     let name = text.strip_prefix("{{")?.strip_suffix("}}")?;
     (!name.contains("{{") && !name.contains("}}")).then(|| name.trim())
 }

@@ -10,8 +10,15 @@ use spanwise_model::{
 };
 use spanwise_scenario::{Caller, Channel, Known, Repeat, Setting, Suite, SuiteError};
 
-const KNOWN: Known<'static> =
-    Known { rules: &[], profiles: &[], demos: &[], schemas: &[], registry: None, deployed: &[] };
+const KNOWN: Known<'static> = Known {
+    rules: &[],
+    profiles: &[],
+    demos: &[],
+    schemas: &[],
+    registry: None,
+    protos: None,
+    deployed: &[],
+};
 
 const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
 
@@ -239,10 +246,10 @@ fn every_setting_of_the_front_end_is_read() {
 fn a_case_says_how_often_and_from_where() {
     let one = |text: &str| suite("    expect:", &format!("{text}    expect:")).permutations[0].clone();
     let plain = one("");
-    assert_eq!((plain.caller, plain.repeat, plain.requests.len()), (Caller::Vpc, None, 1));
+    assert_eq!((plain.caller, plain.repeat, plain.requests().count()), (Caller::Vpc, None, 1));
     let often = one("    concurrent: 2\n    repeat: { times: 3, pause-ms: 40 }\n    caller: internet\n");
     let repeat = Repeat { times: 3, pause: Duration::from_millis(40) };
-    assert_eq!((often.caller, often.repeat, often.requests.len()), (Caller::Internet, Some(repeat), 2));
+    assert_eq!((often.caller, often.repeat, often.requests().count()), (Caller::Internet, Some(repeat), 2));
     assert_eq!(one("    repeat: { times: 2 }\n").repeat, Some(Repeat { times: 2, pause: Duration::ZERO }));
 }
 

@@ -14,6 +14,7 @@ const KNOWN: Known<'static> = Known {
     demos: &["api-service", "backend-service"],
     schemas: &["1.42"],
     registry: None,
+    protos: None,
     deployed: &[],
 };
 

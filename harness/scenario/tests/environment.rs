@@ -2,8 +2,15 @@
 
 use spanwise_scenario::{Environment, Known, Suite};
 
-const KNOWN: Known<'static> =
-    Known { rules: &[], profiles: &[], demos: &[], schemas: &[], registry: None, deployed: &[] };
+const KNOWN: Known<'static> = Known {
+    rules: &[],
+    profiles: &[],
+    demos: &[],
+    schemas: &[],
+    registry: None,
+    protos: None,
+    deployed: &[],
+};
 
 /// The environment of the one service of a suite with these keys of it, in a permutation.
 fn environment(keys: &str, axes: &str) -> Environment {

@@ -2,10 +2,19 @@
 
 use spanwise_model::notation::print_expected_span;
 use spanwise_model::{ContextFormat, GrpcCode, Level, LimitProfile, Pattern, RequestResult};
-use spanwise_scenario::{Known, LevelEntry, Permutation, PlanError, Suite, http_status, plan};
+use spanwise_scenario::{
+    EntryRequest, Known, LevelEntry, Permutation, PlanError, RequestForm, Suite, http_status, plan,
+};
 
-const KNOWN: Known<'static> =
-    Known { rules: &["trace-split"], profiles: &[], demos: &[], schemas: &[], registry: None, deployed: &[] };
+const KNOWN: Known<'static> = Known {
+    rules: &["trace-split"],
+    profiles: &[],
+    demos: &[],
+    schemas: &[],
+    registry: None,
+    protos: None,
+    deployed: &[],
+};
 
 /// Two services, the first of which calls the second; the rest of the suite is the test's.
 fn suite(rest: &str) -> Suite {
@@ -215,7 +224,7 @@ fn concurrent_requests_have_a_user_each() {
     let suite = suite(
         "cases: { a: { concurrent: 3, http: { to: web, get: \"/{{user}}\", headers: { X-User: \"{{user}}\" } } } }",
     );
-    let requests = &suite.permutations[0].requests;
+    let requests: Vec<_> = suite.permutations[0].requests().collect();
     let headers: Vec<_> = requests.iter().flat_map(|request| request.headers.clone()).collect();
     let user = |number: usize| ("x-user".to_owned(), format!("user-{number}"));
     assert_eq!(headers, [user(1), user(2), user(3)]);
@@ -260,7 +269,7 @@ fn an_expected_status_may_be_the_one_of_a_grpc_code() {
         let suite = suite(&format!(
             "cases: {{ a: {{ http: {{ to: web, get: / }}, expect: {{ http: {expected} }} }} }}"
         ));
-        assert_eq!(suite.permutations[0].requests[0].expected, Some(result));
+        assert_eq!(suite.permutations[0].steps[0].requests[0].expected, Some(result));
     }
     check("204", RequestResult::Http(204));
     check("CANCELLED", RequestResult::Http(499));
@@ -271,4 +280,75 @@ fn an_expected_status_may_be_the_one_of_a_grpc_code() {
 fn codes_map_to_http_as_google_rpc_has_it() {
     let mapped: Vec<u16> = GrpcCode::all().map(http_status).collect();
     assert_eq!(mapped, [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]);
+}
+
+/// The forms in which a case's steps are sent, by permutation: `http GET /`, `grpc a.B/C 1`, `shell …`.
+#[track_caller]
+fn check_sent(rest: &str, expected: &[&[&str]]) {
+    let shown = |request: &EntryRequest| match &request.form {
+        RequestForm::Http { method, path, .. } => format!("http {method} {path}"),
+        RequestForm::Grpc { call, messages, .. } => format!("grpc {call} {}", messages.len()),
+        RequestForm::Shell { run, services, .. } => format!("shell {run} to {}", services.join(" ")),
+    };
+    let suite = suite(rest);
+    let sent: Vec<Vec<String>> =
+        suite.permutations.iter().map(|one| one.requests().map(shown).collect()).collect();
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn a_call_has_as_many_messages_as_are_written() {
+    let of = |messages: &str| {
+        format!("cases: {{ a: {{ grpc: {{ to: orders, call: shop.Orders/Buy {messages} }} }} }}")
+    };
+    check_sent(&of(""), &[&["grpc shop.Orders/Buy 1"]]);
+    check_sent(&of(", message: { a: 1 }"), &[&["grpc shop.Orders/Buy 1"]]);
+    check_sent(&of(", messages: [{ a: 1 }, {}, { a: 2 }]"), &[&["grpc shop.Orders/Buy 3"]]);
+    check_sent(&of(", messages: []"), &[&["grpc shop.Orders/Buy 0"]]);
+}
+
+#[test]
+fn a_sequence_runs_under_the_entries_of_its_first_step() {
+    let steps = "sequence: [\
+        { name: order, http: { to: web, get: /order }, grpc: { to: orders, call: shop.Orders/Buy } }, \
+        { http: { to: web, get: \"/order/{{steps.order.json.id}}\" } } ]";
+    check_sent(
+        &format!("axes: {{ entry: [http, grpc, shell] }}\ncases: {{ a: {{ {steps} }} }}"),
+        &[
+            &["http GET /order", "http GET /order/{{steps.order.json.id}}"],
+            &["grpc shop.Orders/Buy 1", "http GET /order/{{steps.order.json.id}}"],
+        ],
+    );
+    let suite = suite(
+        "cases: { a: { sequence: [{ http: { to: web, get: / }, expect: { spans: [{ service: web }] } }, \
+         { name: b, http: { to: web, get: / } }] } }",
+    );
+    let names: Vec<_> = suite.permutations[0].steps.iter().map(|step| step.name.as_deref()).collect();
+    assert_eq!(names, [Some("1"), Some("b")]);
+    let trees = &suite.permutations[0].settings.expected;
+    assert_eq!(trees.iter().map(|tree| tree.step.as_deref()).collect::<Vec<_>>(), [Some("1")]);
+}
+
+#[test]
+fn a_command_enters_at_every_service_that_it_names_and_runs_alone() {
+    let case = "shell: { run: \"curl {{web.url}} {{each.x}}\", env: { ORDERS: \"{{orders.url}}\" } }, each: { x: [y] }";
+    let rest = format!("cases: {{ a: {{ {case} }} }}");
+    check_sent(&rest, &[&["shell curl {{web.url}} y to web orders"]]);
+    let suite = suite(&rest);
+    let one = &suite.permutations[0];
+    assert!(one.exclusive);
+    assert_eq!(one.services, ["web", "orders"]);
+    assert_eq!(one.steps[0].requests[0].expected, Some(RequestResult::Exit(0)));
+}
+
+#[test]
+fn an_answer_is_expected_as_far_as_it_is_written() {
+    let suite = suite(
+        "cases: { a: { each: { n: [3] }, http: { to: web, get: / }, \
+         expect: { headers: { X-N: \"{{each.n}}*\", X-Gone: null }, json: { n: \"{{each.n}}\" } } } }",
+    );
+    let answer = &suite.permutations[0].steps[0].requests[0].answer;
+    let headers: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
+    assert_eq!(headers, [("x-n", Some("3*")), ("x-gone", None)]);
+    assert_eq!(answer.json.as_ref().map(ToString::to_string).as_deref(), Some("{\"n\":3}"));
 }

@@ -2,9 +2,10 @@
 //!
 //! Every row changes one place of a right suite.
 
+mod case_mistakes;
 mod marked;
 
-use spanwise_scenario::{Known, Suite, SuiteError};
+use spanwise_scenario::{Known, ProtoError, Suite, SuiteError};
 
 const RIGHT: &str = r#"suite: shop
 project: shop-project
@@ -40,6 +41,7 @@ const KNOWN: Known<'static> = Known {
     demos: &["api-service", "backend-service"],
     schemas: &["1.42"],
     registry: Some(registry),
+    protos: Some(protos),
     deployed: &[],
 };
 
@@ -53,6 +55,15 @@ fn registry(suite: &str, path: &str) -> std::io::Result<Vec<(String, String)>> {
         _ => return Err(std::io::ErrorKind::NotFound.into()),
     };
     Ok(vec![(format!("{path}/shop.yaml"), text.to_owned())])
+}
+
+/// Files whose name begins with `wrong` have a mistake.
+fn protos(suite: &str, files: &[&str], paths: &[&str]) -> Result<Vec<u8>, ProtoError> {
+    assert_eq!(suite, "shop.yaml");
+    match files.iter().position(|file| file.starts_with("wrong")) {
+        Some(file) => Err(ProtoError { file, reason: format!("{file} is wrong") }),
+        None => Ok([files, paths].concat().join(" ").into_bytes()),
+    }
 }
 
 fn parse(text: &str) -> Result<Suite, SuiteError> {
@@ -101,8 +112,8 @@ fn the_suite_is_right_before_any_mistake() {
     assert_eq!(suite.permutations[0].group, "shop/buy/item=tea/entry=http/MODE=fast");
     assert_eq!(suite.permutations[0].known[0].reason, "later");
     // A text that is a reference and nothing else keeps the type of its value.
-    let number = format!("{:?}", suite.permutations[4].requests);
-    assert!(number.contains(r#"{\"item\":7}"#), "{number}");
+    let number = format!("{:?}", suite.permutations[4].steps);
+    assert!(number.contains(r#"{"item": Number(7)}"#), "{number}");
 }
 
 #[test]
@@ -113,7 +124,7 @@ fn keys_and_types() {
         "grpc: OK",
         "^smtp: OK",
         "unknown key `smtp`",
-        "known here: http, grpc, spans, http-spans, grpc-spans",
+        "known here: http, grpc, exit, headers, json, spans, http-spans, grpc-spans",
     );
     check("    axes: {", "    ^axis: {", "unknown key `axis`", "did you mean `axes`?");
     check(
@@ -199,6 +210,31 @@ fn services() {
 }
 
 #[test]
+fn protos_of_services() {
+    let of_orders = "    command: [./orders, \"--port={{port}}\"]\n";
+    let with = |text: &str| format!("{of_orders}    {text}\n");
+    let right = RIGHT.replace(of_orders, &with("protos: [a.proto, b.proto]\n    proto-paths: [api]"));
+    let suite = parse(&right).map_err(miette::Report::new).expect("the suite is right");
+    let orders = suite.settings[0].service("orders").expect("a service");
+    assert_eq!(orders.descriptors.as_deref(), Some(&b"a.proto b.proto api"[..]));
+    check(
+        of_orders,
+        &with("protos: [a.proto, ^wrong.proto]"),
+        "`wrong.proto` cannot be compiled: 1 is wrong",
+        "paths are relative to the suite file; `proto-paths` names folders for imports",
+    );
+    check(
+        of_orders,
+        &with("proto-paths: [^api]"),
+        "`proto-paths` without `protos` does nothing",
+        "name the files themselves: `protos: [shop.proto]`",
+    );
+    let of_web = "    demo: api-service\n";
+    let message = "only a service whose protocol is grpc has `protos`";
+    check(of_web, &format!("{of_web}    protos: [^a.proto]\n"), message, "");
+}
+
+#[test]
 fn references() {
     check(
         "{{orders.url}}",
@@ -250,7 +286,7 @@ fn axes() {
     check(
         "  entry: [http, grpc]\n  export: [gcp_trace, otlp-grpc]\n  env: { MODE: [fast, slow] }\nagree: [export]\ncases:\n  buy:",
         "  export: [gcp_trace]\n  env: { MODE: [fast] }\ncases:\n  ^buy:",
-        "case `buy` must have exactly one of the forms `http` and `grpc`, because the suite has no axis `entry`",
+        "case `buy` must have exactly one of the forms `http`, `grpc` and `shell`, because the suite has no axis `entry`",
         "",
     );
 }

@@ -187,6 +187,7 @@ pub mod demo;
 pub mod init;
 mod library;
 pub mod plan;
+mod protos;
 pub mod ratchet;
 pub mod record;
 mod registry;

@@ -6,8 +6,8 @@ use spanwise_check::{Profile, Rule, conventions, registry as rules};
 use spanwise_model::{Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Stage, StageError, Suite, SuiteError};
 
-use crate::registry;
 use crate::shard::Shard;
+use crate::{protos, registry};
 
 /// A file of a suite, or of a service's deployment, that was read: what to call it in messages, and its text.
 #[derive(Clone, Debug)]
@@ -137,6 +137,7 @@ fn with_known<T>(more: &More<'_>, deployed: &[ServiceYaml], work: impl FnOnce(&K
         demos: &demos,
         schemas: &schemas,
         registry: Some(registry::read),
+        protos: Some(protos::compile),
         deployed,
     })
 }

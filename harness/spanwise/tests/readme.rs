@@ -9,7 +9,7 @@ fn the_examples_of_the_readme_are_suites() {
     let blocks: Vec<&str> = (README.split("```yaml\n").skip(1))
         .map(|rest| rest.split("```").next().expect("a block ends"))
         .collect();
-    let [suite, running, known_failing] = blocks[..] else {
+    let [suite, cases, running, known_failing] = blocks[..] else {
         panic!("{} YAML blocks in README.md", blocks.len())
     };
     let planned = |text: String| {
@@ -19,6 +19,9 @@ fn the_examples_of_the_readme_are_suites() {
     let already =
         planned(format!("suite: already\n{running}cases: {{ page: {{ http: {{ to: web, get: / }} }} }}\n"));
     assert_eq!(already.plan.permutations.len(), 1);
+    let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
+    let planned_cases = planned(format!("{services}{cases}"));
+    assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
     let planned = planned(format!("{suite}{known_failing}"));
     let names: Vec<&str> = planned.plan.permutations.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names.len(), 8, "{names:?}");

@@ -135,6 +135,8 @@ struct Entries<'a> {
     /// Requests by the called service, those without a context first, each in the reverse of its order.
     by_service: HashMap<&'a str, Vec<usize>>,
     met: HashSet<usize>,
+    /// The only request, where it is one.
+    only: Option<usize>,
 }
 
 impl<'a> Entries<'a> {
@@ -152,17 +154,22 @@ impl<'a> Entries<'a> {
             of_service.reverse();
             of_service.sort_by_key(|&at| observation.requests[at].context.is_none());
         }
-        Entries { by_context, by_service, met: HashSet::new() }
+        let only = (observation.requests.len() == 1).then_some(0);
+        Entries { by_context, by_service, met: HashSet::new(), only }
     }
 
-    /// By a header of the exchange; where none can be read, the next request that was not met yet.
+    /// By a header of the exchange; where none can be read, the next request that was not met yet. A single one may be a command,
+    /// which calls as often as it likes.
     fn request(&mut self, tap: &WireTap) -> Option<usize> {
         let known = tap.contexts().find_map(|c| self.by_context.get(&(c.trace_id, c.span_id)));
         let request = match known {
             Some(request) => Some(*request),
             None => {
-                let rest = self.by_service.get_mut(&*tap.to.service)?;
-                std::iter::from_fn(|| rest.pop()).find(|request| !self.met.contains(request))
+                let rest = self.by_service.get_mut(&*tap.to.service);
+                let next = rest.and_then(|rest| {
+                    std::iter::from_fn(|| rest.pop()).find(|request| !self.met.contains(request))
+                });
+                next.or(self.only)
             }
         };
         self.met.extend(request);

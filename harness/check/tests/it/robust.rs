@@ -119,6 +119,8 @@ fn request() -> impl Strategy<Value = Request> {
             marker: Some(["ada", "bob"][usize::from(marker % 2)].to_owned()),
             result: RequestResult::Http(200),
             expected: Some(RequestResult::Http(200)),
+            differences: Vec::new(),
+            step: None,
         }
     })
 }

@@ -17,10 +17,23 @@ pub struct Answer {
     pub body: Bytes,
     /// The messages of a gRPC answer as proto3 JSON, with the field names of the `.proto` file.
     pub messages: Vec<serde_json::Value>,
+    /// Whether the method answers with a stream of messages.
+    pub is_stream: bool,
     /// When the request was begun, in nanoseconds since the Unix epoch; connecting counts.
     pub begun: u64,
     /// When it ended, in nanoseconds since the Unix epoch.
     pub ended: u64,
+}
+
+impl Answer {
+    /// The answer as JSON: a body that is JSON, the message of a gRPC call, or the list of messages of a stream.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        match self.result {
+            RequestResult::Grpc(_) if self.is_stream => Some(self.messages.clone().into()),
+            RequestResult::Grpc(_) => self.messages.first().cloned(),
+            _ => serde_json::from_slice(&self.body).ok(),
+        }
+    }
 }
 
 pub(super) fn recorded(headers: &HeaderMap) -> Vec<Header> {

@@ -1,4 +1,4 @@
-//! gRPC calls with one request message, unary or server streaming (grpc/grpc `doc/PROTOCOL-HTTP2.md`).
+//! gRPC calls (grpc/grpc `doc/PROTOCOL-HTTP2.md`): unary ones, and streams either way, of which the requests are all sent at once.
 //!
 //! Messages are built from JSON by descriptors, so no service's code is compiled in. The codes of broken calls are
 //! those that every gRPC client must report.
@@ -33,8 +33,9 @@ pub struct GrpcCall {
     pub url: String,
     /// `package.Service/Method`.
     pub call: String,
-    /// The request message as proto3 JSON: field names as in the `.proto` file or in lowerCamelCase.
-    pub message: serde_json::Value,
+    /// The request messages as proto3 JSON: field names as in the `.proto` file or in lowerCamelCase. One, unless the method takes
+    /// a stream.
+    pub messages: Vec<serde_json::Value>,
     /// Metadata, trace context among it, in order; a name may come twice.
     pub headers: Vec<(String, String)>,
     /// The call ends with DEADLINE_EXCEEDED after this time, streams included; the service is told a longer one.
@@ -56,24 +57,31 @@ pub(super) struct RawCall<'a> {
 impl Client {
     /// Makes a call and waits for its end. Dropping the future cancels the call.
     ///
-    /// An error means that the call cannot be made at all: no such method, a message that does not fit it. Everything
-    /// that happens to it is in the answer.
+    /// An error means that the call cannot be made at all: no such method, a message that does not fit it, several for a
+    /// method that takes one. Everything that happens to it is in the answer.
     pub async fn grpc(&self, descriptors: &Descriptors, call: GrpcCall) -> Result<Answer, DriveError> {
         let method = descriptors.method(&call.call)?;
         let unfit = |reason| DriveError::Message { call: call.call.clone(), reason };
         let options = DeserializeOptions::new().deny_unknown_fields(true);
-        let message = DynamicMessage::deserialize_with_options(method.input(), &call.message, &options)
-            .map_err(|error| unfit(error.to_string()))?;
+        if call.messages.len() != 1 && !method.is_client_streaming() {
+            return Err(DriveError::MessageCount { call: call.call, messages: call.messages.len() });
+        }
+        let framed = call.messages.iter().map(|message| {
+            let message = DynamicMessage::deserialize_with_options(method.input(), message, &options);
+            message.map(|message| frame(&message.encode_to_vec())).map_err(|error| unfit(error.to_string()))
+        });
+        let messages = framed.collect::<Result<Vec<_>, _>>()?.concat();
         let raw = RawCall {
             url: &call.url,
             path: &format!("/{}", call.call),
             headers: &call.headers,
-            messages: frame(&message.encode_to_vec()),
+            messages,
             deadline: call.deadline,
             own_connection: call.own_connection,
         };
         let mut answer = self.raw_grpc(raw).await?;
         answer.messages = as_json(&answer.body, &method.output());
+        answer.is_stream = method.is_server_streaming();
         Ok(answer)
     }
 

@@ -87,6 +87,7 @@ pub(super) fn answer(exchange: Exchange, result: RequestResult, begun: u64) -> A
         trailers: recorded(&exchange.trailers),
         body: exchange.body,
         messages: Vec::new(),
+        is_stream: false,
         begun,
         ended: now(),
     }

@@ -2,6 +2,7 @@
 //! them stays behind.
 
 mod build;
+mod command;
 mod environment;
 mod listening;
 mod output;
@@ -25,6 +26,7 @@ use crate::clock::random;
 use watcher::Watcher;
 
 pub use build::Build;
+pub use command::Ended;
 pub use ready::Ready;
 pub use running::Running;
 pub use service::Service;

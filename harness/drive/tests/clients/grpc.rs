@@ -12,7 +12,7 @@ fn call(url: String, method: &str, message: Value) -> GrpcCall {
     GrpcCall {
         url,
         call: format!("backend_service.v1.BackendService/{method}"),
-        message,
+        messages: vec![message],
         headers: vec![("traceparent".to_owned(), "00-t-s-01".to_owned())],
         deadline: None,
         own_connection: false,
@@ -48,6 +48,39 @@ async fn calls_come_back_with_code_and_messages() {
     check("Greet", json!({ "error_code": 15 }), GrpcCode::DataLoss, &[]).await;
     check("GreetMany", json!({}), GrpcCode::Ok, &["one", "two"]).await;
     check("GreetMany", json!({ "fail_after": {} }), GrpcCode::DataLoss, &["one", "two"]).await;
+}
+
+/// A method that takes a stream and answers with one: the reflection service's own.
+#[tokio::test]
+async fn a_stream_of_requests_is_sent_and_answered_in_order() {
+    let address = grpc(Extras { reflection: true, ..Extras::default() }, None).await;
+    let descriptors =
+        Descriptors::decode(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET).expect("descriptors");
+    let check = async |messages: Vec<Value>, answers: &[&str]| {
+        let mut call = call(format!("http://{address}"), "", json!({}));
+        call.call = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo".to_owned();
+        call.messages = messages;
+        let answer = client().grpc(&descriptors, call).await.expect("a call");
+        assert_eq!(answer.result, RequestResult::Grpc(GrpcCode::Ok));
+        let hosts: Vec<Value> = answers.iter().map(|host| json!(host)).collect();
+        let found = answer.json().expect("a list of messages");
+        let found: Vec<Value> =
+            found.as_array().expect("a list").iter().map(|message| message["valid_host"].clone()).collect();
+        assert_eq!(found, hosts);
+    };
+    let ask = |host: &str| json!({ "host": host, "list_services": "" });
+    check(vec![ask("a"), ask("b"), ask("c")], &["a", "b", "c"]).await;
+    check(vec![ask("a")], &["a"]).await;
+    check(Vec::new(), &[]).await;
+}
+
+#[tokio::test]
+async fn a_method_without_a_stream_of_requests_takes_one_message() {
+    let mut call = call("http://127.0.0.1:1".to_owned(), "GreetMany", json!({}));
+    call.messages = vec![json!({}), json!({})];
+    let error = client().grpc(&descriptors(), call).await.expect_err("no call");
+    let expected = "backend_service.v1.BackendService/GreetMany takes one message and no stream of them, so 2 cannot be sent";
+    assert_eq!(error.to_string(), expected);
 }
 
 /// Calls with a deadline that passes, and compares what came until then.

@@ -287,5 +287,10 @@ fn requests(left: &Observation, right: &Observation, differences: &mut Vec<Diffe
         if a.result != b.result {
             add(format!("request to {}: result differs: {} / {}", a.to, a.result, b.result));
         }
+        for (one, other) in [(a, b), (b, a)] {
+            for part in one.differences.iter().filter(|part| !other.differences.contains(part)) {
+                add(format!("request to {}: in one of the answers {} is {}", a.to, part.part, part.actual));
+            }
+        }
     }
 }

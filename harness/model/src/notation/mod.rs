@@ -71,8 +71,9 @@
 //!
 //! A line of `driver` is also the request it sent, with its code as the result, to the service of the line below it (that of
 //! `front-end` aside), with a sampled context that names itself. Else: `unsampled`, `no-context`, `context=T1/P1;o=1`,
-//! `to=api-service`, `marker="ada"`, `result=200-broken`, `result="connection refused"`, `expected=200`, `no-request`. A request
-//! whose span is not there stands in the block `requests:` as `T1/P1 to=api-service result=200`.
+//! `to=api-service`, `marker="ada"`, `result=200-broken`, `result="connection refused"`, `result=exit-1`, `expected=200`,
+//! `differs="the header a" "expected" "actual"`, `step="order"`, `no-request`. A request whose span is not there stands in the block
+//! `requests:` as `T1/P1 to=api-service result=200`.
 //!
 //! # Blocks
 //!
@@ -154,7 +155,8 @@
 //!
 //! **expected**: trees of spans that each request must have, of which only a part is said: `*` for service or kind leaves it
 //! open, in texts it stands for any characters, and `{{user}}` for the marker of the request. Labels have their written
-//! values, `!key` must not be there, and what is not written is not checked.
+//! values, `!key` must not be there, and what is not written is not checked. `step="order"` on a topmost line: the request of that
+//! step has it, and not each.
 //!
 //! `--- permutation NAME` begins another observation ([`parse_all`]). Lines that begin with `#` are comments.
 //!

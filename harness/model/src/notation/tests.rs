@@ -195,7 +195,7 @@ fn expected_spans_that_cannot_be_read() {
     check("api * x", "line 2, column 9: expected a text in quotes, found `x`");
     check(
         "api * \"x\" 200",
-        "line 2, column 13: expected `status=`, a label key=value or `!key`, found the end of the line",
+        "line 2, column 13: expected `status=`, `step=`, a label key=value or `!key`, found the end of the line",
     );
     check("api * \"x\" status=BAD", "line 2, column 20: expected `ERROR`, `OK` or `UNSET`, found `BAD`");
     let deep: String = (1..=65).map(|depth| format!("{}a * \"*\"\n", " ".repeat(depth))).collect();

@@ -5,10 +5,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use spanwise_model::{
-    ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer, FrontEnd,
-    FrontEndContext, FrontEndSampling, FrontEndSpans, GrpcCode, Header, HttpVersion, LimitProfile, LogRecord,
-    Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling, ServiceFacts,
-    ServiceProtocol, Settings, SpanId, Stamps, StatusCode, Stream, TraceContext, TraceId, WireTap,
+    AnswerDifference, ContextFormat, Defect, DefectKind, End, Evidence, ExpectedSpan, Export, ExportAnswer,
+    FrontEnd, FrontEndContext, FrontEndSampling, FrontEndSpans, GrpcCode, Header, HttpVersion, LimitProfile,
+    LogRecord, Platform, ProcessEvent, ProcessEventKind, Refusal, Request, RequestResult, Sampling,
+    ServiceFacts, ServiceProtocol, Settings, SpanId, Stamps, StatusCode, Stream, TraceContext, TraceId,
+    WireTap,
 };
 
 use super::words::{kind, protocol, source, span_id, text, time, trace_id, value};
@@ -27,13 +28,19 @@ pub(super) fn result() -> impl Strategy<Value = RequestResult> {
         select(vec![200u16, 503, 7]).prop_map(RequestResult::Http),
         Just(RequestResult::HttpBroken(200)),
         select(vec![GrpcCode::Ok, GrpcCode::Unavailable]).prop_map(RequestResult::Grpc),
+        select(vec![0, 1, 137]).prop_map(RequestResult::Exit),
         text().prop_map(RequestResult::None),
     ]
 }
 
 pub(super) fn request() -> impl Strategy<Value = Request> {
-    (source(), context(), of(context()), of(text()), result(), of(result())).prop_map(
-        |(to, own, context, marker, result, expected)| Request {
+    let differences = vec((text(), text(), text()), 0..2).prop_map(|parts| {
+        let part = |(part, expected, actual)| AnswerDifference { part, expected, actual };
+        parts.into_iter().map(part).collect()
+    });
+    let came = (result(), of(result()), differences);
+    (source(), context(), of(context()), of(text()), came, of(text())).prop_map(
+        |(to, own, context, marker, (result, expected, differences), step)| Request {
             to,
             trace_id: own.trace_id,
             span_id: own.span_id,
@@ -41,6 +48,8 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
             marker,
             result,
             expected,
+            differences,
+            step,
         },
     )
 }
@@ -227,16 +236,19 @@ fn front_end() -> impl Strategy<Value = FrontEnd> {
 fn expected() -> impl Strategy<Value = ExpectedSpan> {
     let services = prop_oneof![select(vec!["*", "api-service", "a*", ""]).prop_map(str::to_owned), text()];
     let codes = vec![StatusCode::Unset, StatusCode::Ok, StatusCode::Error];
-    let labels =
-        vec((select(vec!["a.b", "status", "odd key", ""]).prop_map(str::to_owned), of(value())), 0..3);
-    let leaf = (services, of(kind()), text(), of(select(codes)), labels).prop_map(
-        |(service, kind, name, status, labels)| ExpectedSpan {
+    let labels = vec(
+        (select(vec!["a.b", "status", "step", "odd key", ""]).prop_map(str::to_owned), of(value())),
+        0..3,
+    );
+    let leaf = (services, of(kind()), text(), of(select(codes)), labels, of(text())).prop_map(
+        |(service, kind, name, status, labels, step)| ExpectedSpan {
             service,
             kind,
             name,
             status,
             labels,
             children: Vec::new(),
+            step,
         },
     );
     leaf.prop_recursive(3, 8, 3, |inner| {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use spanwise_model::{SpanKind, StatusCode};
 
 use crate::each::{LONGEST_PAUSE_MS, MOST_CONCURRENT, MOST_ROUNDS};
-use crate::schema::{Named, Object, Status, Word};
+use crate::schema::{Component, Named, Object, Status, Word};
 use crate::spanned::Spanned;
 use crate::yaml::{Entries, LabelValue, Scalar};
 use crate::{Caller, ContextKind};
@@ -24,9 +24,14 @@ pub(crate) struct CaseFile {
     pub(crate) http: Option<HttpFile>,
     /// A gRPC call, for entry `grpc`.
     pub(crate) grpc: Option<GrpcFile>,
+    /// A command, for entry `shell`.
+    pub(crate) shell: Option<ShellFile>,
+    /// Requests that are sent one after the other, each when the one before was answered, and each with a trace of its own; in place of
+    /// `http`, `grpc`, `shell` and `expect`.
+    #[schemars(length(min = 1))]
+    pub(crate) sequence: Option<Spanned<Vec<Spanned<StepFile>>>>,
     /// What must come back, and which spans each request must have.
-    #[serde(default)]
-    pub(crate) expect: ExpectFile,
+    pub(crate) expect: Option<Spanned<ExpectFile>>,
     /// The values of an axis under which the case runs, where not all.
     #[serde(default)]
     pub(crate) axes: Entries<Vec<Spanned<Scalar>>>,
@@ -60,6 +65,24 @@ pub(crate) struct RepeatFile {
     /// From the last answer of a round to the first request of the next; 0 where nothing is said.
     #[schemars(range(min = 0, max = LONGEST_PAUSE_MS))]
     pub(crate) pause_ms: Option<Spanned<u64>>,
+}
+
+/// A request of a sequence: one form or several, as a case has them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "step")]
+pub(crate) struct StepFile {
+    /// What it is called; its number where nothing is said. Later steps take values of its answer by {{steps.NAME.json.KEY}}.
+    #[schemars(with = "Option<Component>")]
+    pub(crate) name: Option<Spanned<String>>,
+    /// An HTTP request.
+    pub(crate) http: Option<HttpFile>,
+    /// A gRPC call.
+    pub(crate) grpc: Option<GrpcFile>,
+    /// A command.
+    pub(crate) shell: Option<ShellFile>,
+    /// What must come back, and which spans the request must have.
+    pub(crate) expect: Option<Spanned<ExpectFile>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -97,9 +120,13 @@ pub(crate) struct GrpcFile {
     pub(crate) to: Spanned<String>,
     /// package.Service/Method
     pub(crate) call: Spanned<String>,
-    /// The request message as JSON.
+    /// The request message as JSON; without it and `messages`, one with nothing in it.
     #[schemars(with = "Option<Object>")]
     pub(crate) message: Option<Spanned<serde_json::Value>>,
+    /// The request messages of a method that takes a stream, in place of `message`; all are sent at once. None is a stream that ends
+    /// without one.
+    #[schemars(with = "Option<Vec<Object>>")]
+    pub(crate) messages: Option<Vec<Spanned<serde_json::Value>>>,
     /// Metadata beside those of trace context, which the driver sets.
     #[serde(default)]
     pub(crate) metadata: Entries<Spanned<Scalar>>,
@@ -107,7 +134,24 @@ pub(crate) struct GrpcFile {
     pub(crate) deadline_ms: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize, Default, JsonSchema)]
+/// A command that calls services, such as a client program or a job. It finds the trace context of the driver in TRACEPARENT and, as
+/// the axis `propagation` says, X_CLOUD_TRACE_CONTEXT, and the certificate authority of the run in SSL_CERT_FILE.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "shell")]
+pub(crate) struct ShellFile {
+    /// What `sh -c` runs, in the folder of this file. {{NAME.url}} is the proxy before a service, over the channel of the axis
+    /// `channel-in`; the first service that is named is the one that the request goes to.
+    pub(crate) run: Spanned<String>,
+    /// Variables of its environment; may hold the same references.
+    #[serde(default)]
+    pub(crate) env: Entries<Spanned<Scalar>>,
+    /// After so many milliseconds it is killed, with all that it started; 30000 where nothing is said.
+    #[schemars(range(min = 1))]
+    pub(crate) deadline_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "expect")]
 pub(crate) struct ExpectFile {
@@ -116,6 +160,16 @@ pub(crate) struct ExpectFile {
     pub(crate) http: Option<Spanned<Scalar>>,
     /// A gRPC code.
     pub(crate) grpc: Option<Spanned<String>>,
+    /// The exit code of a `shell` command; 0 where nothing is said.
+    #[schemars(range(min = 0, max = 255))]
+    pub(crate) exit: Option<Spanned<u8>>,
+    /// Headers of the answer, or metadata and trailers of gRPC. `*` stands for any characters; null says that the header must not
+    /// be there.
+    #[serde(default)]
+    pub(crate) headers: Entries<Spanned<Option<Scalar>>>,
+    /// What the answer must hold as JSON: the body, the gRPC message, or the list of messages of a stream. Keys that are left out are
+    /// not checked; in texts `*` stands for any characters, and alone for any value; null is also a key that is not there.
+    pub(crate) json: Option<Spanned<serde_json::Value>>,
     /// Trees that must be found among the spans of each request.
     #[serde(default)]
     pub(crate) spans: Vec<ExpectedSpanFile>,

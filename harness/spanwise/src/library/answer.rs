@@ -30,7 +30,7 @@ impl Answer {
     pub fn status(&self) -> Option<u16> {
         match self.result() {
             RequestResult::Http(status) | RequestResult::HttpBroken(status) => Some(*status),
-            RequestResult::Grpc(_) | RequestResult::None(_) => None,
+            RequestResult::Grpc(_) | RequestResult::Exit(_) | RequestResult::None(_) => None,
         }
     }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Weak};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use spanwise_model::{ContextFormat, ExpectedSpan, PermutationName};
-use spanwise_scenario::{Caller, Channel, ContextKind, EntryRequest, Permutation, RequestForm};
+use spanwise_scenario::{
+    Body, Caller, Channel, ContextKind, EntryRequest, ExpectedAnswer, Permutation, RequestForm, Step,
+};
 
 use super::run::Inner;
 use super::{Answer, HarnessError};
@@ -52,8 +54,8 @@ impl Request {
         match serde_json::to_value(json) {
             Err(error) => self.unwritable = Some(error),
             Ok(json) => match &mut self.form {
-                RequestForm::Grpc { message, .. } => *message = json,
-                RequestForm::Http { .. } => {
+                RequestForm::Grpc { messages, .. } => *messages = vec![json],
+                _ => {
                     self = self.body(json.to_string());
                     self.headers.push(("content-type".to_owned(), "application/json".to_owned()));
                 }
@@ -65,7 +67,7 @@ impl Request {
     /// Sends a body as it is; of gRPC, which knows messages alone, nothing.
     pub fn body(mut self, text: impl Into<String>) -> Request {
         if let RequestForm::Http { body, .. } = &mut self.form {
-            *body = Some(text.into());
+            *body = Some(Body::Text(text.into()));
         }
         self
     }
@@ -113,6 +115,7 @@ impl Request {
                 format!("{method} {}", path.split('?').next().unwrap_or_default())
             }
             RequestForm::Grpc { call, .. } => call.clone(),
+            RequestForm::Shell { run, .. } => run.to_string(),
         };
         let refused =
             |reason: &str| HarnessError::Request { request: shown.clone(), reason: reason.to_owned() };
@@ -131,8 +134,14 @@ impl Request {
         let name = PermutationName::new(&stage.suite.name, &shown, &[]);
         let mut settings = stage.settings.clone();
         settings.expected = self.expected;
-        let request =
-            EntryRequest { to, form: self.form, headers: self.headers, marker: None, expected: None };
+        let request = EntryRequest {
+            to,
+            form: self.form,
+            headers: self.headers,
+            marker: None,
+            expected: None,
+            answer: ExpectedAnswer::default(),
+        };
         Ok(Permutation {
             group: name.to_string(),
             name,
@@ -145,7 +154,7 @@ impl Request {
             channel_in: self.channel.unwrap_or(stage.channel_in),
             context: stage.context(self.context),
             caller: Caller::default(),
-            requests: vec![request],
+            steps: vec![Step { name: None, requests: vec![request] }],
             repeat: None,
             settings,
             known: Vec::new(),

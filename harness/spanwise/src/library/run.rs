@@ -217,7 +217,7 @@ impl ServiceOfRun {
     /// As [`Run::grpc`].
     pub fn grpc(&self, call: impl Into<String>) -> Request {
         let message = serde_json::Value::Object(serde_json::Map::new());
-        self.request(RequestForm::Grpc { call: call.into(), message, deadline: None })
+        self.request(RequestForm::Grpc { call: call.into(), messages: vec![message], deadline: None })
     }
 
     /// The URL of the proxy before it, for clients of the test's own; their exchanges are seen like those of the run.

@@ -132,7 +132,7 @@ impl PlanRecord {
                 channel_in: Channel::Insecure,
                 context: DriverContext { kind: ContextKind::None, formats: Vec::new() },
                 caller: Caller::default(),
-                requests: Vec::new(),
+                steps: Vec::new(),
                 repeat: None,
                 settings: Settings { axes: record.axes, ..settings },
                 known,

@@ -51,6 +51,13 @@ pub(crate) enum Driven {
         /// From the first request until all had come that was waited for, in milliseconds.
         millis: u64,
     },
+    /// A request could not be made when others were sent already, so it counts as one that did not run.
+    BrokenOff {
+        /// Why.
+        reason: String,
+        /// What was sent before.
+        sent: Sent,
+    },
     /// It did not run, for this reason.
     CouldNotRun(String),
 }

@@ -151,6 +151,11 @@ impl Instances {
         hidden
     }
 
+    /// What the `.proto` files say that the suite names for a service, compiled.
+    pub(super) fn descriptors(&self, service: &str) -> Option<Arc<[u8]>> {
+        self.fleet.setting().service(service).and_then(|start| start.descriptors.clone())
+    }
+
     /// The URL at which the driver reaches a service.
     pub(super) fn entry_url(&self, hop: &Hop) -> Option<String> {
         self.fleet.url(hop)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use spanwise_drive::Descriptors;
 use spanwise_model::{Cpu, InstanceEnd, Observation, Platform};
-use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
+use spanwise_scenario::{EntryRequest, Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
 use super::complete::{self, Awaited};
@@ -110,8 +110,8 @@ impl Lane {
     fn entries(&self, plan: &Plan) -> Vec<Hop> {
         let mut entries = Vec::new();
         for permutation in self.permutations.iter().map(|at| &plan.permutations[*at]) {
-            for request in &permutation.requests {
-                let entry = from_driver(&request.to, permutation.channel_in, permutation.caller);
+            for service in permutation.requests().flat_map(EntryRequest::services) {
+                let entry = from_driver(service, permutation.channel_in, permutation.caller);
                 if !entries.contains(&entry) {
                     entries.push(entry);
                 }
@@ -148,12 +148,14 @@ pub(super) async fn run(
         .map(|at| async {
             let begun = Instant::now();
             let permutation = &plan.permutations[*at];
-            let sent =
-                drive(world, &instances, &descriptors, &plan.settings[lane.setting], permutation, lane.alone)
-                    .await;
-            let driven = match sent {
-                Err(reason) => Driven::CouldNotRun(reason),
-                Ok((sent, awaited)) => {
+            let mut sent = Sent::default();
+            let setting = &plan.settings[lane.setting];
+            let awaited =
+                drive(world, &instances, &descriptors, setting, permutation, lane.alone, &mut sent).await;
+            let driven = match awaited {
+                Err(reason) if sent.requests.is_empty() => Driven::CouldNotRun(reason),
+                Err(reason) => Driven::BrokenOff { reason, sent },
+                Ok(awaited) => {
                     let awaited = awaited.iter().map(ToString::to_string).collect();
                     Driven::Sent { sent, awaited, millis: begun.elapsed().as_millis() as u64 }
                 }
@@ -195,25 +197,23 @@ pub(super) async fn run(
 async fn drive(
     world: &World,
     instances: &Instances,
-    descriptors: &HashMap<String, Result<Descriptors, String>>,
+    descriptors: &DescriptorsOf,
     setting: &Setting,
     permutation: &Permutation,
     alone: bool,
-) -> Result<(Sent, Vec<Awaited>), String> {
+    sent: &mut Sent,
+) -> Result<Vec<Awaited>, String> {
     if let Some(reason) = instances.failure(&permutation.services) {
         return Err(reason);
     }
-    let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
-    let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
-    let (sent, _) = send::send(world, instances, descriptors, permutation).await?;
-    let awaited = match is_proven_by_exit(setting, permutation) && !world.keeps() {
+    send::send(world, instances, descriptors, permutation, sent).await?;
+    Ok(match is_proven_by_exit(setting, permutation) && !world.keeps() {
         true => Vec::new(),
         false => {
             let claim = alone.then(Mark::default);
-            complete::wait(world, instances, permutation, &sent, claim.as_ref()).await
+            complete::wait(world, instances, permutation, sent, claim.as_ref()).await
         }
-    };
-    Ok((sent, awaited))
+    })
 }
 
 /// Whether nothing can come any more that the end of the services does not bring: all flush when they are told to end, have no
@@ -233,16 +233,14 @@ fn is_proven_by_exit(setting: &Setting, permutation: &Permutation) -> bool {
     })
 }
 
+/// What is known of the messages of services, or why nothing is.
+pub(super) type DescriptorsOf = HashMap<String, Result<Descriptors, String>>;
+
 /// The descriptors of every gRPC service that the lane's permutations enter at.
-async fn descriptors(
-    world: &Arc<World>,
-    plan: &Plan,
-    lane: &Lane,
-    instances: &Instances,
-) -> HashMap<String, Result<Descriptors, String>> {
+async fn descriptors(world: &Arc<World>, plan: &Plan, lane: &Lane, instances: &Instances) -> DescriptorsOf {
     let mut found = HashMap::new();
     for permutation in lane.permutations.iter().map(|at| &plan.permutations[*at]) {
-        for request in &permutation.requests {
+        for request in permutation.requests() {
             let is_grpc = matches!(request.form, RequestForm::Grpc { .. });
             if is_grpc && !found.contains_key(&request.to) {
                 let asked = descriptors_of(world, &permutation.suite, &request.to, instances).await;
@@ -253,18 +251,27 @@ async fn descriptors(
     found
 }
 
-/// What a service says of itself; it is asked once a run.
+/// What a service's messages are: by the files that its suite names or, asked once a run, by reflection.
 pub(super) async fn descriptors_of(
     world: &Arc<World>,
     suite: &str,
     service: &str,
     instances: &Instances,
 ) -> Result<Descriptors, String> {
+    if let Some(compiled) = instances.descriptors(service) {
+        return Descriptors::decode(&compiled).map_err(|error| chain(&error));
+    }
     if let Some(known) = world.known_descriptors(suite, service).await {
         return Ok(known);
     }
     let instance = instances.ask(world, service).await?;
-    world.descriptors(suite, service, instance.address).await.map_err(|error| chain(&error))
+    world.descriptors(suite, service, instance.address).await.map_err(|error| {
+        format!(
+            "nothing says what the messages of {service} are: {}; name its files in the suite (`protos: [FILE.proto]`), or let it serve \
+             gRPC server reflection",
+            chain(&error)
+        )
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 
 mod aside;
 mod attribution;
+mod call;
+mod command;
 mod complete;
 mod context;
 mod deployment;

@@ -68,6 +68,10 @@ impl LaneEvidence {
         for (at, driven) in &self.driven {
             let one = match driven {
                 Driven::CouldNotRun(reason) => Seen::CouldNotRun(reason.clone()),
+                Driven::BrokenOff { reason, sent } => {
+                    named.add(sent);
+                    Seen::CouldNotRun(reason.clone())
+                }
                 Driven::Sent { sent, awaited, millis } => {
                     named.add(sent);
                     let permutation = &plan.permutations[*at];
@@ -93,7 +97,7 @@ impl LaneEvidence {
         claim: Option<&Mark>,
         ended: u64,
     ) -> Observation {
-        let Sent { requests, spans: driver_spans, traces: named } = sent;
+        let Sent { requests, spans: driver_spans, traces: named, logs } = sent;
         let traces = self.all_traces(named, claim);
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
@@ -108,7 +112,7 @@ impl LaneEvidence {
             spans: driver_spans.clone(),
             requests: requests.clone(),
             wire: self.wire(&traces, claim),
-            logs: self.logs(&traces, requests, claim),
+            logs: self.logs(&traces, requests, claim).into_iter().chain(logs.clone()).collect(),
             process: self.process.clone(),
             settings,
             recorded: self.recorded(&permutation.services),

@@ -1,21 +1,23 @@
-//! Sends the requests of one permutation, all at once, and records what the driver knows of them.
+//! Sends the requests of one permutation, step by step, and records what the driver knows of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use spanwise_drive::{Answer, Descriptors, DriveError, GrpcCall, HttpRequest};
+use spanwise_drive::Answer;
 use spanwise_model::{
-    ContextFormat, FrontEndContext, GrpcCode, HttpVersion, Platform, Request, RequestResult, Settings,
-    Source, Span, SpanKind, TraceId, Value,
+    ContextFormat, FrontEndContext, Header, LogRecord, Platform, Request, RequestResult, Settings, Source,
+    Span, SpanKind, TraceId, Value,
 };
-use spanwise_scenario::{EntryRequest, Permutation, Repeat, RequestForm};
+use spanwise_scenario::{Answers, EntryRequest, Permutation, Repeat, RequestForm};
 
+use super::call;
+use super::command::{self, Command};
 use super::context::{self, SentContext};
-use super::fleet::chain;
-use super::instances::{Instances, from_driver};
+use super::instances::Instances;
+use super::lane::DescriptorsOf;
 use super::world::World;
 
 /// What the driver did in one permutation.
@@ -27,36 +29,67 @@ pub(crate) struct Sent {
     pub(crate) spans: Vec<Span>,
     /// Every trace that a request named.
     pub(crate) traces: Vec<TraceId>,
+    /// What commands wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logs: Vec<LogRecord>,
 }
 
-/// Sends all requests of a permutation and waits for every answer, which it gives back, too. An error means that a request could not be made.
+/// What the driver did for one request.
+struct Done {
+    request: Request,
+    span: Span,
+    traces: Vec<TraceId>,
+    came: Came,
+}
+
+/// Sends the requests of a permutation, step by step, and waits for every answer, which it gives back, too; commands have none. An
+/// error means that a request could not be made; what was sent before it is in `sent` all the same.
 pub(super) async fn send(
     world: &World,
     instances: &Instances,
-    descriptors: Option<&Descriptors>,
+    descriptors: &DescriptorsOf,
     permutation: &Permutation,
-) -> Result<(Sent, Vec<Answer>), String> {
-    let mut answers = Vec::new();
-    let mut sent = Sent::default();
+    sent: &mut Sent,
+) -> Result<Vec<Answer>, String> {
+    let mut all = Vec::new();
     let Repeat { times, pause } = permutation.repeat.unwrap_or(Repeat { times: 1, pause: Duration::ZERO });
     for round in 0..times {
         if round > 0 && !pause.is_zero() {
             // waits on purpose: the suite asks for a pause between its requests.
             tokio::time::sleep(pause).await;
         }
-        let requests = permutation.requests.iter().map(|request| {
-            let context = context::make(&permutation.context, &read_by(permutation, &request.to));
-            one(world, instances, descriptors, permutation, request, context)
-        });
-        for done in join_all(requests).await {
-            let (request, span, traces, answer) = done?;
-            answers.push(answer);
-            sent.requests.push(request);
-            sent.spans.push(span);
-            sent.traces.extend(traces);
+        // Each user takes values of the answers that were its own.
+        let mut answers: HashMap<usize, Answers> = HashMap::new();
+        for step in &permutation.steps {
+            let requests = step.requests.iter().enumerate().map(|(user, request)| {
+                let context = context::make(&permutation.context, &read_by(permutation, &request.to));
+                let planned = Planned { permutation, request, step: step.name.as_deref() };
+                one(world, instances, descriptors, planned, answers.get(&user), context)
+            });
+            let mut failure = None;
+            for (user, done) in join_all(requests).await.into_iter().enumerate() {
+                let Done { request, span, traces, came } = match done {
+                    Ok(done) => done,
+                    Err(reason) => {
+                        failure = failure.or(Some(reason));
+                        continue;
+                    }
+                };
+                sent.requests.push(request);
+                sent.spans.push(span);
+                sent.traces.extend(traces);
+                sent.logs.extend(came.logs);
+                all.extend(came.answer);
+                if let Some(name) = &step.name {
+                    answers.entry(user).or_default().insert(name.clone(), came.json);
+                }
+            }
+            if let Some(reason) = failure {
+                return Err(reason);
+            }
         }
     }
-    Ok((sent, answers))
+    Ok(all)
 }
 
 /// The context formats of which the first decides: those that the called service reads or, where a front end stands before it
@@ -69,127 +102,118 @@ fn read_by(permutation: &Permutation, service: &str) -> Vec<ContextFormat> {
     permutation.settings.service(service).map(|facts| facts.propagation.clone()).unwrap_or_default()
 }
 
-/// The driver's own token for a private service; a request that brings credentials shows what these are worth.
-fn credentials(
-    instances: &Instances,
-    permutation: &Permutation,
-    request: &EntryRequest,
-    url: &str,
-) -> Option<(String, String)> {
-    const HEADERS: [&str; 2] = ["authorization", "x-serverless-authorization"];
-    let is_private = permutation.settings.service(&request.to).is_some_and(|facts| facts.auth_required);
-    let brings_own = request
-        .headers
-        .iter()
-        .any(|(name, _)| HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)));
-    let token = if is_private && !brings_own { instances.driver_token(url) } else { None };
-    token.map(|token| (HEADERS[0].to_owned(), format!("Bearer {token}")))
+/// A request as the plan has it.
+#[derive(Clone, Copy)]
+struct Planned<'p> {
+    permutation: &'p Permutation,
+    request: &'p EntryRequest,
+    step: Option<&'p str>,
+}
+
+/// What came of a request, whatever its form.
+pub(super) struct Came {
+    pub(super) result: RequestResult,
+    pub(super) headers: Vec<Header>,
+    /// The answer, where it is JSON.
+    pub(super) json: Option<serde_json::Value>,
+    /// As the client has it; a command has none.
+    pub(super) answer: Option<Answer>,
+    pub(super) logs: Vec<LogRecord>,
+    pub(super) begun: u64,
+    pub(super) ended: u64,
 }
 
 async fn one(
     world: &World,
     instances: &Instances,
-    descriptors: Option<&Descriptors>,
-    permutation: &Permutation,
-    request: &EntryRequest,
+    descriptors: &DescriptorsOf,
+    planned: Planned<'_>,
+    answers: Option<&Answers>,
     context: SentContext,
-) -> Result<(Request, Span, Vec<TraceId>, Answer), String> {
+) -> Result<Done, String> {
     let _permit = Arc::clone(&world.requests).acquire_owned().await.map_err(|error| error.to_string())?;
-    let hop = from_driver(&request.to, permutation.channel_in, permutation.caller);
-    let url = instances.entry_url(&hop).ok_or_else(|| format!("no front before {}", request.to))?;
-    let mut headers = request.headers.clone();
-    headers.extend(context.headers);
-    headers.extend(credentials(instances, permutation, request, &url));
-    let (name, answer) = match &request.form {
-        RequestForm::Http { method, path, body } => {
-            let http = HttpRequest {
-                url,
-                version: HttpVersion::Http1,
-                method: (*method).to_owned(),
-                path: path.clone(),
-                headers,
-                body: body.clone().map(Bytes::from),
-                deadline: Some(world.options.answer_within),
-                own_connection: false,
-            };
-            let shown = path.split('?').next().unwrap_or_default();
-            (format!("{method} {shown}"), world.client.http(http).await)
-        }
-        RequestForm::Grpc { call, message, deadline } => {
-            let descriptors = descriptors.ok_or_else(|| format!("no descriptors of {}", request.to))?;
-            let grpc = GrpcCall {
-                url,
-                call: call.clone(),
-                message: message.clone(),
-                headers,
-                deadline: Some(world.options.answer_within),
-                // A call that the driver gives up must not disturb others on its connection.
-                own_connection: deadline.is_some(),
-            };
-            let made = world.client.grpc(descriptors, grpc);
-            let answer = match deadline {
-                None => made.await,
-                Some(deadline) => given_up(made, instances, context.own.trace_id, *deadline).await,
-            };
-            (call.clone(), answer)
-        }
+    let Planned { permutation, request: written, step } = planned;
+    let of_step = |error: String| match step {
+        Some(step) => format!("in step {step}: {error}"),
+        None => error,
     };
-    let answer = answer.map_err(|error: DriveError| chain(&error))?;
-    let span = driver_span(name, &answer, context.own.trace_id, context.own.span_id);
+    let filled = answers.map(|answers| written.filled(answers)).transpose().map_err(of_step)?;
+    let request = filled.as_ref().unwrap_or(written);
+    let came = match &request.form {
+        RequestForm::Shell { run, env, folder, deadline, .. } => {
+            let command = Command { run, env, folder, deadline: *deadline };
+            by_command(world, instances, permutation, command, &context).await
+        }
+        _ => call::call(world, instances, descriptors, permutation, request, &context).await,
+    };
+    let came = came.map_err(of_step)?;
+    let span = driver_span(name(written), &came, context.own.trace_id, context.own.span_id);
+    let followed = match request.form {
+        RequestForm::Shell { .. } => command::carried(instances, context.own.trace_id),
+        _ => context.followed,
+    };
     let made = Request {
         to: Source::new(&request.to, 1),
         trace_id: context.own.trace_id,
         span_id: context.own.span_id,
-        context: context.followed,
+        context: followed,
         marker: request.marker.clone(),
-        result: answer.result.clone(),
+        differences: request.answer.differences(&came.headers, came.json.as_ref()),
+        result: came.result.clone(),
         expected: request.expected.clone(),
+        step: step.map(str::to_owned),
     };
-    Ok((made, span, context.traces, answer))
+    Ok(Done { request: made, span, traces: context.traces, came })
 }
 
-/// Makes a call and gives it up when the deadline has passed since the front saw it: a call that is given up on the way
-/// there would never reach the handler, and show nothing.
-async fn given_up(
-    call: impl Future<Output = Result<Answer, DriveError>>,
-    instances: &Instances,
-    trace: TraceId,
-    deadline: Duration,
-) -> Result<Answer, DriveError> {
-    let begun = now();
-    let late = async {
-        let mut news = instances.taps().subscribe_trace(trace);
-        while instances.taps().taps_of_trace(trace).is_empty() && news.changed().await.is_ok() {}
-        // waits on purpose: this is the deadline.
-        tokio::time::sleep(deadline).await;
-    };
-    tokio::select! {
-        answer = call => answer,
-        () = late => Ok(Answer {
-            result: RequestResult::Grpc(GrpcCode::DeadlineExceeded),
-            headers: Vec::new(),
-            trailers: Vec::new(),
-            body: Bytes::new(),
-            messages: Vec::new(),
-            begun,
-            ended: now(),
-        }),
+/// What the driver's span of a request is called: what the suite writes, and not what differs from run to run.
+fn name(written: &EntryRequest) -> String {
+    match &written.form {
+        RequestForm::Http { method, path, .. } => {
+            format!("{method} {}", path.split('?').next().unwrap_or_default())
+        }
+        RequestForm::Grpc { call, .. } => call.clone(),
+        RequestForm::Shell { run, .. } => {
+            let run = run.to_string();
+            run.trim().lines().next().unwrap_or_default().to_owned()
+        }
     }
 }
 
+/// Runs a command.
+async fn by_command(
+    world: &World,
+    instances: &Instances,
+    permutation: &Permutation,
+    command: Command<'_>,
+    context: &SentContext,
+) -> Result<Came, String> {
+    let begun = now();
+    let ended = command::run(world, instances, permutation, command, context).await?;
+    Ok(Came {
+        result: ended.code.clone().map_or_else(RequestResult::None, RequestResult::Exit),
+        headers: Vec::new(),
+        json: serde_json::from_str(&ended.stdout()).ok(),
+        answer: None,
+        logs: ended.logs,
+        begun,
+        ended: now(),
+    })
+}
+
 /// Nanoseconds since the Unix epoch.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// The driver's span of a request: never judged, so it holds the code and nothing else.
-fn driver_span(name: String, answer: &Answer, trace_id: TraceId, span_id: spanwise_model::SpanId) -> Span {
+fn driver_span(name: String, answer: &Came, trace_id: TraceId, span_id: spanwise_model::SpanId) -> Span {
     let code = match &answer.result {
         RequestResult::Http(status) | RequestResult::HttpBroken(status) => {
             Some(("http.response.status_code", Value::Int(i64::from(*status))))
         }
         RequestResult::Grpc(code) => Some(("rpc.response.status_code", code.as_str().into())),
-        RequestResult::None(_) => None,
+        RequestResult::Exit(_) | RequestResult::None(_) => None,
     };
     Span {
         trace_id,

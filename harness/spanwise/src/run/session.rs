@@ -22,7 +22,7 @@ use super::evidence::LaneEvidence;
 use super::fleet::{Hop, chain};
 use super::in_process::Programs;
 use super::instances::{Instances, from_driver};
-use super::lane::descriptors_of;
+use super::lane::{DescriptorsOf, descriptors_of};
 use super::observe::Mark;
 use super::send::{self, Sent};
 use super::world::World;
@@ -132,18 +132,16 @@ impl Session {
 
     /// Sends the one request of a permutation and waits for its answer. An error means that it could not be made.
     pub(crate) async fn send(&self, permutation: Permutation) -> Result<Exchange, String> {
-        let request = permutation.requests.first().ok_or("there is no request")?;
-        let descriptors = match request.form {
-            RequestForm::Grpc { .. } => {
-                let (suite, to) = (&permutation.suite, &request.to);
-                Some(descriptors_of(&self.world, suite, to, &self.instances).await?)
-            }
-            RequestForm::Http { .. } => None,
-        };
+        let request = permutation.requests().next().ok_or("there is no request")?;
+        let mut descriptors = DescriptorsOf::new();
+        if let RequestForm::Grpc { .. } = request.form {
+            let found = descriptors_of(&self.world, &permutation.suite, &request.to, &self.instances).await?;
+            descriptors.insert(request.to.clone(), Ok(found));
+        }
         let (mark, alone) = self.begin();
         let open = Open(self.log.clone());
-        let sent = send::send(&self.world, &self.instances, descriptors.as_ref(), &permutation).await;
-        let (sent, answers) = sent?;
+        let mut sent = Sent::default();
+        let answers = send::send(&self.world, &self.instances, &descriptors, &permutation, &mut sent).await?;
         let answer = answers.into_iter().next().ok_or("nothing was sent")?;
         let mut log = self.log();
         log.named.extend(&sent.traces);
@@ -255,7 +253,7 @@ impl Session {
             channel_in: self.stage.channel_in,
             context: self.stage.context(ContextKind::None),
             caller: Caller::default(),
-            requests: Vec::new(),
+            steps: Vec::new(),
             repeat: None,
             settings: self.stage.settings.clone(),
             known: Vec::new(),

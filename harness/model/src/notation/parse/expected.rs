@@ -47,8 +47,9 @@ impl Expected {
                     span.status =
                         Some(code.ok_or_else(|| place.expected("`ERROR`, `OK` or `UNSET`", &word))?);
                 }
+                Some(Item::Key(key, false)) if key == "step" => span.step = Some(line.quoted()?),
                 Some(Item::Key(key, _)) => span.labels.push((key, Some(read_value(line)?))),
-                Some(_) => return Err(place.expected("`status=`, a label key=value or `!key`", "")),
+                Some(_) => return Err(place.expected("`status=`, `step=`, a label key=value or `!key`", "")),
             }
         }
         self.open.push((depth, span));

@@ -3,7 +3,7 @@
 use crate::notation::error::NotationError;
 use crate::notation::implied::Code;
 use crate::notation::line::{Item, Line, Place};
-use crate::{Request, RequestResult, Source, SpanId, TraceContext, TraceId};
+use crate::{AnswerDifference, Request, RequestResult, Source, SpanId, TraceContext, TraceId};
 
 use super::names::Names;
 use super::words::{names_of, read_code, read_source};
@@ -18,6 +18,8 @@ pub(super) struct RequestDraft {
     pub(super) marker: Option<String>,
     pub(super) result: Option<RequestResult>,
     pub(super) expected: Option<RequestResult>,
+    pub(super) differences: Vec<AnswerDifference>,
+    pub(super) step: Option<String>,
 }
 
 impl RequestDraft {
@@ -46,6 +48,8 @@ impl RequestDraft {
             "marker" => self.marker = Some(line.quoted()?),
             "result" => self.result = Some(read_result(line)?),
             "expected" => self.expected = Some(read_result(line)?),
+            "differs" => self.differences.push(read_difference(line)?),
+            "step" => self.step = Some(line.quoted()?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -67,6 +71,8 @@ impl RequestDraft {
             marker: self.marker,
             result: self.result.unwrap_or_else(|| implied_result(code)),
             expected: self.expected,
+            differences: self.differences,
+            step: self.step,
         }
     }
 }
@@ -99,7 +105,7 @@ pub(super) fn read_request(
         };
         if !known {
             return Err(place.expected(
-                "`to=`, `context=`, `marker=`, `result=`, `expected=`, `unsampled` or `no-context`",
+                "`to=`, `context=`, `marker=`, `result=`, `expected=`, `differs=`, `step=`, `unsampled` or `no-context`",
                 "",
             ));
         }
@@ -122,13 +128,25 @@ pub(super) fn read_context(
     Ok(TraceContext { trace_id, span_id, sampled })
 }
 
-/// `200`, `200-broken`, `UNAVAILABLE`, or why there was no answer, in quotes.
+/// `"the header x" "expected" "actual"`.
+fn read_difference(line: &mut Line<'_>) -> Result<AnswerDifference, NotationError> {
+    let part = line.quoted()?;
+    line.place();
+    let expected = line.quoted()?;
+    line.place();
+    Ok(AnswerDifference { part, expected, actual: line.quoted()? })
+}
+
+/// `200`, `200-broken`, `UNAVAILABLE`, `exit-1`, or why there was no answer, in quotes.
 fn read_result(line: &mut Line<'_>) -> Result<RequestResult, NotationError> {
     if line.rest().starts_with('"') {
         return line.quoted().map(RequestResult::None);
     }
     let place = line.place();
     let word = line.word();
+    if let Some(code) = word.strip_prefix("exit-").and_then(|code| code.parse().ok()) {
+        return Ok(RequestResult::Exit(code));
+    }
     let (code, broken) = match word.strip_suffix("-broken") {
         Some(code) => (code, true),
         None => (word.as_str(), false),
@@ -137,6 +155,7 @@ fn read_result(line: &mut Line<'_>) -> Result<RequestResult, NotationError> {
         (Some(status), _, true) => Ok(RequestResult::HttpBroken(status)),
         (Some(status), _, false) => Ok(RequestResult::Http(status)),
         (None, Some(Code::Grpc(code)), false) => Ok(RequestResult::Grpc(code)),
-        _ => Err(place.expected("a result: `200`, `200-broken`, `UNAVAILABLE` or \"why none came\"", &word)),
+        _ => Err(place
+            .expected("a result: `200`, `200-broken`, `UNAVAILABLE`, `exit-1` or \"why none came\"", &word)),
     }
 }

@@ -27,10 +27,13 @@ pub fn print_expected_span(span: &ExpectedSpan) -> String {
     if let Some(status) = span.status {
         line.push_str(&format!(" status={}", status.as_str()));
     }
+    if let Some(step) = &span.step {
+        line.push_str(&format!(" step={}", quote(step)));
+    }
     for (key, value) in &span.labels {
         line.push(' ');
         match value {
-            Some(value) => line.push_str(&label(key, value, key == "status")),
+            Some(value) => line.push_str(&label(key, value, key == "status" || key == "step")),
             None => line.push_str(&format!("!{}", written_key(key, false))),
         }
     }

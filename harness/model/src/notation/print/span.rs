@@ -207,7 +207,7 @@ pub(super) fn print_source(source: &Source) -> String {
 }
 
 /// Keys that mean something else on a span line; labels with these names stand in quotes.
-const STRUCTURAL: [&str; 26] = [
+const STRUCTURAL: [&str; 28] = [
     "status",
     "rpc-code",
     "id",
@@ -231,6 +231,8 @@ const STRUCTURAL: [&str; 26] = [
     "to",
     "context",
     "marker",
+    "differs",
+    "step",
     "result",
     "expected",
     "link",

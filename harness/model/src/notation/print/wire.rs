@@ -172,6 +172,12 @@ fn request_fields(request: &Request, to: crate::Source, result: RequestResult, n
         fields.push(format!("result={}", print_result(&request.result)));
     }
     fields.extend(request.expected.as_ref().map(|result| format!("expected={}", print_result(result))));
+    fields.extend(
+        request.differences.iter().map(|one| {
+            format!("differs={} {} {}", quote(&one.part), quote(&one.expected), quote(&one.actual))
+        }),
+    );
+    fields.extend(request.step.as_ref().map(|step| format!("step={}", quote(step))));
     fields
 }
 
@@ -186,6 +192,7 @@ fn print_result(result: &RequestResult) -> String {
         RequestResult::Http(status) => status.to_string(),
         RequestResult::HttpBroken(status) => format!("{status}-broken"),
         RequestResult::Grpc(code) => code.to_string(),
+        RequestResult::Exit(code) => format!("exit-{code}"),
         RequestResult::None(why) => quote(why),
     }
 }
