@@ -397,28 +397,6 @@ fn collectors() {
 }
 
 #[test]
-fn expected_spans() {
-    let check = |spans: &str, message: &str, advice: &str| {
-        check("grpc: OK }", &format!("grpc: OK, spans: [{spans}] }}"), message, advice);
-    };
-    check("{ ^nmae: x }", "unknown key `nmae`", "did you mean `name`?");
-    check("{ service: ^wep }", "unknown service `wep`", "did you mean `web`?");
-    check("{ children: [{ service: ^wep }] }", "unknown service `wep`", "did you mean `web`?");
-    check("{ kind: ^SERVR }", "unknown word `SERVR`", "did you mean `SERVER`?");
-    check("{ name: \"{{^each.itm}}\" }", "unknown reference `{{each.itm}}`", "did you mean `each.item`?");
-    check(
-        "{ labels: { user.id: \"{{^user}}\" } }",
-        "unknown reference `{{user}}`",
-        "`{{user}}` needs `concurrent: N` in the case",
-    );
-    check(
-        "{ labels: { ^a: [b] } }",
-        "invalid type: sequence, expected text, a number, true, false or null",
-        "",
-    );
-}
-
-#[test]
 fn levels() {
     let after = |line: &str| format!("project: shop-project\nlevels: {{ {line} }}");
     let check = |line: &str, message: &str, advice: &str| {
