@@ -13,4 +13,4 @@ pub mod launch;
 
 pub use client::{Answer, Client, Descriptors, GrpcCall, HttpRequest};
 pub use error::DriveError;
-pub use launch::{Launch, Launcher, Ready, Service};
+pub use launch::{History, Launch, Launcher, Output, Ready, Service};

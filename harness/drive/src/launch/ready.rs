@@ -27,7 +27,7 @@ pub enum Ready {
 
 impl Ready {
     /// Resolves, with the service's address, when it is ready; keeps in `seen` what it saw until then.
-    pub(super) async fn reached(&self, output: &Output, port: u16, seen: &mut String) -> SocketAddr {
+    pub async fn reached(&self, output: &Output, port: u16, seen: &mut String) -> SocketAddr {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let client = Client::plaintext();
         let url = format!("http://{address}");
