@@ -7,10 +7,12 @@
 
 mod clock;
 mod error;
+mod instance;
 
 pub mod client;
 pub mod launch;
 
 pub use client::{Answer, Client, Descriptors, GrpcCall, HttpRequest};
 pub use error::DriveError;
+pub use instance::Instance;
 pub use launch::{History, Launch, Launcher, Output, Ready, Service};

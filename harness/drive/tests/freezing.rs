@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use spanwise_drive::{Launch, Launcher, Service};
+use spanwise_drive::{Instance as _, Launch, Launcher, Service};
 use spanwise_model::{ProcessEventKind, Source};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ async fn start() -> Service {
 }
 
 fn pid(service: &Service) -> Pid {
-    Pid::from_raw(service.pid().cast_signed())
+    Pid::from_raw(service.pid().expect("a process").cast_signed())
 }
 
 /// What is done to a service.
@@ -99,7 +99,7 @@ async fn the_whole_group_stops_and_is_not_taken_for_ended() {
         until_states(&service, |state| state != 'T').await;
     }
     service.terminate(LONG).await;
-    assert_eq!(service.exited().await.code(), Some(5));
+    assert_eq!(service.exit_status().await.code(), Some(5));
 }
 
 /// Waits until every process of the group, which are two, is in a wanted state (proc(5), `proc_pid_stat`).
@@ -107,7 +107,7 @@ async fn the_whole_group_stops_and_is_not_taken_for_ended() {
 async fn until_states(service: &Service, wanted: impl Fn(char) -> bool) {
     let begun = std::time::Instant::now();
     loop {
-        let states = states(service.pid());
+        let states = states(service.pid().expect("a process"));
         if states.len() == 2 && states.iter().copied().all(&wanted) {
             return;
         }

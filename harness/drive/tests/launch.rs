@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spanwise_drive::{DriveError, Launch, Launcher, Ready, Service};
+use spanwise_drive::{DriveError, Instance as _, Launch, Launcher, Ready, Service};
 use spanwise_model::{ProcessEventKind, Source, Stream};
 
 const READY: &str = r#"echo '{"severity":"INFO","message":"listening","address":"127.0.0.1:40123"}'"#;

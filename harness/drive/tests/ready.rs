@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use spanwise_drive::{Launch, Launcher, Ready};
+use spanwise_drive::{Instance as _, Launch, Launcher, Ready};
 use spanwise_model::{ProcessEventKind, Source};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

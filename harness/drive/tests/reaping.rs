@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use spanwise_drive::{Launch, Launcher, Service};
+use spanwise_drive::{Instance as _, Launch, Launcher, Service};
 use spanwise_model::Source;
 
 /// The first argument of the harness that this binary starts; the second is how it ends, the third the pipe.

@@ -7,18 +7,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use spanwise_model::{LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use spanwise_model::{Evidence, LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
 use tokio::process::{ChildStderr, ChildStdout};
 
-use super::output::{News, Output};
+use super::output::Output;
 use super::process::{Process, exited};
 use super::watcher::{MARKER, Watcher};
 use super::{Launch, listening, port};
-use crate::DriveError;
-
-/// How long the rest of the output is waited for once the process is gone. Only a process that left the group and
-/// kept the pipe can make it matter.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+use crate::{DriveError, Instance};
 
 /// A started service. Dropping it kills its whole process group and reaps it.
 pub struct Service {
@@ -82,8 +80,8 @@ impl Service {
                 self.look_where_it_listens(address.port()).await;
                 return Ok(self);
             }
-            status = self.exited() => {
-                self.last_words().await;
+            status = self.exit_status() => {
+                self.output.last_words().await;
                 port_was_taken = !self.output.lines_where(|record| port::is_taken(&record.line)).is_empty();
                 DriveError::Exited { service: self.source().to_string(), how: how(status), output: self.output.tail() }
             }
@@ -110,91 +108,83 @@ impl Service {
         }
     }
 
-    /// Which instance it is.
-    pub fn source(&self) -> &Source {
+    /// Waits until the process has ended by itself or otherwise; how it did. One that is frozen has not ended.
+    pub async fn exit_status(&self) -> ExitStatus {
+        self.process.exited().await
+    }
+}
+
+impl Instance for Service {
+    fn source(&self) -> &Source {
         self.process.source()
     }
 
-    /// Where it serves.
-    pub fn addr(&self) -> SocketAddr {
+    fn addr(&self) -> SocketAddr {
         // Only a service that is ready gets out of the launcher, and readiness has an address.
         self.address.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
     }
 
-    /// The number of its process, which is also its group's.
-    pub fn pid(&self) -> u32 {
-        self.process.pid().as_raw().cast_unsigned()
+    /// Everything: its output is read, and its process watched.
+    fn shows(&self, _: Evidence) -> bool {
+        true
     }
 
-    /// The lines that it wrote so far, in the order they were read.
-    pub fn logs(&self) -> Vec<LogRecord> {
-        self.output.lines_where(|_| true)
-    }
-
-    /// The lines that it wrote so far and that are wanted.
-    pub fn logs_where(&self, wanted: impl Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
+    fn logs_where(&self, wanted: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
         self.output.lines_where(wanted)
     }
 
-    /// How many lines between the first 20,000 and the last 5,000 were not kept.
-    pub fn dropped_lines(&self) -> u64 {
+    /// Between the first 20,000 and the last 5,000.
+    fn dropped_lines(&self) -> u64 {
         self.output.dropped()
     }
 
-    /// The last lines for a message, each behind a line break and an indent.
-    pub fn tail(&self) -> String {
+    fn tail(&self) -> String {
         self.output.tail()
     }
 
-    /// What happened to it so far.
-    pub fn events(&self) -> Vec<ProcessEvent> {
+    fn events(&self) -> Vec<ProcessEvent> {
         self.process.events()
     }
 
-    /// Takes the processor away from its whole process group (SIGSTOP), as the platform does with an instance that has no
-    /// request, and notes [`ProcessEventKind::Frozen`]. Does nothing where it is frozen, was told to end, or is gone.
-    ///
-    /// The events say no more than is certain: frozen is noted once the signal is sent, thawed is stamped before it is sent, so
-    /// between the two stamps the service had no processor. What was answered before `Frozen` was answered while it ran.
-    pub fn freeze(&self) {
+    /// It is also the number of its process group.
+    fn pid(&self) -> Option<u32> {
+        Some(self.process.pid().as_raw().cast_unsigned())
+    }
+
+    /// SIGSTOP to its whole process group.
+    fn freeze(&self) {
         self.process.freeze();
     }
 
-    /// Gives the processor back (SIGCONT), and notes [`ProcessEventKind::Thawed`]. Does nothing where it is not frozen.
-    pub fn thaw(&self) {
+    /// SIGCONT to its whole process group.
+    fn thaw(&self) {
         self.process.thaw();
     }
 
-    /// Waits until the process has ended by itself or otherwise. One that is frozen has not ended.
-    pub async fn exited(&self) -> ExitStatus {
-        self.process.exited().await
+    fn exited(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.exit_status().map(drop))
     }
 
-    /// Ends it: SIGTERM to the process, SIGKILL to its whole group when `grace` has passed. A frozen one gets the processor
-    /// back first, and from here on cannot be frozen any more. Returns when it is gone and its last words are read, with all
-    /// that happened to it.
-    pub async fn terminate(&self, grace: Duration) -> Vec<ProcessEvent> {
-        self.process.terminate();
-        if tokio::time::timeout(grace, self.exited()).await.is_err() {
-            return self.kill_as_it_is().await;
-        }
-        self.last_words().await;
-        self.events()
+    /// SIGTERM to the process, SIGKILL to its whole group when `grace` has passed.
+    fn terminate(&self, grace: Duration) -> BoxFuture<'_, Vec<ProcessEvent>> {
+        Box::pin(async move {
+            self.process.terminate();
+            if tokio::time::timeout(grace, self.exit_status()).await.is_err() {
+                return self.kill_as_it_is().await;
+            }
+            self.output.last_words().await;
+            self.events()
+        })
     }
 
-    /// Ends it without a word: SIGKILL to its whole group, which stays frozen where it is. Returns when it is gone and its
-    /// last words are read, with all that happened to it.
-    pub async fn kill_as_it_is(&self) -> Vec<ProcessEvent> {
-        self.process.kill();
-        self.exited().await;
-        self.last_words().await;
-        self.events()
-    }
-
-    /// Waits until both streams came to their end.
-    async fn last_words(&self) {
-        let mut news = self.output.subscribe();
-        let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
+    /// SIGKILL to its whole group.
+    fn kill_as_it_is(&self) -> BoxFuture<'_, Vec<ProcessEvent>> {
+        Box::pin(async move {
+            self.process.kill();
+            self.exit_status().await;
+            self.output.last_words().await;
+            self.events()
+        })
     }
 }
 

@@ -8,11 +8,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use spanwise_cloud_run as cloud_run;
 use spanwise_cloud_run::schedule::{Runtime, Schedule};
 use spanwise_cloud_run::{
-    Account, Admission, FrontEndPolicy, Identity, Instance, MetadataServer, PolicyOptions, Sampler, Urls,
+    Account, Admission, FrontEndPolicy, Identity, MetadataServer, PolicyOptions, Sampler, Urls,
 };
-use spanwise_drive::Service;
+use spanwise_drive::Instance;
 use spanwise_front::Policy;
 use spanwise_model::{CloudRunService, FrontEnd, Source};
 use spanwise_scenario::{Caller, ServiceStart, Setting};
@@ -123,7 +124,7 @@ impl Deployment {
 
     /// The metadata server of an instance.
     pub(super) async fn metadata(&self, start: &ServiceStart, number: u32) -> Result<MetadataServer, String> {
-        let instance = Instance {
+        let instance = cloud_run::Instance {
             project: self.project.clone(),
             project_number: PROJECT_NUMBER,
             region: self.front_end.region.clone().unwrap_or_else(|| FrontEnd::REGION.to_owned()),
@@ -158,7 +159,7 @@ impl Processes {
     }
 
     /// An instance that got ready, as long as the lane lives.
-    fn service(&self, instance: u32) -> Option<Arc<Service>> {
+    fn service(&self, instance: u32) -> Option<Arc<dyn Instance>> {
         self.fleet.upgrade()?.instance(&self.source(instance))
     }
 }

@@ -1,24 +1,25 @@
-//! The processes of a lane: instances of its services, each with a mock of its own to export to and a front of its own before
-//! every service that it calls.
+//! The instances of a lane's services, each with a mock of its own to export to and a front of its own before every service that
+//! it calls.
 //!
-//! `instances` says what is started when; nothing here decides that.
+//! `instances` says what is started when, `launch` how; nothing here decides that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
 use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
-use spanwise_drive::{Launch, Ready, Service};
+use spanwise_drive::Instance;
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
 use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
 use spanwise_scenario as scenario;
-use spanwise_scenario::{Caller, Channel, Reference, ServiceStart, Setting};
+use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
 
 use super::deployment::Deployment;
+use super::launch::{Surroundings, callees};
 use super::world::World;
 
-/// A lane's processes and what stands around them.
+/// A lane's instances and what stands around them.
 pub(super) struct Fleet {
     world: Arc<World>,
     setting: Setting,
@@ -34,14 +35,14 @@ pub(super) struct Fleet {
 #[derive(Default)]
 struct Held {
     /// Every instance that was started and got ready, also one that ended since.
-    services: BTreeMap<Source, Arc<Service>>,
+    services: BTreeMap<Source, Arc<dyn Instance>>,
     /// A listener for each instance; held so that it listens.
     listeners: Vec<Listener>,
     fronts: HashMap<Hop, Front>,
     /// What ends TLS before listeners, where services shall believe that they export to Google.
     tls: Vec<Front>,
     metadata: Vec<MetadataServer>,
-    /// They wait for processes that end by themselves, and end with the lane.
+    /// They wait for instances that end by themselves, and end with the lane.
     watchers: JoinSet<()>,
 }
 
@@ -74,6 +75,10 @@ impl Fleet {
     /// Where the platform is Cloud Run.
     pub(super) fn deployment(&self) -> Option<&Deployment> {
         self.deployment.as_ref()
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
     }
 
     pub(super) fn setting(&self) -> &Setting {
@@ -120,7 +125,7 @@ impl Fleet {
         self: &Arc<Self>,
         start: &ServiceStart,
         number: u32,
-    ) -> Result<Arc<Service>, String> {
+    ) -> Result<Arc<dyn Instance>, String> {
         let source = Source::new(&start.name, number);
         let listener = self.collector.listen_with(listen_options(source.clone(), &start.collector));
         let listener = listener.map_err(|error| chain(&error))?;
@@ -134,37 +139,8 @@ impl Fleet {
             }
         };
         let metadata_host = metadata.as_ref().map(MetadataServer::host);
-        let value = |reference: &Reference| match reference {
-            Reference::Collector(_) => Ok(collector.clone()),
-            Reference::MetadataHost => {
-                metadata_host.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
-            }
-            Reference::ServiceUrl(callee) => {
-                let url = self.url(&self.inner_hop(&source, callee.clone()));
-                url.ok_or_else(|| format!("no front before {callee}"))
-            }
-            Reference::Port => Ok(Launch::PORT.to_owned()),
-            Reference::CaFile => Ok(self.world.ca_file().display().to_string()),
-            Reference::UntrustedUrl => Ok(self.world.untrusted_url()),
-            Reference::RefusedUrl => Ok(self.world.refused_url(self.setting.channel_out == Channel::Secure)),
-        };
-        let mut launch = match &start.launch {
-            scenario::Launch::Demo(name) => demo(source.clone(), name)?,
-            scenario::Launch::Command(words) => {
-                let mut words = words.iter().map(|word| word.fill(value));
-                let program = words.next().ok_or("the command is empty")??;
-                Launch { args: words.collect::<Result<_, String>>()?, ..Launch::new(source.clone(), program) }
-            }
-        };
-        for (name, template) in &start.env {
-            launch.env.push((name.clone(), template.fill(value)?));
-        }
-        launch.ready = match start.ready {
-            scenario::Ready::Line => Ready::Line,
-            scenario::Ready::Port => Ready::Port,
-            scenario::Ready::GrpcHealth => Ready::GrpcHealth,
-        };
-        let service = Arc::new(self.world.launcher.start(launch).await.map_err(|error| chain(&error))?);
+        let around = Surroundings { fleet: self, source: &source, collector, metadata: metadata_host };
+        let service = around.start(start).await?;
         let mut held = self.held();
         held.listeners.push(listener);
         held.metadata.extend(metadata);
@@ -176,7 +152,7 @@ impl Fleet {
     }
 
     /// Sends what comes for a service to this one.
-    pub(super) fn serve(&self, service: &Service) {
+    pub(super) fn serve(&self, service: &dyn Instance) {
         for (hop, front) in &self.held().fronts {
             if *hop.to == *service.source().service {
                 front.set_upstream(service.addr());
@@ -185,7 +161,7 @@ impl Fleet {
     }
 
     /// An instance that was started and got ready.
-    pub(super) fn instance(&self, source: &Source) -> Option<Arc<Service>> {
+    pub(super) fn instance(&self, source: &Source) -> Option<Arc<dyn Instance>> {
         self.held().services.get(source).cloned()
     }
 
@@ -201,18 +177,18 @@ impl Fleet {
     }
 
     /// Every instance that was started and got ready, also one that ended since.
-    pub(super) fn services(&self) -> Vec<Arc<Service>> {
+    pub(super) fn services(&self) -> Vec<Arc<dyn Instance>> {
         self.held().services.values().cloned().collect()
     }
 
     /// The first instance of a service.
-    pub(super) fn first(&self, name: &str) -> Option<Arc<Service>> {
+    pub(super) fn first(&self, name: &str) -> Option<Arc<dyn Instance>> {
         let held = self.held();
         held.services.values().find(|service| *service.source().service == *name).cloned()
     }
 
     /// The hop from an instance to a service that it calls.
-    fn inner_hop(&self, source: &Source, to: String) -> Hop {
+    pub(super) fn inner_hop(&self, source: &Source, to: String) -> Hop {
         let channel = self.setting.channel_out;
         Hop { from: source.clone(), to, channel, caller: Caller::default() }
     }
@@ -235,8 +211,8 @@ impl Fleet {
     }
 }
 
-/// Tells the schedule of an instance that its process is gone, however it ended.
-async fn watch(fleet: Weak<Fleet>, service: Arc<Service>) {
+/// Tells the schedule of an instance that it is gone, however it ended.
+async fn watch(fleet: Weak<Fleet>, service: Arc<dyn Instance>) {
     service.exited().await;
     let Some(fleet) = fleet.upgrade() else { return };
     let source = service.source();
@@ -272,37 +248,6 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
     let refuse_first = collector.refuse_first.map(|code| RefuseFirst { requests: 1, code });
     let behavior = Behavior { refuse: collector.refuse, refuse_first, ..Behavior::default() };
     ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
-}
-
-/// The services that a service's environment or command names.
-fn callees(start: &ServiceStart) -> Vec<String> {
-    let words = match &start.launch {
-        scenario::Launch::Command(words) => words.as_slice(),
-        scenario::Launch::Demo(_) => &[],
-    };
-    let mut found = Vec::new();
-    for reference in start.env.values().chain(words).flat_map(|template| template.references()) {
-        if let Reference::ServiceUrl(name) = reference
-            && !found.contains(name)
-        {
-            found.push(name.clone());
-        }
-    }
-    found
-}
-
-/// A demo service: this very program, asked to be one.
-#[cfg(feature = "demo")]
-fn demo(source: Source, name: &str) -> Result<Launch, String> {
-    let program =
-        std::env::current_exe().map_err(|error| format!("the running program cannot be found: {error}"))?;
-    let args = vec![crate::demo::ARGUMENT.to_owned(), name.to_owned()];
-    Ok(Launch { args, ..Launch::new(source, program) })
-}
-
-#[cfg(not(feature = "demo"))]
-fn demo(_: Source, name: &str) -> Result<Launch, String> {
-    Err(format!("this build has no demo services (feature `demo`), so {name} cannot be started"))
 }
 
 /// An error with all its causes in one line.

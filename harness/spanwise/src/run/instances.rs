@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use spanwise_collect::Store;
-use spanwise_drive::Service;
+use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{ProcessEvent, RunEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
 use spanwise_scenario::{Caller, Channel, Setting};
 use tokio::sync::mpsc;
 
@@ -58,7 +58,7 @@ impl Instances {
             let begun = Instant::now();
             let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
             let started = match schedule {
-                None => fleet.launch(start, 1).await.map(|service| fleet.serve(&service)),
+                None => fleet.launch(start, 1).await.map(|service| fleet.serve(&*service)),
                 Some(schedule) => schedule.warm().await,
             };
             let millis = begun.elapsed().as_millis() as u64;
@@ -118,8 +118,22 @@ impl Instances {
     }
 
     /// Every instance that got ready, also one that ended since.
-    pub(super) fn all(&self) -> Vec<Arc<Service>> {
+    pub(super) fn all(&self) -> Vec<Arc<dyn Instance>> {
         self.fleet.services()
+    }
+
+    /// The evidence that is recorded of all these services: a rule could not tell what one without any output wrote. An external
+    /// one has no part in it.
+    pub(super) fn recorded(&self, services: &[String]) -> Vec<Evidence> {
+        let setting = self.fleet.setting();
+        let is_judged = |name: &str| {
+            services.iter().any(|service| service == name)
+                && setting.service(name).is_some_and(|start| !start.facts.external)
+        };
+        let mut judged = self.all();
+        judged.retain(|instance| is_judged(&instance.source().service));
+        let shown = |evidence: &Evidence| judged.iter().all(|instance| instance.shows(*evidence));
+        Evidence::ALL.into_iter().filter(shown).collect()
     }
 
     /// The URL at which the driver reaches a service.

@@ -17,6 +17,7 @@ mod fleet;
 mod instances;
 mod judge;
 mod lane;
+mod launch;
 mod observe;
 mod send;
 mod world;

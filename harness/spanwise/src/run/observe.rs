@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use spanwise_cloud_run::front_end_span;
 use spanwise_model::{
-    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId,
-    WireTap,
+    Defect, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 
@@ -46,7 +45,7 @@ impl Scene<'_> {
             logs: self.logs(&traces, permutation),
             process: self.process.clone(),
             settings,
-            recorded: Evidence::ALL.to_vec(),
+            recorded: self.instances.recorded(&permutation.services),
             ..Observation::default()
         };
         for trace in &traces {
@@ -94,7 +93,7 @@ impl Scene<'_> {
         wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
         let is_wanted =
             |record: &LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
-        self.instances.all().iter().flat_map(|service| service.logs_where(is_wanted)).collect()
+        self.instances.all().iter().flat_map(|service| service.logs_where(&is_wanted)).collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
@@ -177,7 +176,7 @@ impl Strays {
             taps: taps.collect(),
             defects,
             empty_exports: store.exports().iter().any(|export| export.spans == 0),
-            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(is_unnamed).is_empty()),
+            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(&is_unnamed).is_empty()),
         }
     }
 

@@ -1,0 +1,106 @@
+//! From a service of the plan to a running instance of it, by whatever it is started by. `fleet` has opened what stands around
+//! the instance, and holds it afterwards.
+
+use std::sync::Arc;
+
+use spanwise_drive::{Instance, Launch, Ready};
+use spanwise_model::Source;
+use spanwise_scenario as scenario;
+use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
+
+use super::fleet::{Fleet, chain};
+
+/// What an instance finds around it when it starts.
+pub(super) struct Surroundings<'f> {
+    pub(super) fleet: &'f Fleet,
+    pub(super) source: &'f Source,
+    /// The URL of its own listener.
+    pub(super) collector: String,
+    /// The address of its own metadata server, where one is emulated.
+    pub(super) metadata: Option<String>,
+}
+
+impl Surroundings<'_> {
+    /// Starts the instance and waits until it is ready.
+    pub(super) async fn start(&self, start: &ServiceStart) -> Result<Arc<dyn Instance>, String> {
+        match &start.launch {
+            scenario::Launch::Demo(name) => self.process(start, demo(self.source.clone(), name)?).await,
+            scenario::Launch::Command(words) => {
+                let mut words = words.iter().map(|word| self.fill(word));
+                let program = words.next().ok_or("the command is empty")??;
+                let args = words.collect::<Result<_, String>>()?;
+                self.process(start, Launch { args, ..Launch::new(self.source.clone(), program) }).await
+            }
+        }
+    }
+
+    /// Starts a child process of the harness.
+    async fn process(&self, start: &ServiceStart, mut launch: Launch) -> Result<Arc<dyn Instance>, String> {
+        for (name, template) in &start.env {
+            launch.env.push((name.clone(), self.fill(template)?));
+        }
+        launch.ready = match start.ready {
+            scenario::Ready::Line => Ready::Line,
+            scenario::Ready::Port => Ready::Port,
+            scenario::Ready::GrpcHealth => Ready::GrpcHealth,
+        };
+        let started = self.fleet.world().launcher.start(launch).await;
+        Ok(Arc::new(started.map_err(|error| chain(&error))?))
+    }
+
+    /// Text of the service's environment or command, with everything that is known by now.
+    fn fill(&self, template: &Template) -> Result<String, String> {
+        template.fill(|reference| self.value(reference))
+    }
+
+    fn value(&self, reference: &Reference) -> Result<String, String> {
+        let world = self.fleet.world();
+        match reference {
+            Reference::Collector(_) => Ok(self.collector.clone()),
+            Reference::MetadataHost => {
+                self.metadata.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
+            }
+            Reference::ServiceUrl(callee) => {
+                let url = self.fleet.url(&self.fleet.inner_hop(self.source, callee.clone()));
+                url.ok_or_else(|| format!("no front before {callee}"))
+            }
+            Reference::Port => Ok(Launch::PORT.to_owned()),
+            Reference::CaFile => Ok(world.ca_file().display().to_string()),
+            Reference::UntrustedUrl => Ok(world.untrusted_url()),
+            Reference::RefusedUrl => {
+                Ok(world.refused_url(self.fleet.setting().channel_out == Channel::Secure))
+            }
+        }
+    }
+}
+
+/// The services that a service's environment or command names.
+pub(super) fn callees(start: &ServiceStart) -> Vec<String> {
+    let words = match &start.launch {
+        scenario::Launch::Command(words) => words.as_slice(),
+        scenario::Launch::Demo(_) => &[],
+    };
+    let mut found = Vec::new();
+    for reference in start.env.values().chain(words).flat_map(|template| template.references()) {
+        if let Reference::ServiceUrl(name) = reference
+            && !found.contains(name)
+        {
+            found.push(name.clone());
+        }
+    }
+    found
+}
+
+/// A demo service: this very program, asked to be one.
+#[cfg(feature = "demo")]
+fn demo(source: Source, name: &str) -> Result<Launch, String> {
+    let program =
+        std::env::current_exe().map_err(|error| format!("the running program cannot be found: {error}"))?;
+    let args = vec![crate::demo::ARGUMENT.to_owned(), name.to_owned()];
+    Ok(Launch { args, ..Launch::new(source, program) })
+}
+
+#[cfg(not(feature = "demo"))]
+fn demo(_: Source, name: &str) -> Result<Launch, String> {
+    Err(format!("this build has no demo services (feature `demo`), so {name} cannot be started"))
+}
