@@ -36,7 +36,16 @@ fn main() {
 fn compile(out: &Path, target: &str, linker: Option<&str>) -> Result<(), String> {
     let mut command = Command::new(variable("RUSTC"));
     command.args(["--edition", "2024", "--crate-name", "spanwise_forwarder", "--target", target]);
-    command.args(["-C", "target-feature=+crt-static", "-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=symbols"]);
+    command.args([
+        "-C",
+        "target-feature=+crt-static",
+        "-C",
+        "opt-level=s",
+        "-C",
+        "panic=abort",
+        "-C",
+        "strip=symbols",
+    ]);
     if let Some(linker) = linker {
         command.args(["-C", linker]);
     }

@@ -38,7 +38,9 @@ fn main() -> ExitCode {
 
 /// Listens everywhere, then serves the harness until it is gone.
 fn forward(arguments: &[String]) -> Result<(), String> {
-    let [control, key, ports @ ..] = arguments else { return Err("control port and key are missing".to_owned()) };
+    let [control, key, ports @ ..] = arguments else {
+        return Err("control port and key are missing".to_owned());
+    };
     let control = control.parse().map_err(|_| format!("{control:?} is no port"))?;
     let control = listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, control)))?;
     let ports: Vec<Port> = ports.iter().map(|port| Port::read(port)).collect::<Result<_, _>>()?;
@@ -174,8 +176,8 @@ mod tests {
     #[test]
     fn ports_are_read() {
         let check = |text: &str, expected: Option<(&str, u16)>| {
-            let expected =
-                expected.map(|(address, target)| Port { address: address.parse().expect("an address"), target });
+            let expected = expected
+                .map(|(address, target)| Port { address: address.parse().expect("an address"), target });
             assert_eq!(Port::read(text).ok(), expected, "{text}");
         };
         check("127.0.0.2:443=40123", Some(("127.0.0.2:443", 40123)));

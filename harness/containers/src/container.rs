@@ -7,22 +7,21 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use spanwise_drive::{History, Instance, Output, Ready};
+use spanwise_drive::{History, Instance, Launch, Output, Ready};
 use spanwise_model::{Evidence, LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::{HostConfig, HostConfigLogConfig};
-use testcontainers::bollard::query_parameters::{
-    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptions,
-};
+use testcontainers::bollard::query_parameters::{KillContainerOptionsBuilder, WaitContainerOptions};
 use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
+use testcontainers::{ContainerAsync, GenericImage, ImageExt as _, TestcontainersError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::error::reason;
 use crate::forwarder::Forwarder;
+use crate::held::Held;
 use crate::image::{Image, request};
 use crate::{ContainerError, Engine};
 
@@ -33,7 +32,8 @@ pub struct ContainerLaunch {
     pub source: Source,
     /// What its container is made of.
     pub image: Image,
-    /// What takes the place of the image's `CMD`, where anything does.
+    /// What takes the place of the image's `CMD`, where anything does. [`Launch::PORT`] stands for the port, as in the values of
+    /// the environment.
     pub args: Vec<String>,
     /// What is added to the environment that the image has.
     pub env: Vec<(String, String)>,
@@ -51,6 +51,27 @@ pub struct ContainerLaunch {
     pub names: Vec<Name>,
 }
 
+impl ContainerLaunch {
+    /// The port that services are told to listen at where nobody says another: that of Cloud Run.
+    pub const DEFAULT_PORT: u16 = 8080;
+
+    /// A launch without arguments, environment and files, whose network is empty; ready by its port within 60 seconds.
+    pub fn new(source: Source, image: Image) -> ContainerLaunch {
+        ContainerLaunch {
+            source,
+            image,
+            args: Vec::new(),
+            env: Vec::new(),
+            files: Vec::new(),
+            port: ContainerLaunch::DEFAULT_PORT,
+            ready: Ready::Port,
+            ready_within: Duration::from_secs(60),
+            loopback: BTreeSet::new(),
+            names: Vec::new(),
+        }
+    }
+}
+
 /// A name in a container's network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
@@ -65,8 +86,8 @@ pub struct Name {
 /// A service that runs in a container. Dropping it removes the container.
 pub struct Container {
     // It is dropped before the network that it shares.
-    container: ContainerAsync<GenericImage>,
-    _forwarder: Forwarder,
+    container: Held,
+    forwarder: Forwarder,
     docker: Docker,
     address: SocketAddr,
     output: Arc<Output>,
@@ -95,7 +116,7 @@ impl Container {
     ) -> Result<Container, ContainerError> {
         let ContainerLaunch { source, args, env, files, loopback, names, .. } = &launch;
         let forwarder = Forwarder::start(engine, source, loopback, names).await?;
-        let name = engine.container_name(source);
+        let name = engine.container_name(&source.service);
         let network = forwarder.network();
         let mut request = request(image)
             .with_container_name(&name)
@@ -104,24 +125,22 @@ impl Container {
                 share(config, &network);
                 json_logs(config);
             });
+        let port = launch.port.to_string();
+        let filled = |text: &String| text.replace(Launch::PORT, &port);
         if !args.is_empty() {
-            request = request.with_cmd(args);
+            request = request.with_cmd(args.iter().map(filled));
         }
         for (name, value) in env {
-            request = request.with_env_var(name, value);
+            request = request.with_env_var(name, filled(value));
         }
         for (place, content) in files {
             request = request.with_copy_to(place, content.clone());
         }
-        let container = match request.start().await {
-            Ok(container) => container,
-            Err(error) => {
-                // One that was made and not started is nobody's.
-                let force = RemoveContainerOptionsBuilder::new().force(true).build();
-                let _ = engine.docker.remove_container(&name, Some(force)).await;
-                return Err(ContainerError::Start { service: source.clone(), reason: reason(&error) });
-            }
+        let failed = |error: TestcontainersError| ContainerError::Start {
+            service: source.clone(),
+            reason: reason(&error),
         };
+        let container = request.start().await.map_err(failed)?;
         Container::watched(engine, container, forwarder, source.clone()).until_ready(&launch).await
     }
 
@@ -140,10 +159,10 @@ impl Container {
         tasks.spawn(Arc::clone(&output).read(Stream::Stdout, container.stdout(true)));
         tasks.spawn(Arc::clone(&output).read(Stream::Stderr, container.stderr(true)));
         let end = end(engine.docker.clone(), container.id().to_owned(), Arc::clone(&history));
-        tasks.spawn(async move { drop(exit.send(Some(end.await))) });
+        tasks.spawn(async move { exit.send(Some(end.await)).unwrap_or_default() });
         Container {
-            container,
-            _forwarder: forwarder,
+            container: Held::new(container),
+            forwarder,
             docker: engine.docker.clone(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             output,
@@ -157,7 +176,7 @@ impl Container {
 
     /// Waits until it is ready, has ended, or its time is up; in the last two cases it is removed with the error.
     async fn until_ready(mut self, launch: &ContainerLaunch) -> Result<Container, ContainerError> {
-        let relay = self._forwarder.tunnel.relay(launch.port).await;
+        let relay = self.forwarder.tunnel.relay(launch.port).await;
         self.address = relay.map_err(|error| ContainerError::Forwarder {
             service: self.source.clone(),
             reason: error.to_string(),
@@ -191,9 +210,10 @@ impl Container {
         }
         // Out here there is always somebody who listens, so it is asked in there.
         let mut pause = Duration::from_millis(2);
-        while let Err(error) = self._forwarder.tunnel.probe(launch.port).await {
+        while let Err(error) = self.forwarder.tunnel.probe(launch.port).await {
             let port = launch.port;
-            *seen = format!("; last seen: port {port} of the container, at the address of its network: {error}");
+            *seen =
+                format!("; last seen: port {port} of the container, at the address of its network: {error}");
             // waits on purpose: a port tells nobody that it opens; it has to be tried again.
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
@@ -213,6 +233,14 @@ impl Container {
     async fn signal(&self, signal: &str) -> bool {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         self.docker.kill_container(self.container.id(), Some(options)).await.is_ok()
+    }
+
+    /// Once it has ended: reads what is left, and removes the container and its network.
+    async fn gone(&self) -> Vec<ProcessEvent> {
+        self.output.last_words().await;
+        self.container.remove().await;
+        self.forwarder.remove().await;
+        self.history.events()
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -258,7 +286,7 @@ impl Instance for Container {
     /// Pauses the container, whose processes then have no processor. The network stays open, as that of a frozen process does.
     fn freeze(&self) {
         let mut stage = self.stage();
-        if *stage == Stage::Running && at_once(self.container.pause()) {
+        if *stage == Stage::Running && at_once(self.docker.pause_container(self.container.id())) {
             self.history.happened(ProcessEventKind::Frozen);
             *stage = Stage::Frozen;
         }
@@ -267,7 +295,7 @@ impl Instance for Container {
     fn thaw(&self) {
         let mut stage = self.stage();
         let before = History::now();
-        if *stage == Stage::Frozen && at_once(self.container.unpause()) {
+        if *stage == Stage::Frozen && at_once(self.docker.unpause_container(self.container.id())) {
             self.history.happened_at(before, ProcessEventKind::Thawed);
             *stage = Stage::Running;
         }
@@ -294,8 +322,7 @@ impl Instance for Container {
             if tokio::time::timeout(grace, self.exit_code()).await.is_err() {
                 return self.kill_as_it_is().await;
             }
-            self.output.last_words().await;
-            self.events()
+            self.gone().await
         })
     }
 
@@ -306,8 +333,7 @@ impl Instance for Container {
                 self.history.happened(ProcessEventKind::Killed);
             }
             self.exit_code().await;
-            self.output.last_words().await;
-            self.events()
+            self.gone().await
         })
     }
 }

@@ -1,11 +1,10 @@
 //! The container engine, as one run uses it: its network, its images, and the mark on all that it starts.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use spanwise_model::Source;
+use spanwise_drive::Launcher;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::NetworkCreateRequest;
 use testcontainers::core::client::docker_client_instance;
@@ -14,32 +13,35 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::container::Container;
 use crate::error::reason;
 use crate::forwarder;
-use crate::{ContainerError, ContainerLaunch, Image, LABEL, RUN_LABEL};
+use crate::image::Builds;
+use crate::{ContainerError, ContainerLaunch, Image, LABEL, RUN_LABEL, mark};
+
+/// An image that was asked for, and what came of it.
+type Asked = Arc<OnceCell<Result<String, ContainerError>>>;
 
 /// Starts the containers of one run.
-///
-/// Who uses it must see to it that what has the [`mark`](crate::mark) of the run is cleared away when the harness dies: an engine knows nothing of who asked
-/// it, and what is started stays.
 pub struct Engine {
     pub(crate) docker: Docker,
     run: String,
-    folder: PathBuf,
+    builds: Builds,
     network: String,
     started: AtomicU64,
     forwarder: OnceCell<Result<(String, String), String>>,
-    images: Mutex<HashMap<Image, Arc<OnceCell<Result<String, ContainerError>>>>>,
+    images: Mutex<HashMap<Image, Asked>>,
 }
 
 impl Engine {
-    /// Asks the engine whether it is there, and makes the run's network. `folder` is for files that go with the run.
+    /// Asks the engine whether it is there, and makes the run's network. The launcher's watcher clears away what this leaves.
     ///
     /// # Errors
     /// [`ContainerError::NoEngine`], [`ContainerError::Network`].
-    pub async fn connect(run: &str, folder: &Path) -> Result<Engine, ContainerError> {
+    pub async fn connect(launcher: &Launcher) -> Result<Engine, ContainerError> {
         let none = |error: &dyn std::error::Error| ContainerError::NoEngine(reason(error));
         let docker = docker_client_instance().await.map_err(|error| none(&error))?;
         docker.ping().await.map_err(|error| none(&error))?;
-        let network = network(run);
+        let (variable, run) = launcher.marker();
+        launcher.watch_containers(&mark(run));
+        let network = format!("spanwise-{run}");
         let request = NetworkCreateRequest {
             name: network.clone(),
             labels: Some(labels(run)),
@@ -47,8 +49,15 @@ impl Engine {
         };
         let made = docker.create_network(request).await;
         made.map_err(|error| ContainerError::Network(reason(&error)))?;
-        let folder = folder.to_owned();
-        Ok(Engine { docker, run: run.to_owned(), folder, network, started: AtomicU64::new(1), forwarder: OnceCell::new(), images: Mutex::default() })
+        Ok(Engine {
+            docker,
+            run: run.to_owned(),
+            builds: Builds { folder: launcher.folder().to_owned(), marker: (variable, run.to_owned()) },
+            network,
+            started: AtomicU64::new(1),
+            forwarder: OnceCell::new(),
+            images: Mutex::default(),
+        })
     }
 
     /// Starts a container and waits until its service is ready. If it does not get ready it is removed, and the error holds the
@@ -64,20 +73,19 @@ impl Engine {
     /// The name of an image that is there: every image is asked for once a run.
     async fn image(&self, image: &Image) -> Result<String, ContainerError> {
         let cell = Arc::clone(self.images.lock().await.entry(image.clone()).or_default());
-        cell.get_or_init(|| image.prepare(&self.docker, &self.folder)).await.clone()
+        cell.get_or_init(|| image.prepare(&self.docker, &self.builds)).await.clone()
     }
 
     /// The image of the forwarder, name and tag.
     pub(crate) async fn forwarder(&self) -> Result<(String, String), String> {
-        self.forwarder.get_or_init(|| forwarder::image(&self.folder)).await.clone()
+        self.forwarder.get_or_init(|| forwarder::image(&self.builds.folder)).await.clone()
     }
 
-    /// The name of an instance's container. Instances of one name may run in several lanes at once, so it has a number, too.
-    pub(crate) fn container_name(&self, source: &Source) -> String {
+    /// A name for a container, which no other has.
+    pub(crate) fn container_name(&self, words: &str) -> String {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
-        let service: String = source.service.chars().map(plain).collect();
-        format!("{}-{service}-{}-{number}", self.network, source.instance)
+        format!("{}-{number}-{}", self.network, words.chars().map(plain).collect::<String>())
     }
 
     pub(crate) fn network(&self) -> &str {
@@ -88,16 +96,6 @@ impl Engine {
     pub(crate) fn labels(&self) -> HashMap<String, String> {
         labels(&self.run)
     }
-
-    /// Removes the run's network; its containers must be gone.
-    pub async fn close(&self) {
-        // What is left is cleared away by whoever clears away after a harness that died.
-        let _ = self.docker.remove_network(&self.network).await;
-    }
-}
-
-fn network(run: &str) -> String {
-    format!("spanwise-{run}")
 }
 
 fn labels(run: &str) -> HashMap<String, String> {

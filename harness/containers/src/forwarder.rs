@@ -10,10 +10,11 @@ use spanwise_model::Source;
 use testcontainers::bollard::models::{HostConfig, PortBinding};
 use testcontainers::core::{BuildImageOptions, Host, IntoContainerPort as _};
 use testcontainers::runners::{AsyncBuilder as _, AsyncRunner as _};
-use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageExt as _};
+use testcontainers::{GenericBuildableImage, GenericImage, ImageExt as _};
 
 use crate::container::json_logs;
 use crate::error::reason;
+use crate::held::Held;
 use crate::tunnel::Tunnel;
 use crate::{ContainerError, Engine, LABEL, Name};
 
@@ -24,7 +25,7 @@ const CONTROL: u16 = 61_999;
 
 /// A running forwarder. Its container goes when this is dropped; the one that shares its network must be gone by then.
 pub(crate) struct Forwarder {
-    container: ContainerAsync<GenericImage>,
+    container: Held,
     pub(crate) tunnel: Tunnel,
 }
 
@@ -46,25 +47,35 @@ impl Forwarder {
         let request = GenericImage::new(image, tag)
             .with_exposed_port(CONTROL.tcp())
             .with_cmd(command)
+            .with_container_name(engine.container_name(&format!("{}-network", service.service)))
             .with_labels(engine.labels())
             .with_network(engine.network())
             .with_host_config_modifier(|config| {
                 publish(config);
                 json_logs(config);
             });
-        let request = hosts.into_iter().fold(request, |request, (name, at)| request.with_host(name, Host::Addr(at)));
+        let request =
+            hosts.into_iter().fold(request, |request, (name, at)| request.with_host(name, Host::Addr(at)));
         let container = request.start().await.map_err(|error| failed(reason(&error)))?;
-        let port = container.get_host_port_ipv4(CONTROL.tcp()).await.map_err(|error| failed(reason(&error)))?;
+        let port =
+            container.get_host_port_ipv4(CONTROL.tcp()).await.map_err(|error| failed(reason(&error)))?;
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let targets = listening.into_iter().map(|(_, target)| target).collect();
         match Tunnel::open(control, &key, targets).await {
-            Ok(tunnel) => Ok(Forwarder { container, tunnel }),
+            Ok(tunnel) => Ok(Forwarder { container: Held::new(container), tunnel }),
             Err(error) => {
                 let said = container.stderr_to_vec().await.unwrap_or_default();
                 let said = String::from_utf8_lossy(&said);
-                Err(failed(format!("{control} is published by the engine and does not answer: {error} {said}")))
+                Err(failed(format!(
+                    "{control} is published by the engine and does not answer: {error} {said}"
+                )))
             }
         }
+    }
+
+    /// Removes it, and returns when it is gone.
+    pub(crate) async fn remove(&self) {
+        self.container.remove().await;
     }
 
     /// The network that another container can share.
@@ -99,12 +110,16 @@ pub(crate) async fn image(folder: &Path) -> Result<(String, String), String> {
     let digest = Sha256::digest(PROGRAM);
     let tag: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let program = folder.join("forwarder");
-    let written = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&program);
+    let written =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&program);
     let written = written.and_then(|mut file| std::io::Write::write_all(&mut file, PROGRAM));
     written.map_err(|error| format!("{}: {error}", program.display()))?;
-    let dockerfile = format!("FROM scratch\nLABEL {LABEL}=\nCOPY forwarder /forwarder\nENTRYPOINT [\"/forwarder\"]\n");
+    let dockerfile =
+        format!("FROM scratch\nLABEL {LABEL}=\nCOPY forwarder /forwarder\nENTRYPOINT [\"/forwarder\"]\n");
     let name = "spanwise/forwarder";
-    let image = GenericBuildableImage::new(name, &tag).with_dockerfile_string(dockerfile).with_file(program, "./forwarder");
+    let image = GenericBuildableImage::new(name, &tag)
+        .with_dockerfile_string(dockerfile)
+        .with_file(program, "./forwarder");
     let built = image.build_image_with(BuildImageOptions::new().with_skip_if_exists(true)).await;
     built.map(|_| (name.to_owned(), tag)).map_err(|error| reason(&error))
 }

@@ -4,7 +4,7 @@
 //! and the secrets that a Dockerfile may use, and sends no more of a folder than is asked for.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use sha2::{Digest as _, Sha256};
@@ -42,12 +42,20 @@ pub struct Build {
     pub args: Vec<(String, String)>,
 }
 
+/// What builds of one run have in common.
+pub(crate) struct Builds {
+    /// For files that go with the run.
+    pub(crate) folder: PathBuf,
+    /// The variable by which a build is found that the harness left behind.
+    pub(crate) marker: (&'static str, String),
+}
+
 impl Image {
     /// Sees to it that the image is there, and gives the name by which containers are made of it.
-    pub(crate) async fn prepare(&self, docker: &Docker, folder: &Path) -> Result<String, ContainerError> {
+    pub(crate) async fn prepare(&self, docker: &Docker, builds: &Builds) -> Result<String, ContainerError> {
         match self {
             Image::Named(name) => named(docker, name).await,
-            Image::Built(build) => build.run(docker, folder).await,
+            Image::Built(build) => build.run(docker, builds).await,
         }
     }
 }
@@ -72,7 +80,8 @@ async fn named(docker: &Docker, name: &str) -> Result<String, ContainerError> {
     match docker.inspect_image(name).await {
         Ok(_) => {}
         Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => {
-            request(name).pull_image().await.map_err(|error| failed(reason(&error)))?;
+            let pulled = request(name).pull_image().await;
+            pulled.map(drop).map_err(|error| failed(reason(&error)))?;
         }
         Err(error) => return Err(failed(reason(&error))),
     }
@@ -82,17 +91,17 @@ async fn named(docker: &Docker, name: &str) -> Result<String, ContainerError> {
 impl Build {
     /// Builds the image and gives its id. It is kept as the next build's cache, under a name of its Dockerfile's own; the one that
     /// had this name before is removed, unless somebody uses it.
-    async fn run(&self, docker: &Docker, folder: &Path) -> Result<String, ContainerError> {
+    async fn run(&self, docker: &Docker, builds: &Builds) -> Result<String, ContainerError> {
         let tag = self.tag();
         let before = docker.inspect_image(&tag).await.ok().and_then(|image| image.id);
-        let id_file = folder.join(format!("image-{}", tag.rsplit('-').next().unwrap_or_default()));
+        let id_file = builds.folder.join(format!("image-{}", tag.rsplit('-').next().unwrap_or_default()));
         let mut command = Command::new("docker");
         command.arg("build").arg("--file").arg(&self.dockerfile).args(["--tag", &tag]);
         command.args(["--label", LABEL, "--force-rm"]).arg("--iidfile").arg(&id_file);
         for (name, value) in &self.args {
             command.arg("--build-arg").arg(format!("{name}={value}"));
         }
-        command.arg(&self.context);
+        command.arg(&self.context).env(builds.marker.0, &builds.marker.1);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let no_builder = |error: std::io::Error| ContainerError::NoBuilder(error.to_string());
         let mut child = command.spawn().map_err(no_builder)?;
@@ -117,7 +126,8 @@ impl Build {
     /// The same for the same Dockerfile in every run.
     fn tag(&self) -> String {
         let place = std::path::absolute(&self.dockerfile).unwrap_or_else(|_| self.dockerfile.clone());
-        let digest = Sha256::digest(format!("{}\n{}\n{:?}", place.display(), self.context.display(), self.args));
+        let digest =
+            Sha256::digest(format!("{}\n{}\n{:?}", place.display(), self.context.display(), self.args));
         let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         format!("spanwise/built-{digits}")
     }

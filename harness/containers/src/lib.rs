@@ -21,6 +21,7 @@ mod container;
 mod engine;
 mod error;
 mod forwarder;
+mod held;
 mod image;
 mod tunnel;
 

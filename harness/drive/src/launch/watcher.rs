@@ -56,8 +56,14 @@ networks=$(docker network ls --quiet --filter "label=$label")
 "#;
 
 /// What the program `docker` reads, so that it asks the engine that the harness asks.
-const ENGINE: [&str; 6] =
-    ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR"];
+const ENGINE: [&str; 6] = [
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS_VERIFY",
+    "XDG_RUNTIME_DIR",
+];
 
 /// The running watcher. Dropping it makes it do its work and waits for it.
 pub(super) struct Watcher {
