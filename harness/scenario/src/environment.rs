@@ -16,19 +16,22 @@ pub type Environment = IndexMap<String, Template>;
 const ALWAYS: &[(&str, &str)] = &[("PORT", "{{port}}"), ("SSL_CERT_FILE", "{{ca.file}}"), (BATCH_DELAY, "5")];
 const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 
-/// Set on Cloud Run, beside the names of [`contract`]: where client libraries look for the metadata server.
+/// Set on Cloud Run, beside the names of [`contract`], and in containers: where client libraries look for the metadata server.
+/// Some believe that there is one only where they are told, or see it at the address that it has in the world.
 const METADATA: &[(&str, &str)] =
     &[("GCE_METADATA_HOST", "{{metadata.host}}"), ("GCE_METADATA_IP", "{{metadata.host}}")];
 
 /// Set where the suite names a project.
 const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+/// Read by no library of Google's, but by services that can be told.
+const TRACE_ENDPOINT: &str = "GOOGLE_CLOUD_TRACE_ENDPOINT";
 const PROPAGATORS: &str = "OTEL_PROPAGATORS";
 
 fn export(export: Export) -> &'static [(&'static str, &'static str)] {
     match export {
         Export::GcpTrace => &[
             ("OTEL_TRACES_EXPORTER", "gcp_trace"),
-            ("GOOGLE_CLOUD_TRACE_ENDPOINT", "{{collector.cloud_trace}}"),
+            (TRACE_ENDPOINT, "{{collector.cloud_trace}}"),
         ],
         Export::OtlpGrpc => &[
             ("OTEL_TRACES_EXPORTER", "otlp"),
@@ -79,19 +82,26 @@ pub(crate) fn environment(
     choice: &Choice,
     project: Option<&str>,
     deployed: &[(String, String)],
+    is_container: bool,
 ) -> Environment {
     let mut environment = Environment::new();
     for (name, value) in ALWAYS.iter().chain(export(choice.export)) {
+        // There the real name leads to the mock, so an exporter is left to what it has built in.
+        if is_container && *name == TRACE_ENDPOINT {
+            continue;
+        }
         environment.insert((*name).to_owned(), Template::of_table(value));
     }
     environment.insert(PROPAGATORS.to_owned(), Template::text(propagators(choice.propagation)));
     if let Some(project) = project {
         environment.insert(PROJECT.to_owned(), Template::text(project));
     }
-    if choice.platform == Platform::CloudRun {
+    if is_container || choice.platform == Platform::CloudRun {
         for (name, value) in METADATA {
             environment.insert((*name).to_owned(), Template::of_table(value));
         }
+    }
+    if choice.platform == Platform::CloudRun {
         for (name, value) in contract(service) {
             environment.insert(name.to_owned(), Template::text(value));
         }

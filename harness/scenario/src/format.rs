@@ -57,9 +57,20 @@ pub(crate) struct SuiteFile {
 pub(crate) struct ServiceFile {
     pub(crate) demo: Option<Spanned<String>>,
     pub(crate) command: Option<Spanned<Vec<Spanned<String>>>>,
-    // Named here so that the error can say that they come later.
-    pub(crate) image: Option<Spanned<IgnoredAny>>,
-    pub(crate) dockerfile: Option<Spanned<IgnoredAny>>,
+    /// An image that it runs in as a container, such as `registry.example/shop:1.2`; `command` takes the place of its `CMD`. It is
+    /// pulled where it is not on the machine.
+    pub(crate) image: Option<Spanned<String>>,
+    /// A Dockerfile, relative to the folder of the suite file: its image is built once a run, and the service runs in that.
+    pub(crate) dockerfile: Option<Spanned<String>>,
+    /// The folder from which the Dockerfile copies, relative to that of the suite file; that of the Dockerfile where nothing is
+    /// said.
+    pub(crate) context: Option<Spanned<String>>,
+    /// Values for the `ARG`s of the Dockerfile.
+    #[serde(default)]
+    pub(crate) build_args: Entries<Spanned<Scalar>>,
+    /// The port at which it listens in its container, which `PORT` says; 8080 where nothing is said.
+    pub(crate) container_port: Option<Spanned<u16>>,
+    // Named here so that the error can say that it comes later.
     pub(crate) url: Option<Spanned<IgnoredAny>>,
     pub(crate) protocol: ServiceProtocol,
     pub(crate) ready: Option<Ready>,

@@ -3,7 +3,7 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service`, `cloud_run`, `axes`, `request`, `expected`, `levels` and
+//! In reading order: `format` is the file as it is written; `service` with `container`, `cloud_run`, `axes`, `request`, `expected`, `levels` and
 //! `known` give meaning to its parts; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
 //! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
 //! conventions, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
@@ -12,6 +12,7 @@ mod axes;
 mod axis;
 mod channels;
 mod cloud_run;
+mod container;
 mod each;
 mod environment;
 mod error;
@@ -33,6 +34,7 @@ mod template;
 mod yaml;
 
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
+pub use container::{Container, Image};
 pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;

@@ -7,6 +7,7 @@ use spanwise_model::{Auth, CloudRunService, GrpcCode, Platform, ServiceFacts, So
 use crate::axes::{Axis, on_cloud_run};
 use crate::axis::Choice;
 use crate::cloud_run::cloud_run_service;
+use crate::container::{Container, container};
 use crate::environment::{Environment, configured};
 use crate::error::{File, SuiteError};
 use crate::format::{CollectorFile, ServiceFile, SuiteFile};
@@ -21,6 +22,24 @@ pub enum Launch {
     Demo(String),
     /// A program and its arguments.
     Command(Vec<Template>),
+    /// A container.
+    Container(Container),
+}
+
+impl Launch {
+    /// The words in which references may be.
+    pub fn words(&self) -> &[Template] {
+        match self {
+            Launch::Command(words) => words,
+            Launch::Container(container) => &container.args,
+            Launch::Demo(_) => &[],
+        }
+    }
+
+    /// Whether it runs in a container, where Google's names lead to the run.
+    pub fn is_container(&self) -> bool {
+        matches!(self, Launch::Container(_))
+    }
 }
 
 /// What a service meets where it exports to; the default takes everything that can be read.
@@ -70,14 +89,16 @@ pub(crate) struct Service<'f> {
 pub(crate) type Overrides = Vec<(String, Environment)>;
 
 impl Service<'_> {
+    /// Whether it runs in a container.
+    pub(crate) fn is_container(&self) -> bool {
+        self.launch.is_container()
+    }
+
     /// The services that it refers to in a case.
     pub(crate) fn references(&self, overrides: &Overrides) -> Vec<Reference> {
         let changed = overrides.iter().find(|(service, _)| service == self.name).map(|(_, env)| env);
         let kept = self.env.iter().filter(|(name, _)| !changed.is_some_and(|env| env.contains_key(*name)));
-        let command = match &self.launch {
-            Launch::Command(words) => words.as_slice(),
-            Launch::Demo(_) => &[],
-        };
+        let command = self.launch.words();
         let env = kept.chain(changed.into_iter().flatten()).map(|(_, template)| template);
         env.chain(command).flat_map(Template::references).cloned().collect()
     }
@@ -91,7 +112,8 @@ impl Service<'_> {
             env.extend(changed.clone());
         }
         let on_cloud_run = choice.platform == Platform::CloudRun;
-        if !on_cloud_run {
+        // A container asks for its tokens on every platform.
+        if !on_cloud_run && !self.launch.is_container() {
             env.retain(|_, value| !value.references().any(|one| *one == Reference::MetadataHost));
         }
         let (propagation, baggage) = configured(&env);
@@ -139,15 +161,16 @@ pub(crate) fn services<'f>(
         let launch = launch(file, name.referenced, service, known, &names)?;
         let ready = service.ready.unwrap_or(match launch {
             Launch::Demo(_) => Ready::Line,
-            Launch::Command(_) => Ready::Port,
+            Launch::Command(_) | Launch::Container(_) => Ready::Port,
         });
+        let is_container = launch.is_container();
         let deployed = known.deployed.iter().find(|deployed| deployed.name() == name.value);
         services.push(Service {
             name: &name.value,
             file: service,
             launch,
             ready,
-            env: variables(&service.env, &Names { metadata: on_cloud_run(axes), ..names })?,
+            env: variables(&service.env, &Names { metadata: on_cloud_run(axes) || is_container, ..names })?,
             collector: collector(file, &service.collector)?,
             cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,
             deployed,
@@ -201,14 +224,15 @@ fn launch(
     known: &Known<'_>,
     names: &Names<'_>,
 ) -> Result<Launch, SuiteError> {
-    let later = [("image", &service.image), ("dockerfile", &service.dockerfile), ("url", &service.url)];
-    for (key, node) in later {
-        if let Some(node) = node {
-            let message = format!("starting a service by `{key}` is not supported yet");
-            return Err(file
-                .error(node.referenced, message)
-                .with_help("use `demo: NAME` or `command: [PROGRAM, …]`"));
-        }
+    if let Some(node) = &service.url {
+        let error = file.error(node.referenced, "starting a service by `url` is not supported yet");
+        return Err(error.with_help("use `demo: NAME` or `command: [PROGRAM, …]`"));
+    }
+    if let Some(container) = container(service, names)? {
+        return match &service.demo {
+            None => Ok(Launch::Container(container)),
+            Some(demo) => Err(file.error(demo.referenced, "a demo service does not run in a container")),
+        };
     }
     match (&service.demo, &service.command) {
         (Some(demo), None) if known.demos.contains(&demo.value.as_str()) => {
@@ -225,7 +249,7 @@ fn launch(
             command.value.iter().map(|word| names.template(word)).collect::<Result<_, _>>()?,
         )),
         (Some(_), Some(_)) | (None, None) => {
-            Err(file.error(at, "a service has exactly one of `demo` and `command`"))
+            Err(file.error(at, "a service has exactly one of `demo`, `command`, `image` and `dockerfile`"))
         }
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn start(
     overrides: &Overrides,
 ) -> ServiceStart {
     let deployed = service.deployed.map_or(&[][..], |deployed| deployed.env());
-    let axes = environment(service.name, choice, suite.project.as_deref(), deployed);
+    let axes = environment(service.name, choice, suite.project.as_deref(), deployed, service.is_container());
     service.start(axes, choice, overrides)
 }
 

@@ -4,6 +4,7 @@
 //! `instances` says what is started when, `launch` how; nothing here decides that.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
@@ -15,7 +16,8 @@ use spanwise_scenario as scenario;
 use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
 
-use super::deployment::Deployment;
+use super::deployment::{Deployment, instance_on_plain};
+use super::google::{self, Google};
 use super::launch::{Surroundings, callees};
 use super::world::World;
 
@@ -132,14 +134,24 @@ impl Fleet {
         for to in callees(start) {
             self.open(self.inner_hop(&source, to)).await?;
         }
-        let (collector, metadata) = match &self.deployment {
-            None => (listener.url(), None),
-            Some(deployment) => {
-                (self.behind_tls(&listener).await?, Some(deployment.metadata(start, number).await?))
-            }
+        let metadata = self.metadata(start, number).await?;
+        let mut google = None;
+        if let Some(metadata) = metadata.as_ref().filter(|_| start.launch.is_container()) {
+            google = Some(Google {
+                spans: self.behind_tls(listener.address()).await?.port(),
+                tokens: self.behind_tls(metadata.address()).await?.port(),
+                metadata: metadata.address().port(),
+            });
+        }
+        let collector = match &self.deployment {
+            None => listener.url(),
+            Some(_) => format!("https://localhost:{}", self.behind_tls(listener.address()).await?.port()),
         };
-        let metadata_host = metadata.as_ref().map(MetadataServer::host);
-        let around = Surroundings { fleet: self, source: &source, collector, metadata: metadata_host };
+        let host = match google {
+            Some(_) => Some(google::METADATA.to_owned()),
+            None => metadata.as_ref().map(MetadataServer::host),
+        };
+        let around = Surroundings { fleet: self, source: &source, collector, metadata: host, google };
         let service = around.start(start).await?;
         let mut held = self.held();
         held.listeners.push(listener);
@@ -193,17 +205,30 @@ impl Fleet {
         Hop { from: source.clone(), to, channel, caller: Caller::default() }
     }
 
-    /// The URL of a listener behind TLS, as Google's endpoints are: exporters send their tokens to no other.
-    async fn behind_tls(&self, listener: &Listener) -> Result<String, String> {
+    /// The metadata server of an instance that asks for one: on Cloud Run, and in a container everywhere.
+    async fn metadata(&self, start: &ServiceStart, number: u32) -> Result<Option<MetadataServer>, String> {
+        let instance = match &self.deployment {
+            Some(deployment) => deployment.instance(start, number),
+            None if start.launch.is_container() => {
+                instance_on_plain(start, number, self.setting.project.as_deref())
+            }
+            None => return Ok(None),
+        };
+        let server = MetadataServer::start(self.world.identity().await?, instance).await;
+        server.map(Some).map_err(|error| chain(&error))
+    }
+
+    /// An address behind TLS, as Google's endpoints are: exporters send their tokens to no other.
+    async fn behind_tls(&self, address: SocketAddr) -> Result<SocketAddr, String> {
         let collector = Source::new("collector", 1);
         // What is exported is read where it arrives, so nobody looks at this log.
         let mut options = FrontOptions::new(None, collector, Arc::new(TapLog::new()));
         options.tls = Some(self.world.authority.server_tls());
-        options.upstream = Some(listener.address());
+        options.upstream = Some(address);
         let front = Front::start(options).await.map_err(|error| chain(&error))?;
-        let url = front.url("localhost");
+        let address = front.addr();
         self.held().tls.push(front);
-        Ok(url)
+        Ok(address)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

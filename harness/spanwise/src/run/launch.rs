@@ -9,6 +9,11 @@ use spanwise_scenario as scenario;
 use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
 
 use super::fleet::{Fleet, chain};
+use super::google::Google;
+
+/// Where the certificate authority of the run is in a container. It is a file at the top, which needs no folder, so that it can be
+/// put into an image that has none.
+pub(super) const CONTAINER_CA_FILE: &str = "/spanwise-ca.pem";
 
 /// What an instance finds around it when it starts.
 pub(super) struct Surroundings<'f> {
@@ -18,6 +23,8 @@ pub(super) struct Surroundings<'f> {
     pub(super) collector: String,
     /// The address of its own metadata server, where one is emulated.
     pub(super) metadata: Option<String>,
+    /// What stands for Google, where the instance runs in a container.
+    pub(super) google: Option<Google>,
 }
 
 impl Surroundings<'_> {
@@ -31,7 +38,18 @@ impl Surroundings<'_> {
                 let args = words.collect::<Result<_, String>>()?;
                 self.process(start, Launch { args, ..Launch::new(self.source.clone(), program) }).await
             }
+            scenario::Launch::Container(container) => self.container(start, container).await,
         }
+    }
+
+    /// What runs containers is large, and so not part of every build.
+    #[cfg(not(feature = "containers"))]
+    async fn container(&self, _: &ServiceStart, _: &scenario::Container) -> Result<Arc<dyn Instance>, String> {
+        Err(format!(
+            "{} runs in a container, and this build of spanwise starts none; build it with the feature `containers`, as in \
+             `cargo install --path harness/spanwise --features containers`",
+            self.source
+        ))
     }
 
     /// Starts a child process of the harness.
@@ -39,17 +57,13 @@ impl Surroundings<'_> {
         for (name, template) in &start.env {
             launch.env.push((name.clone(), self.fill(template)?));
         }
-        launch.ready = match start.ready {
-            scenario::Ready::Line => Ready::Line,
-            scenario::Ready::Port => Ready::Port,
-            scenario::Ready::GrpcHealth => Ready::GrpcHealth,
-        };
+        launch.ready = ready(start);
         let started = self.fleet.world().launcher.start(launch).await;
         Ok(Arc::new(started.map_err(|error| chain(&error))?))
     }
 
     /// Text of the service's environment or command, with everything that is known by now.
-    fn fill(&self, template: &Template) -> Result<String, String> {
+    pub(super) fn fill(&self, template: &Template) -> Result<String, String> {
         template.fill(|reference| self.value(reference))
     }
 
@@ -65,6 +79,7 @@ impl Surroundings<'_> {
                 url.ok_or_else(|| format!("no front before {callee}"))
             }
             Reference::Port => Ok(Launch::PORT.to_owned()),
+            Reference::CaFile if self.google.is_some() => Ok(CONTAINER_CA_FILE.to_owned()),
             Reference::CaFile => Ok(world.ca_file().display().to_string()),
             Reference::UntrustedUrl => Ok(world.untrusted_url()),
             Reference::RefusedUrl => {
@@ -74,12 +89,18 @@ impl Surroundings<'_> {
     }
 }
 
+/// How a service says that it serves.
+pub(super) fn ready(start: &ServiceStart) -> Ready {
+    match start.ready {
+        scenario::Ready::Line => Ready::Line,
+        scenario::Ready::Port => Ready::Port,
+        scenario::Ready::GrpcHealth => Ready::GrpcHealth,
+    }
+}
+
 /// The services that a service's environment or command names.
 pub(super) fn callees(start: &ServiceStart) -> Vec<String> {
-    let words = match &start.launch {
-        scenario::Launch::Command(words) => words.as_slice(),
-        scenario::Launch::Demo(_) => &[],
-    };
+    let words = start.launch.words();
     let mut found = Vec::new();
     for reference in start.env.values().chain(words).flat_map(|template| template.references()) {
         if let Reference::ServiceUrl(name) = reference

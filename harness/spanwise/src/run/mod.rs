@@ -8,12 +8,15 @@
 mod aside;
 mod attribution;
 mod complete;
+#[cfg(feature = "containers")]
+mod container;
 mod context;
 mod deployment;
 mod drive;
 #[cfg(test)]
 mod fixture;
 mod fleet;
+mod google;
 mod instances;
 mod judge;
 mod lane;

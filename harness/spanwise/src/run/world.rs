@@ -14,6 +14,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::fleet::chain;
+use super::google;
 use super::{Options, RunError};
 
 /// The run's certificate authority in the run's folder.
@@ -31,6 +32,9 @@ pub(super) struct World {
     descriptors: Mutex<HashMap<(String, String), Descriptors>>,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
     identity: OnceCell<Arc<Identity>>,
+    /// Who starts containers, or why nobody does. It is asked where a suite has one.
+    #[cfg(feature = "containers")]
+    pub(super) engine: OnceCell<Result<spanwise_containers::Engine, String>>,
     /// Answers with a certificate that no service trusts.
     untrusted: Front,
     /// Bound and never listening, so that connecting is refused and nobody else can take the port.
@@ -39,7 +43,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new(options: Options) -> Result<World, RunError> {
-        let authority = Authority::new()?;
+        let authority = Authority::for_names(&google::secure_names())?;
         let launcher = Launcher::new()?;
         std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
 
@@ -59,6 +63,8 @@ impl World {
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
             descriptors: Mutex::default(),
             identity: OnceCell::new(),
+            #[cfg(feature = "containers")]
+            engine: OnceCell::new(),
             untrusted: Front::start(front).await?,
             refused: (socket, address),
             options,
@@ -83,6 +89,11 @@ impl World {
     /// A URL that answers with a certificate nobody trusts.
     pub(super) fn untrusted_url(&self) -> String {
         self.untrusted.url("127.0.0.1")
+    }
+
+    /// The port of that.
+    pub(super) fn untrusted_port(&self) -> u16 {
+        self.untrusted.addr().port()
     }
 
     /// A URL at which nothing listens.
