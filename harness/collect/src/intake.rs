@@ -10,6 +10,7 @@ use spanwise_decode::walk::walk;
 use spanwise_decode::{Message, Walk};
 use spanwise_model::{ExportAnswer, GrpcCode, Header, Protocol, Refusal, secret};
 
+use crate::senders::Senders;
 use crate::store::Arrival;
 use crate::{ListenOptions, PartialSuccess, Persona, Store, google};
 
@@ -20,7 +21,8 @@ pub(crate) const LARGEST: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Intake {
     pub(crate) options: ListenOptions,
-    store: Arc<Store>,
+    /// Where payloads are kept; somewhere else from one moment to the next, if the listener is told so.
+    store: Mutex<Arc<Store>>,
     /// Requests still to be refused by [`crate::RefuseFirst`].
     to_refuse: AtomicU32,
     /// The headers of the last request: an exporter repeats its own, and they are shared then.
@@ -48,7 +50,26 @@ impl Intake {
     pub(crate) fn new(store: Arc<Store>, options: ListenOptions) -> Intake {
         let refused = options.behavior.refuse_first.as_ref().map_or(0, |first| first.requests);
         let headers = Mutex::new(Arc::from(Vec::new()));
-        Intake { options, store, to_refuse: AtomicU32::new(refused), headers }
+        Intake { options, store: Mutex::new(store), to_refuse: AtomicU32::new(refused), headers }
+    }
+
+    /// From now on payloads are kept here.
+    pub(crate) fn deliver_to(&self, store: Arc<Store>) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = store;
+    }
+
+    fn store(&self) -> Arc<Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whose a payload is.
+    fn senders(&self, request: &Request, walk: &Walk) -> Senders {
+        match &self.options.source {
+            None if !self.options.senders.is_empty() => {
+                Senders::of_payload(request.protocol, &request.payload, walk, &self.options.senders)
+            }
+            source => Senders::one(source.clone()),
+        }
     }
 
     /// Takes a request: keeps it and says what to answer.
@@ -56,7 +77,7 @@ impl Intake {
         let behavior = &self.options.behavior;
         let mut walk = walk(request.protocol, request.message, &request.payload);
         if request.project.is_some() {
-            walk.project = request.project;
+            walk.project.clone_from(&request.project);
         }
         let google = self.options.persona == Persona::Google;
         let judged_by_google = google || request.protocol.is_cloud_trace();
@@ -68,8 +89,8 @@ impl Intake {
             .or_else(|| would_be_refused.clone().filter(|_| behavior.refuse))
             .or_else(|| unreadable(&walk));
         let answer = refusal.clone().map_or(ExportAnswer::Accepted, ExportAnswer::Refused);
-        let kept = self.store.add(Arrival {
-            source: self.options.source.clone(),
+        let kept = self.store().add(Arrival {
+            senders: self.senders(&request, &walk),
             protocol: request.protocol,
             message: request.message,
             time: now(),
@@ -100,8 +121,8 @@ impl Intake {
         unreadable: Option<String>,
     ) {
         // Room is no question where nothing is kept, so that nothing can be refused here once more.
-        let _ = self.store.add(Arrival {
-            source: self.options.source.clone(),
+        let _ = self.store().add(Arrival {
+            senders: Senders::one(self.options.source.clone()),
             protocol,
             message: Message::Batch,
             time: now(),

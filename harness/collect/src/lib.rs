@@ -4,7 +4,8 @@
 //! The run loop waits on the [`Store`] until a trace is complete and reads its spans, which are decoded only then.
 //! Nothing is judged here: what Google would have refused is recorded, and a rule speaks of it.
 //!
-//! Read in this order: `listener` (ports), `serve` (protocols), `intake` (what happens to a request), `store`, `wait`.
+//! Read in this order: `listener` (ports), `serve` (protocols), `intake` (what happens to a request), `senders` (whose it is),
+//! `store`, `wait`.
 
 mod behavior;
 mod error;
@@ -13,6 +14,7 @@ mod intake;
 mod listener;
 mod payload;
 mod recording;
+mod senders;
 mod serve;
 mod standalone;
 mod store;

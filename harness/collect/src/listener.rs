@@ -1,5 +1,6 @@
 //! Ports: one for each source, speaking every protocol that it admits.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -61,6 +62,8 @@ impl Protocols {
 pub struct ListenOptions {
     /// Whose payloads come in here; `None` where anyone's may.
     pub source: Option<Source>,
+    /// Where anyone's may: those that are known, by their `service.name`.
+    pub senders: HashMap<String, Source>,
     /// Whom the listener stands for.
     pub persona: Persona,
     /// Where to listen; port 0 for a free one.
@@ -75,6 +78,7 @@ impl Default for ListenOptions {
     fn default() -> ListenOptions {
         ListenOptions {
             source: None,
+            senders: HashMap::new(),
             persona: Persona::Otlp,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             protocols: Protocols::ALL,
@@ -87,6 +91,7 @@ impl Default for ListenOptions {
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
+    intake: Arc<Intake>,
     accepting: JoinHandle<()>,
     /// Said once, to the accepting task and to every connection.
     closing: watch::Sender<bool>,
@@ -105,6 +110,11 @@ impl Listener {
     /// The base URL, `http://127.0.0.1:40123`, as `OTEL_EXPORTER_OTLP_ENDPOINT` takes it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on all that comes in is kept by another collector.
+    pub fn deliver_to(&self, collector: &Collector) {
+        self.intake.deliver_to(collector.store.clone());
     }
 
     /// Closes the port, and waits until requests in flight are answered. When this returns, all that was ever acknowledged
@@ -160,8 +170,8 @@ impl Collector {
         let address = listener.local_addr().map_err(failed)?;
         let intake = Arc::new(Intake::new(self.store.clone(), options));
         let closing = watch::Sender::new(false);
-        let accepting = runtime.spawn(accept(listener, intake, closing.subscribe()));
-        Ok(Listener { address, accepting, closing })
+        let accepting = runtime.spawn(accept(listener, intake.clone(), closing.subscribe()));
+        Ok(Listener { address, intake, accepting, closing })
     }
 }
 

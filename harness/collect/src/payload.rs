@@ -5,11 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use spanwise_decode::walk::{ScopePlace, walk};
 use spanwise_decode::{Carrier, Message, decode_carrier, defect_within};
-use spanwise_model::{
-    Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Source, SpanId, TraceId,
-};
+use spanwise_model::{Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, SpanId, TraceId};
 
 use crate::Place;
+use crate::senders::Senders;
 
 /// One export request.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub(crate) struct Payload {
     pub(crate) unreadable: Option<String>,
     pub(crate) message: Message,
     pub(crate) scopes: Box<[ScopePlace]>,
-    pub(crate) source: Option<Source>,
+    pub(crate) senders: Senders,
     pub(crate) protocol: Protocol,
     pub(crate) time: u64,
     pub(crate) headers: Arc<[Header]>,
@@ -70,12 +69,12 @@ impl Payload {
     }
 
     pub(crate) fn owned(&self, defect: Defect, export: Option<usize>) -> Defect {
-        Defect { source: self.source.clone(), export, ..defect }
+        Defect { source: self.senders.all.clone(), export, ..defect }
     }
 
     pub(crate) fn export(&self) -> Export {
         Export {
-            source: self.source.clone(),
+            source: self.senders.all.clone(),
             protocol: self.protocol,
             time: self.time,
             headers: self.headers.to_vec(),

@@ -56,7 +56,7 @@ impl Recorded {
     fn of(payload: &Payload) -> Recorded {
         Recorded {
             recording: FORMAT,
-            source: payload.source.clone(),
+            source: payload.senders.all.clone(),
             protocol: payload.protocol,
             single_span: payload.message == Message::Span,
             project: payload.project.clone(),

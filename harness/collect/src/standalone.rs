@@ -78,11 +78,11 @@ impl Standalone {
             let free = ListenOptions::default().address;
             let Some(address) = address.or(none_given.then_some(free)) else { return Ok(None) };
             let listener = collector.listen_with(ListenOptions {
-                source: None,
                 persona: self.persona,
                 address,
                 protocols,
                 behavior: self.behavior.clone(),
+                ..ListenOptions::default()
             })?;
             let address = listener.address();
             listeners.push(listener);

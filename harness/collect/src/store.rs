@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::intake::refusal;
 use crate::payload::{Payload, keeps_spans, unreadable_defect};
+use crate::senders::Senders;
 
 /// Everything that was received, for as long as the run lasts.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ struct Inner {
 
 /// A request as `intake.rs` hands it over.
 pub(crate) struct Arrival {
-    pub(crate) source: Option<Source>,
+    pub(crate) senders: Senders,
     pub(crate) protocol: Protocol,
     pub(crate) message: Message,
     pub(crate) time: u64,
@@ -149,7 +150,7 @@ impl Store {
                 trace: head.trace_id,
                 span: head.span_id,
                 parent: head.parent_span_id,
-                source: payload.source.clone(),
+                source: payload.senders.of_scope(place.scope),
                 kind: head.kind,
             }
         };
@@ -174,7 +175,11 @@ impl Store {
                     found.into_iter().map(|defect| payload.owned(defect_within(&path, defect), export)),
                 );
             }
-            spans.extend(span.map(|span| Span { source: payload.source.clone(), export, ..span }));
+            spans.extend(span.map(|span| Span {
+                source: payload.senders.of_scope(place.scope),
+                export,
+                ..span
+            }));
         }
         (spans, defects)
     }
@@ -239,7 +244,7 @@ impl Inner {
         } else {
             self.memory += size;
         }
-        let Arrival { source, protocol, message, time, headers, payload, unreadable, walk, .. } = arrival;
+        let Arrival { senders, protocol, message, time, headers, payload, unreadable, walk, .. } = arrival;
         let mut defects = walk.defects;
         defects.extend(unreadable.clone().map(unreadable_defect));
         self.counts.requests += 1;
@@ -260,7 +265,7 @@ impl Inner {
                 }));
             }
         }
-        let own = |defect| Defect { source: source.clone(), export: Some(index), ..defect };
+        let own = |defect| Defect { source: senders.all.clone(), export: Some(index), ..defect };
         self.defects.extend(defects.into_iter().map(own));
         let refused = arrival.answer != ExportAnswer::Accepted;
         let carried = walk.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
@@ -270,7 +275,7 @@ impl Inner {
             unreadable,
             message,
             scopes: walk.scopes.into(),
-            source,
+            senders,
             protocol,
             time,
             headers,

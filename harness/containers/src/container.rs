@@ -141,7 +141,8 @@ impl Container {
             reason: reason(&error),
         };
         let container = request.start().await.map_err(failed)?;
-        Container::watched(engine, container, forwarder, source.clone()).until_ready(&launch).await
+        let awaited = launch.ready.awaited();
+        Container::watched(engine, container, forwarder, source.clone(), awaited).until_ready(&launch).await
     }
 
     /// A container that was just started; from here on it is removed with this.
@@ -150,10 +151,11 @@ impl Container {
         container: ContainerAsync<GenericImage>,
         forwarder: Forwarder,
         source: Source,
+        awaited: Option<String>,
     ) -> Container {
         let history = Arc::new(History::new(source.clone()));
         history.happened(ProcessEventKind::Spawned);
-        let output = Output::new(source.clone());
+        let output = Output::new(source.clone(), awaited);
         let (exit, exited) = watch::channel(None);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&output).read(Stream::Stdout, container.stdout(true)));
@@ -205,7 +207,7 @@ impl Container {
 
     async fn reached(&self, launch: &ContainerLaunch, seen: &mut String) {
         if launch.ready != Ready::Port {
-            launch.ready.reached(&self.output, self.address.port(), seen).await;
+            launch.ready.reached(&self.output, self.address, seen).await;
             return;
         }
         // Out here there is always somebody who listens, so it is asked in there.

@@ -2,6 +2,7 @@
 //! no error but a result.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why a service could not be started, or a request not be made.
@@ -21,6 +22,39 @@ pub enum DriveError {
         /// Why.
         source: io::Error,
     },
+    /// The folder that a service is to be built or started in is not there.
+    #[error("there is no folder {} to start {service} in", .folder.display())]
+    NoFolder {
+        /// The service.
+        service: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// What builds a service did not succeed.
+    #[error("`{command}`, which builds {service}, {how}{output}")]
+    Build {
+        /// The service.
+        service: String,
+        /// Program and arguments.
+        command: String,
+        /// `exited with code 101`.
+        how: String,
+        /// The last lines it wrote, each on a line of its own; empty when it wrote none.
+        output: String,
+    },
+    /// A service that should run already is not there.
+    #[error("nothing serves at {address}, where {service} should run already: {reason}")]
+    NotRunning {
+        /// The service.
+        service: String,
+        /// `HOST:PORT`.
+        address: String,
+        /// How long it was waited for, and what was seen.
+        reason: String,
+    },
+    /// No loopback port could be opened for a stub.
+    #[error("could not open a loopback port for a stub")]
+    Stub(#[source] io::Error),
     /// No port below the ephemeral range is free.
     #[error("no free port between 20000 and 31999")]
     NoPort,

@@ -15,4 +15,4 @@ pub mod launch;
 pub use client::{Answer, Client, Descriptors, GrpcCall, HttpRequest};
 pub use error::DriveError;
 pub use instance::Instance;
-pub use launch::{History, Launch, Launcher, Output, Ready, Service};
+pub use launch::{Build, History, Launch, Launcher, OnUnmatched, Output, Ready, Running, Service, Stub};

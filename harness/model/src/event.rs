@@ -32,6 +32,15 @@ pub enum RunEvent {
         /// Why, with the last lines of its output.
         reason: String,
     },
+    /// A stub was asked for what it has no answer to, and answered 404. Told once for each such request of a lane's services.
+    StubUnmatched {
+        /// The stub's name in the suite.
+        stub: String,
+        /// Method and path of the request, without its query; secrets in it are replaced.
+        request: String,
+        /// The requests that it answers: `POST /charge`, or a path alone.
+        known: Vec<String>,
+    },
     /// Permutations were driven to their end; their results follow, once all that must agree with them have come.
     Observed {
         /// How many more.

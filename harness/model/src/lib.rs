@@ -28,6 +28,7 @@ pub mod secret;
 mod settings;
 mod source;
 mod span;
+mod stub;
 mod token;
 mod value;
 mod wire;
@@ -55,6 +56,7 @@ pub use source::Source;
 pub use span::{
     Event, IdField, IdProblem, Link, MalformedId, Resource, Scope, Span, SpanKind, Status, StatusCode,
 };
+pub use stub::StubResponse;
 pub use token::{Jwt, Token};
 pub use value::Value;
 pub use wire::{End, Header, HttpVersion, Stamps, WireTap};

@@ -44,6 +44,7 @@ impl<W: Write> Reporter for Json<W> {
             RunEvent::Started { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
+            | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. } => {}
         }
         Ok(())

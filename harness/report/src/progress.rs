@@ -1,6 +1,7 @@
 //! What is going on, in plain lines on standard error: how much there is to do, that services are up, how far the run
 //! is, and at once whatever could not start. Results are the other reporters' to show.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use spanwise_model::{Outcome, RunEvent};
@@ -21,12 +22,14 @@ pub struct Progress<W> {
     ready: usize,
     driven: usize,
     failed: usize,
+    /// What is said once.
+    told: HashSet<String>,
 }
 
 impl<W: Write> Progress<W> {
     /// A reporter that writes to `out`; a quiet one says only what could not start.
     pub fn new(out: W, quiet: bool) -> Progress<W> {
-        Progress { out, quiet, permutations: 0, ready: 0, driven: 0, failed: 0 }
+        Progress { out, quiet, permutations: 0, ready: 0, driven: 0, failed: 0, told: HashSet::new() }
     }
 
     /// Says so at one, two, four and so on: the first services are waited for, the others are one of many.
@@ -36,6 +39,15 @@ impl<W: Write> Progress<W> {
             return Ok(());
         }
         writeln!(self.out, "{} ready", count(self.ready, "service instance"))
+    }
+
+    /// Settings repeat what their services ask for; once is enough.
+    fn unmatched(&mut self, stub: &str, request: &str, known: &[String]) -> io::Result<()> {
+        let line = format!("the stub {stub} answered 404 to {request}: it knows {}", known.join(", "));
+        if self.quiet || !self.told.insert(line.clone()) {
+            return Ok(());
+        }
+        writeln!(self.out, "{}", clean(&line))
     }
 
     /// Results come late, when all that must agree have been driven, so it is what was driven that tells how far the run is.
@@ -65,6 +77,7 @@ impl<W: Write> Reporter for Progress<W> {
             RunEvent::ServiceFailed { source, reason } => {
                 writeln!(self.out, "{source} could not run: {}", clean(reason).replace('\n', "\n  "))
             }
+            RunEvent::StubUnmatched { stub, request, known } => self.unmatched(stub, request, known),
             RunEvent::Observed { permutations } => self.driven(*permutations),
             RunEvent::Finished(result) => {
                 let fails = matches!(result.outcome, Outcome::Failed | Outcome::UnexpectedlyPassed);

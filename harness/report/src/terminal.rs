@@ -56,6 +56,7 @@ impl<W: Write> Reporter for Terminal<W> {
             RunEvent::Started { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
+            | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. } => {}
         }
         Ok(())

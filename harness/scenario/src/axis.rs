@@ -113,15 +113,18 @@ pub enum Caller {
 }
 
 /// How a service says that it serves, key `ready` of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// A JSON log line with `"message":"listening"` and `"address":"HOST:PORT"`. The default of demo services.
     Line,
-    /// Its port accepts connections. The default of commands.
+    /// Its port accepts connections. The default of all others.
     Port,
     /// `grpc.health.v1` says SERVING.
     GrpcHealth,
+    /// A GET of this path is answered with a status of 200 to 299.
+    Http(String),
+    /// It writes a line that has this text in it.
+    Says(String),
 }
 
 /// Whom the mock stands for when a service exports OTLP, key `collector.persona` of a service. Cloud Trace v2 requests are

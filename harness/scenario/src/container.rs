@@ -46,7 +46,8 @@ pub(crate) fn container(service: &ServiceFile, names: &Names<'_>) -> Result<Opti
     let image = match (&service.image, &service.dockerfile) {
         (None, None) => return no_container(file, service),
         (Some(_), Some(dockerfile)) => {
-            let message = "an image that is built needs no other: a service has one of `image` and `dockerfile`";
+            let message =
+                "an image that is built needs no other: a service has one of `image` and `dockerfile`";
             return Err(file.error(dockerfile.referenced, message));
         }
         (Some(image), None) => {
@@ -63,7 +64,9 @@ pub(crate) fn container(service: &ServiceFile, names: &Names<'_>) -> Result<Opti
     let port = match &service.container_port {
         None => DEFAULT_PORT,
         Some(port) if port.value == 0 => {
-            return Err(file.error(port.referenced, "a service in a container cannot choose its port: say a number"));
+            return Err(
+                file.error(port.referenced, "a service in a container cannot choose its port: say a number")
+            );
         }
         Some(port) => port.value,
     };
@@ -71,7 +74,11 @@ pub(crate) fn container(service: &ServiceFile, names: &Names<'_>) -> Result<Opti
 }
 
 /// Paths are relative to the folder of the suite file, as everything is that it names.
-fn built(service: &ServiceFile, dockerfile: &Spanned<String>, names: &Names<'_>) -> Result<Image, SuiteError> {
+fn built(
+    service: &ServiceFile,
+    dockerfile: &Spanned<String>,
+    names: &Names<'_>,
+) -> Result<Image, SuiteError> {
     let file = names.file;
     let beside = Path::new(file.name).parent().unwrap_or(Path::new(""));
     let path = |written: &Spanned<String>, what: &str| match written.value.is_empty() {
@@ -94,7 +101,8 @@ fn no_container(file: File<'_>, service: &ServiceFile) -> Result<Option<Containe
     match &service.container_port {
         None => Ok(None),
         Some(port) => {
-            let message = "`container-port` is for services with `image` or `dockerfile`; others find theirs in PORT";
+            let message =
+                "`container-port` is for services with `image` or `dockerfile`; others find theirs in PORT";
             Err(file.error(port.referenced, message))
         }
     }

@@ -29,10 +29,9 @@ const PROPAGATORS: &str = "OTEL_PROPAGATORS";
 
 fn export(export: Export) -> &'static [(&'static str, &'static str)] {
     match export {
-        Export::GcpTrace => &[
-            ("OTEL_TRACES_EXPORTER", "gcp_trace"),
-            (TRACE_ENDPOINT, "{{collector.cloud_trace}}"),
-        ],
+        Export::GcpTrace => {
+            &[("OTEL_TRACES_EXPORTER", "gcp_trace"), (TRACE_ENDPOINT, "{{collector.cloud_trace}}")]
+        }
         Export::OtlpGrpc => &[
             ("OTEL_TRACES_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),

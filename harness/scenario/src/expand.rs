@@ -193,6 +193,12 @@ impl Expansion<'_> {
                     self.file.error(service.referenced, format!("unknown service `{}`", service.value));
                 return Err(error.with_names(&service.value, services));
             }
+            let takes = |one: &Service<'_>| one.start.launch.takes_environment();
+            if self.services.iter().any(|one| one.name == service.value && !takes(one)) {
+                let message =
+                    format!("`{}` is not started by the run, which cannot set its variables", service.value);
+                return Err(self.file.error(service.referenced, message));
+            }
             overrides.push((service.value.clone(), variables(&changed.env, &names)?));
         }
         Ok(overrides)

@@ -4,7 +4,7 @@
 //! `request`, `expected`, `levels`, `known`, `cloud_run`). Every mapping refuses keys it does not know.
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 use spanwise_model::{
     Auth, Cpu, FrontEndContext, FrontEndSampling, FrontEndSpans, Ingress, InstanceEnd, LimitProfile,
@@ -13,7 +13,7 @@ use spanwise_model::{
 
 use crate::error::{File, SuiteError};
 use crate::yaml::{AxisNode, Described, Entries, LabelValue, Scalar};
-use crate::{Caller, ContextKind, Persona, Ready};
+use crate::{Caller, ContextKind, Persona};
 
 /// No hand writes a longer file; a program that does should make several.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -37,6 +37,11 @@ pub(crate) struct SuiteFile {
     pub(crate) external_hosts: Vec<String>,
     pub(crate) cloud_run: Option<Spanned<FrontEndFile>>,
     pub(crate) services: Entries<ServiceFile>,
+    /// Stand-ins for HTTP services of others, each with what it answers. `{{NAME.url}}` is where one is.
+    #[serde(default)]
+    pub(crate) stubs: Entries<Vec<StubFile>>,
+    /// Where the services that run already export to.
+    pub(crate) collector: Option<Spanned<FixedCollectorFile>>,
     #[serde(default)]
     pub(crate) axes: Entries<AxisNode>,
     #[serde(default)]
@@ -55,7 +60,9 @@ pub(crate) struct SuiteFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ServiceFile {
+    /// A demo service that spanwise starts as a child of itself.
     pub(crate) demo: Option<Spanned<String>>,
+    /// Program and arguments; may hold references such as `{{port}}`. A relative path of the program begins at `folder`.
     pub(crate) command: Option<Spanned<Vec<Spanned<String>>>>,
     /// An image that it runs in as a container, such as `registry.example/shop:1.2`; `command` takes the place of its `CMD`. It is
     /// pulled where it is not on the machine.
@@ -70,23 +77,94 @@ pub(crate) struct ServiceFile {
     pub(crate) build_args: Entries<Spanned<Scalar>>,
     /// The port at which it listens in its container, which `PORT` says; 8080 where nothing is said.
     pub(crate) container_port: Option<Spanned<u16>>,
-    // Named here so that the error can say that it comes later.
-    pub(crate) url: Option<Spanned<IgnoredAny>>,
+    /// Where it runs already, as `http://HOST:PORT`. It is neither started nor ended, and exports to the suite's `collector`.
+    pub(crate) url: Option<Spanned<String>>,
+    /// The `service.name` under which it exports, where it runs already and others export there, too.
+    pub(crate) service_name: Option<Spanned<String>>,
+    /// Program and arguments that are run before the service is started, in `folder`, once a run; a line for a shell is
+    /// `[sh, -c, LINE]`.
+    pub(crate) build: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The folder that it is built and started in, relative to that of the suite file, which it is where nothing is said.
+    pub(crate) folder: Option<Spanned<String>>,
     pub(crate) protocol: ServiceProtocol,
-    pub(crate) ready: Option<Ready>,
+    /// How it says that it serves.
+    pub(crate) ready: Option<Spanned<Described<ReadyFile, ReadyWord>>>,
+    /// How long it may take until it does, in seconds.
+    pub(crate) ready_within_s: Option<Spanned<u64>>,
     #[serde(default)]
     pub(crate) env: Entries<Spanned<Scalar>>,
-    #[serde(default)]
-    pub(crate) flushes_on_sigterm: bool,
+    pub(crate) flushes_on_sigterm: Option<Spanned<bool>>,
     #[serde(default)]
     pub(crate) sets_http_route: bool,
     #[serde(default)]
     pub(crate) untraced: Vec<String>,
     #[serde(default)]
     pub(crate) external: bool,
-    #[serde(default)]
-    pub(crate) collector: CollectorFile,
+    pub(crate) collector: Option<Spanned<CollectorFile>>,
     pub(crate) cloud_run: Option<Spanned<CloudRunFile>>,
+}
+
+/// `ready` of a service, in a word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReadyWord {
+    /// A JSON line `{"message":"listening","address":"HOST:PORT"}`.
+    Line,
+    /// Its port accepts connections.
+    Port,
+    /// `grpc.health.v1` says SERVING.
+    GrpcHealth,
+}
+
+/// `ready` of a service, where a word does not say it: one of these.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ReadyFile {
+    /// A path; a GET of it is answered with a status of 200 to 299.
+    pub(crate) http: Option<Spanned<String>>,
+    /// Text of a line that it writes.
+    pub(crate) line: Option<Spanned<String>>,
+}
+
+/// `collector` of a suite: addresses as `127.0.0.1:4317`. Two that are the same are one listener.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FixedCollectorFile {
+    /// Where OTLP over gRPC is taken.
+    pub(crate) otlp_grpc: Option<Spanned<String>>,
+    /// Where OTLP over HTTP is taken.
+    pub(crate) otlp_http: Option<Spanned<String>>,
+    /// Where Cloud Trace v2 is taken, over gRPC and REST.
+    pub(crate) cloud_trace: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) persona: Persona,
+}
+
+/// One answer of a stub. The first one that fits a request is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct StubFile {
+    /// The method; every one where nothing is said.
+    pub(crate) method: Option<Spanned<String>>,
+    /// The path without the query; `*` stands for any characters.
+    pub(crate) path: Spanned<String>,
+    #[serde(default)]
+    pub(crate) respond: RespondFile,
+}
+
+/// What a stub answers; 200 without a body where nothing is said.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RespondFile {
+    pub(crate) status: Option<Spanned<u16>>,
+    #[serde(default)]
+    pub(crate) headers: Entries<Spanned<Scalar>>,
+    /// The body as JSON, with `content-type: application/json` where `headers` has none.
+    pub(crate) json: Option<Spanned<serde_json::Value>>,
+    /// The body as it is.
+    pub(crate) body: Option<Spanned<String>>,
+    /// How long it takes to answer, in milliseconds.
+    pub(crate) delay_ms: Option<Spanned<u64>>,
 }
 
 /// `cloud-run` of a suite; [`spanwise_model::FrontEnd`] says what it means.

@@ -3,8 +3,9 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service` with `container`, `cloud_run`, `axes`, `request`, `expected`, `levels` and
-//! `known` give meaning to its parts; `expand` multiplies cases, `each` lists and axes, `channels` says which of them a platform
+//! In reading order: `format` is the file as it is written; `service` with `launch`, `container`, `running`, `stub` and
+//! `collector`, `cloud_run`, `axes`, `request`, `expected`, `levels` and `known` give meaning to its parts; `expand` multiplies
+//! cases, `each` lists and axes, `channels` says which of them a platform
 //! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
 //! conventions, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
 
@@ -12,6 +13,7 @@ mod axes;
 mod axis;
 mod channels;
 mod cloud_run;
+mod collector;
 mod container;
 mod each;
 mod environment;
@@ -21,28 +23,33 @@ mod expand;
 mod expected;
 mod format;
 mod known;
+mod launch;
 mod levels;
 mod name;
 mod plan;
 mod registry;
 mod request;
+mod running;
 mod service;
 mod service_yaml;
 mod setting;
+mod stub;
 mod suite;
 mod template;
 mod yaml;
 
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
+pub use collector::{Collector, FixedCollector, FixedSender};
 pub use container::{Container, Image};
 pub use environment::Environment;
 pub use error::SuiteError;
 pub use known::KnownEntry;
+pub use launch::{Launch, Start};
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
 pub use registry::{ReadRegistry, RegistryText};
 pub use request::{EntryRequest, RequestForm, http_status};
-pub use service::{Collector, Launch, ServiceStart};
+pub use service::ServiceStart;
 pub use service_yaml::ServiceYaml;
 pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Suite};
 pub use template::{Listener, Piece, Reference, Template};

@@ -8,6 +8,7 @@ use spanwise_model::{GrpcCode, RequestResult, ServiceProtocol};
 use crate::Entry;
 use crate::error::{File, SuiteError};
 use crate::format::{CaseFile, GrpcFile, HttpFile};
+use crate::launch::Launch;
 use crate::service::Service;
 use crate::template::Names;
 use crate::yaml::{AsText, Scalar};
@@ -114,7 +115,13 @@ pub(crate) fn known_target(
         let error = file.error(to.referenced, format!("unknown service `{}`", to.value));
         return Err(error.with_names(&to.value, services.iter().map(|service| service.name)));
     };
-    if service.file.protocol == protocol {
+    if matches!(service.start.launch, Launch::Stub(_)) {
+        let message = format!("`{}` is a stub, which stands for somebody else's service", to.value);
+        return Err(file
+            .error(to.referenced, message)
+            .with_help("send the request to a service that calls it"));
+    }
+    if service.facts.protocol == protocol {
         return Ok(());
     }
     let (form, says) = match protocol {
@@ -197,7 +204,7 @@ fn grpc_result(expected: &Spanned<String>, names: &Names<'_>) -> Result<RequestR
 }
 
 /// Header names are compared and sent in lower case; what trace context travels in is the driver's to set.
-fn header_name(file: File<'_>, name: &Spanned<String>) -> Result<String, SuiteError> {
+pub(crate) fn header_name(file: File<'_>, name: &Spanned<String>) -> Result<String, SuiteError> {
     let lower = name.value.to_ascii_lowercase();
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if lower.is_empty() || !lower.bytes().all(legal) {

@@ -1,68 +1,32 @@
-//! The services of a suite: how each is started and which others it refers to. Read from the key `services`.
+//! The services of a suite, its stubs among them: what is known of each, and which others it refers to. Read from the keys
+//! `services` and `stubs`.
 
 use std::collections::BTreeSet;
 
-use spanwise_model::{Auth, CloudRunService, GrpcCode, Platform, ServiceFacts, Source};
+use serde_saphyr::Spanned;
+use spanwise_model::{Auth, CloudRunService, Platform, ServiceFacts, ServiceProtocol, Source, StubResponse};
 
 use crate::axes::{Axis, on_cloud_run};
 use crate::axis::Choice;
 use crate::cloud_run::cloud_run_service;
-use crate::container::{Container, container};
+use crate::collector::{self, Collector};
 use crate::environment::{Environment, configured};
 use crate::error::{File, SuiteError};
-use crate::format::{CollectorFile, ServiceFile, SuiteFile};
+use crate::format::SuiteFile;
+use crate::launch::{self, Launch, Start};
+use crate::stub;
 use crate::template::{Names, RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
-use crate::{Known, Persona, Ready, ServiceYaml};
-
-/// How a service is started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Launch {
-    /// A demo service, by the name under which the program starts it as a child of itself.
-    Demo(String),
-    /// A program and its arguments.
-    Command(Vec<Template>),
-    /// A container.
-    Container(Container),
-}
-
-impl Launch {
-    /// The words in which references may be.
-    pub fn words(&self) -> &[Template] {
-        match self {
-            Launch::Command(words) => words,
-            Launch::Container(container) => &container.args,
-            Launch::Demo(_) => &[],
-        }
-    }
-
-    /// Whether it runs in a container, where Google's names lead to the run.
-    pub fn is_container(&self) -> bool {
-        matches!(self, Launch::Container(_))
-    }
-}
-
-/// What a service meets where it exports to; the default takes everything that can be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Collector {
-    /// Whom it stands for.
-    pub persona: Persona,
-    /// Whether it refuses what Google would refuse, where it stands for Google; else it only notes it down.
-    pub refuse: bool,
-    /// The code with which it refuses the first export request, whatever is in it.
-    pub refuse_first: Option<GrpcCode>,
-}
+use crate::{Known, ServiceYaml, running};
 
 /// A service to start in a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceStart {
     /// Its name in the suite.
     pub name: String,
-    /// How it is started.
-    pub launch: Launch,
-    /// How it says that it serves.
-    pub ready: Ready,
-    /// What is added to its environment.
+    /// How it comes to serve.
+    pub start: Start,
+    /// What is added to its environment; empty where nothing can be.
     pub env: Environment,
     /// Where it exports to.
     pub collector: Collector,
@@ -75,12 +39,12 @@ pub struct ServiceStart {
 /// A service as the suite has it, before any axis.
 pub(crate) struct Service<'f> {
     pub(crate) name: &'f str,
-    pub(crate) file: &'f ServiceFile,
-    launch: Launch,
-    ready: Ready,
+    pub(crate) start: Start,
     env: Environment,
     collector: Collector,
     cloud_run: CloudRunService,
+    /// What no axis changes of it.
+    pub(crate) facts: ServiceFacts,
     /// The file that it is deployed with, where the run is told.
     pub(crate) deployed: Option<&'f ServiceYaml>,
 }
@@ -91,16 +55,15 @@ pub(crate) type Overrides = Vec<(String, Environment)>;
 impl Service<'_> {
     /// Whether it runs in a container.
     pub(crate) fn is_container(&self) -> bool {
-        self.launch.is_container()
+        self.start.launch.is_container()
     }
 
     /// The services that it refers to in a case.
     pub(crate) fn references(&self, overrides: &Overrides) -> Vec<Reference> {
         let changed = overrides.iter().find(|(service, _)| service == self.name).map(|(_, env)| env);
         let kept = self.env.iter().filter(|(name, _)| !changed.is_some_and(|env| env.contains_key(*name)));
-        let command = self.launch.words();
         let env = kept.chain(changed.into_iter().flatten()).map(|(_, template)| template);
-        env.chain(command).flat_map(Template::references).cloned().collect()
+        env.chain(self.start.launch.words()).flat_map(Template::references).cloned().collect()
     }
 
     /// How it is started on top of what the axes give.
@@ -113,26 +76,24 @@ impl Service<'_> {
         }
         let on_cloud_run = choice.platform == Platform::CloudRun;
         // A container asks for its tokens on every platform.
-        if !on_cloud_run && !self.launch.is_container() {
+        if !on_cloud_run && !self.is_container() {
             env.retain(|_, value| !value.references().any(|one| *one == Reference::MetadataHost));
         }
+        // What runs already is declared to be configured as the axes say.
         let (propagation, baggage) = configured(&env);
+        if !self.start.launch.takes_environment() {
+            env.clear();
+        }
         let facts = ServiceFacts {
-            name: self.name.to_owned(),
-            protocol: self.file.protocol,
             propagation,
             baggage,
-            flushes_on_sigterm: self.file.flushes_on_sigterm,
-            untraced: self.file.untraced.clone(),
-            declares_route: self.file.sets_http_route,
             auth_required: on_cloud_run && self.cloud_run.auth == Auth::Required,
             audiences: if on_cloud_run { self.cloud_run.audiences.clone() } else { Vec::new() },
-            external: self.file.external,
+            ..self.facts.clone()
         };
         ServiceStart {
             name: self.name.to_owned(),
-            launch: self.launch.clone(),
-            ready: self.ready,
+            start: self.start.clone(),
             env,
             collector: self.collector.clone(),
             cloud_run: self.cloud_run.clone(),
@@ -141,67 +102,99 @@ impl Service<'_> {
     }
 }
 
-/// Reads the services, in the order of the file.
+/// Reads the services, in the order of the file, and the stubs after them.
 pub(crate) fn services<'f>(
     file: File<'_>,
     suite: &'f SuiteFile,
     axes: &[Axis],
     known: &Known<'f>,
 ) -> Result<Vec<Service<'f>>, SuiteError> {
-    let names: Vec<&str> = suite.services.keys().collect();
+    let names: Vec<&str> = suite.services.keys().chain(suite.stubs.keys()).collect();
     let mut services = Vec::new();
     for (name, service) in suite.services.iter() {
-        crate::name::component(file, name, "service name")?;
-        if [Source::DRIVER, Source::FRONT_END].iter().chain(&RESERVED).any(|word| name.value == *word) {
-            let message =
-                format!("a service cannot be called `{}`: the word has a meaning of its own", name.value);
-            return Err(file.error(name.referenced, message));
-        }
+        service_name(file, name)?;
         let names = Names { file, services: &names, each: &[], user: None, metadata: false };
-        let launch = launch(file, name.referenced, service, known, &names)?;
-        let ready = service.ready.unwrap_or(match launch {
-            Launch::Demo(_) => Ready::Line,
-            Launch::Command(_) | Launch::Container(_) => Ready::Port,
-        });
-        let is_container = launch.is_container();
+        let start = launch::start(name, service, known, &names)?;
+        let is_container = start.launch.is_container();
         let deployed = known.deployed.iter().find(|deployed| deployed.name() == name.value);
         services.push(Service {
             name: &name.value,
-            file: service,
-            launch,
-            ready,
+            start,
             env: variables(&service.env, &Names { metadata: on_cloud_run(axes) || is_container, ..names })?,
-            collector: collector(file, &service.collector)?,
+            collector: collector::of_service(file, service.collector.as_ref().map(|written| &written.value))?,
             cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,
+            facts: ServiceFacts {
+                flushes_on_sigterm: service.flushes_on_sigterm.as_ref().is_some_and(|flushes| flushes.value),
+                untraced: service.untraced.clone(),
+                declares_route: service.sets_http_route,
+                external: service.external,
+                ..facts(&name.value, service.protocol)
+            },
             deployed,
         });
     }
     if services.is_empty() {
         return Err(file.error(suite.suite.referenced, "the suite has no services"));
     }
+    for (name, responses) in suite.stubs.iter() {
+        service_name(file, name)?;
+        if suite.services.get(&name.value).is_some() {
+            let message = format!("`{}` is the name of a service already", name.value);
+            return Err(file.error(name.referenced, message));
+        }
+        services.push(stub(&name.value, stub::responses(file, name, responses)?));
+    }
+    running::check(file, suite, axes)?;
     no_cycle(file, suite, &services)?;
     Ok(services)
 }
 
-/// Reads how the collector behaves.
-fn collector(file: File<'_>, written: &CollectorFile) -> Result<Collector, SuiteError> {
-    let code = |code: &serde_saphyr::Spanned<String>| {
-        let refusals = || GrpcCode::all().filter(|one| *one != GrpcCode::Ok);
-        refusals().find(|one| one.as_str() == code.value).ok_or_else(|| {
-            let error = file.error(code.referenced, format!("`{}` is no gRPC code of an error", code.value));
-            error.with_names(&code.value, refusals().map(GrpcCode::as_str))
-        })
-    };
-    let refuse_first = written.refuse_first.as_ref().map(code).transpose()?;
-    Ok(Collector { persona: written.persona, refuse: written.refuse, refuse_first })
+/// Refuses a name that no service, and no stub, can have.
+fn service_name(file: File<'_>, name: &Spanned<String>) -> Result<(), SuiteError> {
+    crate::name::component(file, name, "service name")?;
+    if [Source::DRIVER, Source::FRONT_END].iter().chain(&RESERVED).any(|word| name.value == *word) {
+        let message =
+            format!("a service cannot be called `{}`: the word has a meaning of its own", name.value);
+        return Err(file.error(name.referenced, message));
+    }
+    Ok(())
+}
+
+/// A stub stands for somebody else's service.
+fn stub(name: &str, responses: Vec<StubResponse>) -> Service<'_> {
+    Service {
+        name,
+        start: Start::of(Launch::Stub(responses)),
+        env: Environment::new(),
+        collector: Collector::default(),
+        cloud_run: CloudRunService::default(),
+        facts: ServiceFacts { external: true, ..facts(name, ServiceProtocol::Http) },
+        deployed: None,
+    }
+}
+
+/// A service of which nothing is declared.
+fn facts(name: &str, protocol: ServiceProtocol) -> ServiceFacts {
+    ServiceFacts {
+        name: name.to_owned(),
+        protocol,
+        propagation: Vec::new(),
+        baggage: false,
+        flushes_on_sigterm: false,
+        untraced: Vec::new(),
+        declares_route: false,
+        auth_required: false,
+        audiences: Vec::new(),
+        external: false,
+    }
 }
 
 /// Reads a mapping of environment variables.
 pub(crate) fn variables(
-    entries: &Entries<serde_saphyr::Spanned<Scalar>>,
+    entries: &Entries<Spanned<Scalar>>,
     names: &Names<'_>,
 ) -> Result<Environment, SuiteError> {
-    let read = |(name, value): (&serde_saphyr::Spanned<String>, &serde_saphyr::Spanned<Scalar>)| {
+    let read = |(name, value): (&Spanned<String>, &Spanned<Scalar>)| {
         variable_name(names.file, name)?;
         Ok((name.value.clone(), names.template(&value.text())?))
     };
@@ -209,49 +202,12 @@ pub(crate) fn variables(
 }
 
 /// Refuses what no environment can hold.
-pub(crate) fn variable_name(file: File<'_>, name: &serde_saphyr::Spanned<String>) -> Result<(), SuiteError> {
+pub(crate) fn variable_name(file: File<'_>, name: &Spanned<String>) -> Result<(), SuiteError> {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let message = format!("{:?} cannot be the name of an environment variable", name.value);
         return Err(file.error(name.referenced, message));
     }
     Ok(())
-}
-
-fn launch(
-    file: File<'_>,
-    at: serde_saphyr::Location,
-    service: &ServiceFile,
-    known: &Known<'_>,
-    names: &Names<'_>,
-) -> Result<Launch, SuiteError> {
-    if let Some(node) = &service.url {
-        let error = file.error(node.referenced, "starting a service by `url` is not supported yet");
-        return Err(error.with_help("use `demo: NAME` or `command: [PROGRAM, …]`"));
-    }
-    if let Some(container) = container(service, names)? {
-        return match &service.demo {
-            None => Ok(Launch::Container(container)),
-            Some(demo) => Err(file.error(demo.referenced, "a demo service does not run in a container")),
-        };
-    }
-    match (&service.demo, &service.command) {
-        (Some(demo), None) if known.demos.contains(&demo.value.as_str()) => {
-            Ok(Launch::Demo(demo.value.clone()))
-        }
-        (Some(demo), None) => {
-            let error = file.error(demo.referenced, format!("unknown demo service `{}`", demo.value));
-            Err(error.with_names(&demo.value, known.demos.iter().copied()))
-        }
-        (None, Some(command)) if command.value.is_empty() => {
-            Err(file.error(command.referenced, "the command is empty"))
-        }
-        (None, Some(command)) => Ok(Launch::Command(
-            command.value.iter().map(|word| names.template(word)).collect::<Result<_, _>>()?,
-        )),
-        (Some(_), Some(_)) | (None, None) => {
-            Err(file.error(at, "a service has exactly one of `demo`, `command`, `image` and `dockerfile`"))
-        }
-    }
 }
 
 /// The services that must run for an entry service to serve, callees first.

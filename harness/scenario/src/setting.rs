@@ -71,6 +71,7 @@ impl SettingKey {
             channel_out: self.choice.channel_out,
             platform: self.choice.platform,
             front_end: of_platform(front_end, self.choice.platform),
+            collector: None,
             services: order.into_iter().map(start).collect(),
         }
     }

@@ -12,8 +12,8 @@ use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
 use crate::service::ServiceStart;
 use crate::{
-    Caller, Channel, ContextKind, ReadRegistry, ServiceYaml, axes, cloud_run, exclude, expand, format, known,
-    levels, name, registry, service,
+    Caller, Channel, ContextKind, FixedCollector, ReadRegistry, ServiceYaml, axes, cloud_run, collector,
+    exclude, expand, format, known, levels, name, registry, running, service,
 };
 
 /// A suite file, read and checked.
@@ -87,6 +87,8 @@ pub struct Setting {
     pub platform: Platform,
     /// Its front end; the default on [`Platform::Plain`], which has none.
     pub front_end: FrontEnd,
+    /// Where those of its services export to that run already.
+    pub collector: Option<FixedCollector>,
     /// The services to start, callees before their callers.
     pub services: Vec<ServiceStart>,
 }
@@ -176,7 +178,10 @@ impl Suite {
         let axes = axes::axes(file, &written)?;
         let front_end = cloud_run::front_end(file, &written, &axes)?;
         let services = service::services(file, &written, &axes, known)?;
-        let (settings, mut permutations) = expand::expand(file, &written, &services, &axes, &front_end)?;
+        let of_suite = |fixed| collector::of_suite(file, fixed, running::senders(&written));
+        let collector = written.collector.as_ref().map(of_suite).transpose()?;
+        let (mut settings, mut permutations) = expand::expand(file, &written, &services, &axes, &front_end)?;
+        settings.iter_mut().for_each(|setting| setting.collector.clone_from(&collector));
         exclude::exclude(file, &written, &mut permutations)?;
         known::assign(file, &written, known, &mut permutations)?;
         Ok(Suite {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use spanwise_model::Value;
 
@@ -188,28 +188,28 @@ impl From<&Scalar> for Value {
     }
 }
 
-/// Text, or a mapping that says more: levels of a suite, types and deprecations of a registry.
-pub(crate) enum Described<M> {
-    Text(String),
+/// Text, or a mapping that says more: levels of a suite, types and deprecations of a registry, how a service gets ready.
+pub(crate) enum Described<M, T = String> {
+    Text(T),
     Mapping(M),
 }
 
-impl<'de, M: Deserialize<'de>> Deserialize<'de> for Described<M> {
+impl<'de, M: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for Described<M, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DescribedVisitor<M>(PhantomData<M>);
+        struct DescribedVisitor<M, T>(PhantomData<(M, T)>);
 
-        impl<'de, M: Deserialize<'de>> Visitor<'de> for DescribedVisitor<M> {
-            type Value = Described<M>;
+        impl<'de, M: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for DescribedVisitor<M, T> {
+            type Value = Described<M, T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("text or a mapping")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Described<M>, E> {
-                Ok(Described::Text(text.to_owned()))
+            fn visit_str<E: Error>(self, text: &str) -> Result<Described<M, T>, E> {
+                T::deserialize(text.into_deserializer()).map(Described::Text)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Described<M>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Described<M, T>, A::Error> {
                 M::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Described::Mapping)
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use spanwise_model::Pattern;
-use spanwise_scenario::{Known, Plan, ServiceStart, Setting, Suite, plan};
+use spanwise_scenario::{Known, Plan, ServiceStart, Setting, Start, Suite, plan};
 
 const TEXT: &str = include_str!("../../../fixtures/suites/demo.yaml");
 const KNOWN: Known<'static> = Known {
@@ -82,7 +82,7 @@ fn permutations_and_their_settings_are_pinned() {
 fn show_setting(setting: &Setting) -> String {
     let mut text = format!("{}\n", setting.name);
     for service in &setting.services {
-        let ServiceStart { name, launch, ready, env, facts, .. } = service;
+        let ServiceStart { name, start: Start { launch, ready, .. }, env, facts, .. } = service;
         text.push_str(&format!("  {name}: {launch:?}, ready by {ready:?}, {:?}\n", facts.propagation));
         for (name, value) in env {
             text.push_str(&format!("    {name}={value}\n"));

@@ -1,5 +1,7 @@
-//! Starting services as child processes: how, until when, and that none of them stays behind.
+//! Starting services as child processes, and what is held in their place where they are none: how, until when, and that none of
+//! them stays behind.
 
+mod build;
 mod environment;
 mod history;
 mod listening;
@@ -7,10 +9,12 @@ mod output;
 mod port;
 mod process;
 mod ready;
+mod running;
 mod service;
+mod stub;
 mod watcher;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +25,13 @@ use crate::DriveError;
 use crate::clock::random;
 use watcher::Watcher;
 
+pub use build::Build;
 pub use history::History;
 pub use output::Output;
 pub use ready::Ready;
+pub use running::Running;
 pub use service::Service;
+pub use stub::{OnUnmatched, Stub};
 
 /// How often another port is tried when the service finds the given one taken.
 const PORT_ATTEMPTS: usize = 5;
@@ -40,7 +47,7 @@ pub struct Launcher {
 pub struct Launch {
     /// Which instance of which service it is.
     pub source: Source,
-    /// The program: a path, or a name that is looked up in `PATH`.
+    /// The program: a path, which begins at `folder` where it is relative, or a name without `/`, which is looked up in `PATH`.
     pub program: OsString,
     /// Its arguments. [`Launch::PORT`] in them stands for the port.
     pub args: Vec<String>,
@@ -72,6 +79,19 @@ impl Launch {
             ready: Ready::Line,
             ready_within: Duration::from_secs(60),
         }
+    }
+}
+
+/// A program as it is started in a folder: the system does not say whether a relative path of it begins there or here.
+fn program_in(program: &OsStr, folder: Option<&Path>) -> PathBuf {
+    let is_path = program.as_encoded_bytes().contains(&b'/');
+    let program = Path::new(program);
+    match folder.filter(|_| is_path && program.is_relative()) {
+        Some(folder) => {
+            let joined = folder.join(program);
+            std::path::absolute(&joined).unwrap_or(joined)
+        }
+        None => program.to_owned(),
     }
 }
 

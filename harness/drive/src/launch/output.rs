@@ -30,6 +30,8 @@ struct Bound {
 /// The lines of one instance so far.
 pub struct Output {
     source: Source,
+    /// Text of a line that is waited for.
+    awaited: Option<String>,
     lines: Mutex<Lines>,
     news: watch::Sender<News>,
 }
@@ -41,6 +43,8 @@ pub(super) struct News {
     pub(super) lines: u64,
     /// The address of the ready line.
     pub(super) address: Option<SocketAddr>,
+    /// Whether a line had the awaited text in it.
+    pub(super) said: bool,
     /// How many of the two streams came to their end.
     pub(super) ended: u8,
 }
@@ -55,9 +59,15 @@ struct Lines {
 }
 
 impl Output {
-    /// Nothing was written yet.
-    pub fn new(source: Source) -> Arc<Output> {
-        Arc::new(Output { source, lines: Mutex::default(), news: watch::Sender::default() })
+    /// Nothing is written yet; a line with the awaited text in it will be news.
+    pub fn new(source: Source, awaited: Option<String>) -> Arc<Output> {
+        Arc::new(Output { source, awaited, lines: Mutex::default(), news: watch::Sender::default() })
+    }
+
+    /// Waits for a line with the awaited text in it.
+    pub(super) async fn said_it(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.subscribe().wait_for(|news| news.said).await;
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<News> {
@@ -79,13 +89,17 @@ impl Output {
     /// none. Standard error stands last, and on its own: in the order of reading, which between two pipes is chance, the
     /// reason would be lost among what else was written.
     pub fn tail(&self) -> String {
-        const SHOWN: usize = 8;
+        self.last_lines(8)
+    }
+
+    /// As many of the last lines of each stream, in the form of [`Output::tail`].
+    pub(super) fn last_lines(&self, shown: usize) -> String {
         let lines = self.lock();
         let all: Vec<&LogRecord> = lines.first.iter().chain(&lines.last).collect();
         let last = |stream: Stream| {
             let of_stream: Vec<&&LogRecord> = all.iter().filter(|record| record.stream == stream).collect();
-            let shown = &of_stream[of_stream.len().saturating_sub(SHOWN)..];
-            shown.iter().map(|record| format!("\n  {}", cut(&record.line, 400))).collect::<String>()
+            let last = &of_stream[of_stream.len().saturating_sub(shown)..];
+            last.iter().map(|record| format!("\n  {}", cut(&record.line, 400))).collect::<String>()
         };
         last(Stream::Stdout) + &last(Stream::Stderr)
     }
@@ -122,11 +136,13 @@ impl Output {
 
     fn push(&self, stream: Stream, line: String) {
         let address = (stream == Stream::Stdout).then(|| ready_address(&line)).flatten();
+        let says = self.awaited.as_ref().is_some_and(|text| line.contains(text.as_str()));
         let line = secret::text(&line).into_owned();
         self.lock().push(LogRecord { source: self.source.clone(), stream, time: now(), line });
         self.news.send_modify(|news| {
             news.lines += 1;
             news.address = news.address.or(address);
+            news.said |= says;
         });
     }
 
@@ -233,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_split_cut_and_cleaned() {
-        let output = Output::new(Source::new("s", 1));
+        let output = Output::new(Source::new("s", 1), None);
         let long = "x".repeat(LINE_BYTES + 5);
         let text = format!("one\r\ntwo Bearer abcdefgh\n\n{long}\nlast");
         output.clone().read(Stream::Stderr, text.as_bytes()).await;
@@ -247,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_flood_keeps_its_first_and_last_lines() {
-        let output = Output::new(Source::new("s", 1));
+        let output = Output::new(Source::new("s", 1), None);
         for number in 0..30_000 {
             output.push(Stream::Stdout, number.to_string());
         }
@@ -260,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_tail_ends_with_standard_error_however_much_else_was_written() {
-        let output = Output::new(Source::new("s", 1));
+        let output = Output::new(Source::new("s", 1), None);
         output.push(Stream::Stderr, "cannot bind".to_owned());
         for number in 0..100 {
             output.push(Stream::Stdout, number.to_string());

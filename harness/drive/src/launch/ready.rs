@@ -1,7 +1,7 @@
 //! When a service is ready: it says so, or a question to it is answered. Never because time has passed.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use spanwise_model::{HttpVersion, RequestResult};
@@ -21,20 +21,34 @@ pub enum Ready {
     Port,
     /// `grpc.health.v1` on its port answers SERVING.
     GrpcHealth,
-    /// A GET of this path on its port is answered with a status below 400.
+    /// A GET of this path on its port is answered with a status of 200 to 299.
     HttpPath(String),
+    /// It writes a line, on either stream, that has this text in it, and serves on its port then.
+    Says(String),
 }
 
 impl Ready {
-    /// Resolves, with the service's address, when it is ready; keeps in `seen` what it saw until then.
-    pub async fn reached(&self, output: &Output, port: u16, seen: &mut String) -> SocketAddr {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    /// The text that [`Output::new`] is to look for in lines.
+    pub fn awaited(&self) -> Option<String> {
+        match self {
+            Ready::Says(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Resolves, with the service's address, when it is ready; that is the given one, unless the service chooses it. Keeps in
+    /// `seen` what it saw until then.
+    pub async fn reached(&self, output: &Output, address: SocketAddr, seen: &mut String) -> SocketAddr {
         let client = Client::plaintext();
         let url = format!("http://{address}");
         let mut pause = Duration::from_millis(1);
         loop {
             let answer = match self {
                 Ready::Line => return address_of_line(output).await,
+                Ready::Says(_) => {
+                    output.said_it().await;
+                    return address;
+                }
                 Ready::Port => match TcpStream::connect(address).await {
                     Ok(_) => return address,
                     Err(error) => format!("{address}: {error}"),
@@ -44,7 +58,7 @@ impl Ready {
                     Err(reason) => reason,
                 },
                 Ready::HttpPath(path) => match get(&client, &url, path).await {
-                    RequestResult::Http(status) if status < 400 => return address,
+                    RequestResult::Http(200..=299) => return address,
                     other => other.to_string(),
                 },
             };
@@ -62,7 +76,8 @@ impl fmt::Display for Ready {
             Ready::Line => f.write_str("no JSON line with \"message\":\"listening\" and its \"address\""),
             Ready::Port => f.write_str("no connection to its port"),
             Ready::GrpcHealth => f.write_str("grpc.health.v1 did not answer SERVING"),
-            Ready::HttpPath(path) => write!(f, "GET {path} was not answered with a status below 400"),
+            Ready::HttpPath(path) => write!(f, "GET {path} was not answered with a status of 200 to 299"),
+            Ready::Says(text) => write!(f, "no line with {text:?} in it"),
         }
     }
 }

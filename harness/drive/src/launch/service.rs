@@ -1,7 +1,8 @@
 //! A started service, as the harness holds it: what it said, where it serves, and how it is frozen, thawed and ended.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,7 +16,7 @@ use tokio::process::{ChildStderr, ChildStdout};
 use super::output::Output;
 use super::process::{Process, exited};
 use super::watcher::{MARKER, Watcher};
-use super::{Launch, listening, port};
+use super::{Launch, listening, port, program_in};
 use crate::{DriveError, Instance};
 
 /// A started service. Dropping it kills its whole process group and reaps it.
@@ -39,20 +40,38 @@ impl Service {
     pub(super) fn spawn(launch: &Launch, port: u16, watcher: Arc<Watcher>) -> Result<Service, DriveError> {
         let port = port.to_string();
         let filled = |text: &String| text.replace(Launch::PORT, &port);
-        let mut command = Command::new(&launch.program);
+        let folder = launch.folder.as_deref();
+        let mut command = Command::new(program_in(&launch.program, folder));
         command.args(launch.args.iter().map(filled));
         command.env_clear().envs(super::environment::base());
-        command.envs(launch.env.iter().map(|(name, value)| (name, filled(value)))).env(MARKER, watcher.run());
-        if let Some(folder) = &launch.folder {
+        command.envs(launch.env.iter().map(|(name, value)| (name, filled(value))));
+        let awaited = launch.ready.awaited();
+        Service::run(command, folder, launch.source.clone(), awaited, watcher)
+    }
+
+    /// Spawns a command in a process group of its own and reads what it writes; a line with the awaited text in it is news.
+    pub(super) fn run(
+        mut command: Command,
+        folder: Option<&Path>,
+        source: Source,
+        awaited: Option<String>,
+        watcher: Arc<Watcher>,
+    ) -> Result<Service, DriveError> {
+        if let Some(folder) = folder {
+            // The operating system would say of the program that it is not there.
+            if !folder.is_dir() {
+                return Err(DriveError::NoFolder { service: source.to_string(), folder: folder.to_owned() });
+            }
             command.current_dir(folder);
         }
+        command.env(MARKER, watcher.run());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let failed =
-            |source| DriveError::Spawn { program: launch.program.to_string_lossy().into_owned(), source };
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |source| DriveError::Spawn { program: program.clone(), source };
         let mut child = command.spawn().map_err(failed)?;
 
-        let process = Process::watched(launch.source.clone(), &child, watcher);
-        let output = Output::new(launch.source.clone());
+        let process = Process::watched(source.clone(), &child, watcher);
+        let output = Output::new(source, awaited);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let reaper = Some(process.clone().reap_when_it_ends(child).map_err(failed)?);
         // From here on, whatever fails drops the service, which kills it.
@@ -71,10 +90,11 @@ impl Service {
     /// Waits until it is ready, has ended, or its time is up; in the last two cases it is killed with the error.
     pub(super) async fn until_ready(mut self, launch: &Launch, port: u16) -> Result<Service, Failed> {
         let mut seen = String::new();
+        let told = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut port_was_taken = false;
         let error = tokio::select! {
             biased;
-            address = launch.ready.reached(&self.output, port, &mut seen) => {
+            address = launch.ready.reached(&self.output, told, &mut seen) => {
                 self.address = Some(address);
                 self.process.happened(ProcessEventKind::Ready);
                 self.look_where_it_listens(address.port()).await;
@@ -111,6 +131,16 @@ impl Service {
     /// Waits until the process has ended by itself or otherwise; how it did. One that is frozen has not ended.
     pub async fn exit_status(&self) -> ExitStatus {
         self.process.exited().await
+    }
+
+    /// The last lines of each stream, as [`Instance::tail`] gives them.
+    pub(super) fn last_lines(&self, shown: usize) -> String {
+        self.output.last_lines(shown)
+    }
+
+    /// Waits until both streams came to their end.
+    pub(super) async fn last_words(&self) {
+        self.output.last_words().await;
     }
 }
 
@@ -199,7 +229,8 @@ impl Drop for Service {
     }
 }
 
-fn how(status: ExitStatus) -> String {
+/// How a process ended, in words.
+pub(super) fn how(status: ExitStatus) -> String {
     match exited(status) {
         ProcessEventKind::Exited { code: Some(code), .. } => format!("exited with code {code}"),
         ProcessEventKind::Exited { signal: Some(signal), .. } => format!("was ended by signal {signal}"),

@@ -1,5 +1,6 @@
 //! Starts an instance in a container. What it finds there is what `fleet` opened on loopback, and Google (`google`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use spanwise_containers::{Build, ContainerLaunch, Engine, Image, Name};
@@ -39,18 +40,31 @@ impl Surroundings<'_> {
         };
         let name = |(host, port, leads_to): (&str, u16, u16)| Name { host: host.to_owned(), port, leads_to };
         let authority = (CONTAINER_CA_FILE.to_owned(), world.authority.ca_pem().as_bytes().to_vec());
-        let variable = |(name, template): (&String, &scenario::Template)| Ok((name.clone(), self.fill(template)?));
+        let variable =
+            |(name, template): (&String, &scenario::Template)| Ok((name.clone(), self.fill(template)?));
         let launch = ContainerLaunch {
             args: container.args.iter().map(|word| self.fill(word)).collect::<Result<_, String>>()?,
             env: start.env.iter().map(variable).collect::<Result<_, String>>()?,
             files: vec![authority],
             port: container.port,
-            ready: ready(start),
-            loopback: self.fleet.loopback(self.source),
+            ready: ready(&start.start.ready),
+            ready_within: start.start.ready_within,
+            loopback: self.loopback(),
             names: google.names().map(name).collect(),
             ..ContainerLaunch::new(self.source.clone(), image)
         };
         let started = world.engine().await?.start(launch).await;
         Ok(Arc::new(started.map_err(|error| chain(&error))?))
+    }
+
+    /// The ports of 127.0.0.1 that are in URLs which the instance is told.
+    fn loopback(&self) -> BTreeSet<u16> {
+        let world = self.fleet.world();
+        let held = self.fleet.held();
+        let own = held.fronts.iter().filter(|(hop, _)| hop.from == *self.source);
+        let mut ports: BTreeSet<u16> = own.map(|(_, front)| front.addr().port()).collect();
+        let collector = self.collector.iter().filter_map(|url| url.rsplit(':').next()?.parse().ok());
+        ports.extend(collector.chain([world.untrusted_port()]));
+        ports
     }
 }

@@ -10,15 +10,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use spanwise_cloud_run as cloud_run;
 use spanwise_cloud_run::schedule::{Runtime, Schedule};
-use spanwise_cloud_run::{
-    Account, Admission, FrontEndPolicy, Identity, MetadataServer, PolicyOptions, Sampler, Urls,
-};
+use spanwise_cloud_run::{Account, Admission, FrontEndPolicy, Identity, PolicyOptions, Sampler, Urls};
 use spanwise_drive::Instance;
 use spanwise_front::Policy;
 use spanwise_model::{CloudRunService, FrontEnd, Source};
-use spanwise_scenario::{Caller, ServiceStart, Setting};
+use spanwise_scenario::{Caller, Launch, ServiceStart, Setting};
 
-use super::fleet::{Fleet, Hop, chain};
+use super::fleet::{Fleet, Hop};
 
 /// Where a suite names no project, services are told this one.
 const PROJECT: &str = "spanwise-project";
@@ -55,7 +53,9 @@ impl Deployment {
     /// Deploys the services of a setting; their processes will be those of a fleet that has this deployment. Nothing is started.
     pub(super) fn new(identity: Arc<Identity>, setting: &Setting, fleet: &Weak<Fleet>) -> Deployment {
         let project = setting.project.clone().unwrap_or_else(|| PROJECT.to_owned());
-        let services = setting.services.iter().map(|start| {
+        // A stub stands for what is deployed elsewhere.
+        let is_deployed = |start: &&ServiceStart| !matches!(start.start.launch, Launch::Stub(_));
+        let services = setting.services.iter().filter(is_deployed).map(|start| {
             let service = start.cloud_run.clone();
             let is_invoker = |other: &&ServiceStart| {
                 service.invokers.as_ref().is_none_or(|invokers| invokers.contains(&other.name))
@@ -123,7 +123,7 @@ impl Deployment {
     }
 
     /// What an instance is told of itself.
-    pub(super) fn instance(&self, start: &ServiceStart, number: u32) -> Instance {
+    pub(super) fn instance(&self, start: &ServiceStart, number: u32) -> cloud_run::Instance {
         instance(start, number, &self.project, self.front_end.region.as_deref())
     }
 
@@ -188,12 +188,16 @@ impl Runtime for Processes {
 
 /// What an instance is told of itself where no platform is emulated: a container asks all the same, because an image that was
 /// made for Google Cloud cannot export without a token.
-pub(super) fn instance_on_plain(start: &ServiceStart, number: u32, project: Option<&str>) -> Instance {
+pub(super) fn instance_on_plain(
+    start: &ServiceStart,
+    number: u32,
+    project: Option<&str>,
+) -> cloud_run::Instance {
     instance(start, number, project.unwrap_or(PROJECT), None)
 }
 
-fn instance(start: &ServiceStart, number: u32, project: &str, region: Option<&str>) -> Instance {
-    Instance {
+fn instance(start: &ServiceStart, number: u32, project: &str, region: Option<&str>) -> cloud_run::Instance {
+    cloud_run::Instance {
         project: project.to_owned(),
         project_number: PROJECT_NUMBER,
         region: region.unwrap_or(FrontEnd::REGION).to_owned(),

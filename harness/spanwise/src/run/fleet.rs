@@ -3,21 +3,20 @@
 //!
 //! `instances` says what is started when, `launch` how; nothing here decides that.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
 use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
-use spanwise_drive::Instance;
+use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
 use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
 
-use super::deployment::{Deployment, instance_on_plain};
-use super::google::{self, Google};
+use super::deployment::Deployment;
+use super::fixed::Turn;
 use super::launch::{Surroundings, callees};
 use super::world::World;
 
@@ -28,21 +27,25 @@ pub(super) struct Fleet {
     /// Where the platform is Cloud Run.
     deployment: Option<Deployment>,
     collector: Collector,
+    /// Where services of the lane run already: nobody else observes them at the same time.
+    _turn: Option<Turn>,
     /// What went over the wire.
     taps: Arc<TapLog>,
+    /// Stubs and the requests that they had no answer to.
+    unmatched: Arc<Mutex<BTreeSet<(String, String)>>>,
     held: Mutex<Held>,
 }
 
 /// What lives as long as the lane.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<dyn Instance>>,
     /// A listener for each instance; held so that it listens.
     listeners: Vec<Listener>,
-    fronts: HashMap<Hop, Front>,
-    /// What ends TLS before listeners, where services shall believe that they export to Google.
-    tls: Vec<Front>,
+    pub(super) fronts: HashMap<Hop, Front>,
+    /// What ends TLS before listeners and metadata servers, where services shall believe that they speak to Google.
+    pub(super) tls: Vec<Front>,
     metadata: Vec<MetadataServer>,
     /// They wait for instances that end by themselves, and end with the lane.
     watchers: JoinSet<()>,
@@ -64,12 +67,24 @@ impl Fleet {
             Platform::Plain => None,
             Platform::CloudRun => Some(world.identity().await?),
         };
+        let collector = Collector::new(spanwise_collect::Options::default());
+        let is_shared = |one: &ServiceStart| {
+            matches!(one.start.launch, scenario::Launch::Running { .. }) && !one.facts.external
+        };
+        let turn = match &setting.collector {
+            Some(fixed) if setting.services.iter().any(is_shared) => {
+                Some(world.fixed.turn(fixed, &collector).await?)
+            }
+            _ => None,
+        };
         Ok(Arc::new_cyclic(|fleet: &Weak<Fleet>| Fleet {
             deployment: identity.map(|identity| Deployment::new(identity, &setting, fleet)),
             world,
             setting,
-            collector: Collector::new(spanwise_collect::Options::default()),
+            collector,
+            _turn: turn,
             taps: Arc::new(TapLog::new()),
+            unmatched: Arc::default(),
             held: Mutex::default(),
         }))
     }
@@ -122,39 +137,36 @@ impl Fleet {
         self.held().fronts.get(hop).map(|front| front.url("localhost"))
     }
 
-    /// Starts an instance of a service, with the fronts before everything that it calls, and waits until it is ready.
+    /// Starts an instance of a service, with all that it is told of around it - a collector and a metadata server of its own, and
+    /// the fronts before everything that it calls - and waits until it is ready.
     pub(super) async fn launch(
         self: &Arc<Self>,
         start: &ServiceStart,
         number: u32,
     ) -> Result<Arc<dyn Instance>, String> {
         let source = Source::new(&start.name, number);
-        let listener = self.collector.listen_with(listen_options(source.clone(), &start.collector));
-        let listener = listener.map_err(|error| chain(&error))?;
-        for to in callees(start) {
-            self.open(self.inner_hop(&source, to)).await?;
-        }
-        let metadata = self.metadata(start, number).await?;
-        let mut google = None;
-        if let Some(metadata) = metadata.as_ref().filter(|_| start.launch.is_container()) {
-            google = Some(Google {
-                spans: self.behind_tls(listener.address()).await?.port(),
-                tokens: self.behind_tls(metadata.address()).await?.port(),
-                metadata: metadata.address().port(),
+        let (mut listener, mut collector, mut metadata, mut google) = (None, None, None, None);
+        if start.start.launch.takes_environment() {
+            for to in callees(start) {
+                self.open(self.inner_hop(&source, to)).await?;
+            }
+            let own = self.collector.listen_with(listen_options(source.clone(), &start.collector));
+            let own = own.map_err(|error| chain(&error))?;
+            collector = Some(match &self.deployment {
+                None => own.url(),
+                Some(_) => format!("https://localhost:{}", self.behind_tls(own.address()).await?.port()),
             });
+            metadata = self.metadata(start, number).await?;
+            if let Some(metadata) = metadata.as_ref().filter(|_| start.start.launch.is_container()) {
+                google = Some(self.google(&own, metadata).await?);
+            }
+            listener = Some(own);
         }
-        let collector = match &self.deployment {
-            None => listener.url(),
-            Some(_) => format!("https://localhost:{}", self.behind_tls(listener.address()).await?.port()),
-        };
-        let host = match google {
-            Some(_) => Some(google::METADATA.to_owned()),
-            None => metadata.as_ref().map(MetadataServer::host),
-        };
+        let host = metadata.as_ref().map(MetadataServer::host);
         let around = Surroundings { fleet: self, source: &source, collector, metadata: host, google };
         let service = around.start(start).await?;
         let mut held = self.held();
-        held.listeners.push(listener);
+        held.listeners.extend(listener);
         held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
         if self.deployment.is_some() {
@@ -199,39 +211,26 @@ impl Fleet {
         held.services.values().find(|service| *service.source().service == *name).cloned()
     }
 
+    /// What a stub does with a request that it has no answer to.
+    pub(super) fn on_unmatched(&self, stub: &str) -> OnUnmatched {
+        let (unmatched, stub) = (self.unmatched.clone(), stub.to_owned());
+        Box::new(move |request| {
+            unmatched.lock().unwrap_or_else(PoisonError::into_inner).insert((stub.clone(), request));
+        })
+    }
+
+    /// Stubs and the requests that they had no answer to up to now, each once.
+    pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
+        self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The hop from an instance to a service that it calls.
     pub(super) fn inner_hop(&self, source: &Source, to: String) -> Hop {
         let channel = self.setting.channel_out;
         Hop { from: source.clone(), to, channel, caller: Caller::default() }
     }
 
-    /// The metadata server of an instance that asks for one: on Cloud Run, and in a container everywhere.
-    async fn metadata(&self, start: &ServiceStart, number: u32) -> Result<Option<MetadataServer>, String> {
-        let instance = match &self.deployment {
-            Some(deployment) => deployment.instance(start, number),
-            None if start.launch.is_container() => {
-                instance_on_plain(start, number, self.setting.project.as_deref())
-            }
-            None => return Ok(None),
-        };
-        let server = MetadataServer::start(self.world.identity().await?, instance).await;
-        server.map(Some).map_err(|error| chain(&error))
-    }
-
-    /// An address behind TLS, as Google's endpoints are: exporters send their tokens to no other.
-    async fn behind_tls(&self, address: SocketAddr) -> Result<SocketAddr, String> {
-        let collector = Source::new("collector", 1);
-        // What is exported is read where it arrives, so nobody looks at this log.
-        let mut options = FrontOptions::new(None, collector, Arc::new(TapLog::new()));
-        options.tls = Some(self.world.authority.server_tls());
-        options.upstream = Some(address);
-        let front = Front::start(options).await.map_err(|error| chain(&error))?;
-        let address = front.addr();
-        self.held().tls.push(front);
-        Ok(address)
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
+    pub(super) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -264,15 +263,24 @@ fn spoken_to(service: ServiceProtocol, channel: Channel) -> UpstreamProtocol {
     }
 }
 
-/// How the mock listens for a service.
-fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
-    let persona = match collector.persona {
+/// Whom a listener stands for, in the words of the collector.
+pub(super) fn persona(persona: scenario::Persona) -> Persona {
+    match persona {
         scenario::Persona::Otlp => Persona::Otlp,
         scenario::Persona::Google => Persona::Google,
-    };
+    }
+}
+
+/// How the mock listens for a service.
+fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOptions {
     let refuse_first = collector.refuse_first.map(|code| RefuseFirst { requests: 1, code });
     let behavior = Behavior { refuse: collector.refuse, refuse_first, ..Behavior::default() };
-    ListenOptions { source: Some(source), persona, behavior, ..ListenOptions::default() }
+    ListenOptions {
+        source: Some(source),
+        persona: persona(collector.persona),
+        behavior,
+        ..ListenOptions::default()
+    }
 }
 
 /// An error with all its causes in one line.

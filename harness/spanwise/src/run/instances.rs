@@ -10,7 +10,7 @@ use spanwise_collect::Store;
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
 use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
-use spanwise_scenario::{Caller, Channel, Setting};
+use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
 use super::deployment::Deployment;
@@ -95,6 +95,20 @@ impl Instances {
             reason: reason.clone(),
         };
         failed.map(event).collect()
+    }
+
+    /// What stubs had no answer to.
+    pub(super) fn unmatched(&self) -> Vec<RunEvent> {
+        let known = |stub: &str| match self.fleet.setting().service(stub).map(|one| &one.start.launch) {
+            Some(Launch::Stub(responses)) => responses.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        let event = |(stub, request): (String, String)| RunEvent::StubUnmatched {
+            known: known(&stub),
+            stub,
+            request,
+        };
+        self.fleet.unmatched().into_iter().map(event).collect()
     }
 
     /// An instance of a service, past every front. Where none runs by itself, one is started aside, whose traces nobody reads:

@@ -136,7 +136,7 @@ pub(super) async fn run(
     }
     drop(running);
     let process = instances.stop().await;
-    for event in instances.failed_later() {
+    for event in instances.failed_later().into_iter().chain(instances.unmatched()) {
         let _ = news.send(News::Event(event)).await;
     }
 
@@ -184,11 +184,11 @@ async fn drive(
     Ok((sent, awaited))
 }
 
-/// Whether nothing can come any more that the end of the services does not bring: all flush when they are told to end, or have
-/// no processor until then. One that is killed without a word, and had a processor all the time, proves nothing by its end.
+/// Whether nothing can come any more that the end of the services does not bring: all flush when they are told to end, have no
+/// processor until then, or are external and export nothing. One that is killed without a word, and had a processor all the time, proves nothing by its end.
 fn is_proven_by_exit(setting: &Setting, permutation: &Permutation) -> bool {
     let flushes = |service: &String| {
-        permutation.settings.service(service).is_some_and(|facts| facts.flushes_on_sigterm)
+        permutation.settings.service(service).is_some_and(|facts| facts.external || facts.flushes_on_sigterm)
     };
     let on_cloud_run = |service: &String| {
         let start = setting.service(service);

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use spanwise_drive::{Instance, Launch, Ready};
+use spanwise_drive::{Build, Instance, Launch, Ready, Running, Stub};
 use spanwise_model::Source;
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
 
 use super::fleet::{Fleet, chain};
-use super::google::Google;
+use super::google::{Google, METADATA};
 
 /// Where the certificate authority of the run is in a container. It is a file at the top, which needs no folder, so that it can be
 /// put into an image that has none.
@@ -19,8 +19,8 @@ pub(super) const CONTAINER_CA_FILE: &str = "/spanwise-ca.pem";
 pub(super) struct Surroundings<'f> {
     pub(super) fleet: &'f Fleet,
     pub(super) source: &'f Source,
-    /// The URL of its own listener.
-    pub(super) collector: String,
+    /// The URL of its own listener, where it is told one.
+    pub(super) collector: Option<String>,
     /// The address of its own metadata server, where one is emulated.
     pub(super) metadata: Option<String>,
     /// What stands for Google, where the instance runs in a container.
@@ -30,13 +30,29 @@ pub(super) struct Surroundings<'f> {
 impl Surroundings<'_> {
     /// Starts the instance and waits until it is ready.
     pub(super) async fn start(&self, start: &ServiceStart) -> Result<Arc<dyn Instance>, String> {
-        match &start.launch {
+        let ServiceStart { name, start: how, .. } = start;
+        let folder = how.folder.clone();
+        if let Some(words) = how.build.clone() {
+            self.fleet.world().build(name, Build { words, folder: folder.clone() }).await?;
+        }
+        match &how.launch {
             scenario::Launch::Demo(name) => self.process(start, demo(self.source.clone(), name)?).await,
             scenario::Launch::Command(words) => {
                 let mut words = words.iter().map(|word| self.fill(word));
                 let program = words.next().ok_or("the command is empty")??;
                 let args = words.collect::<Result<_, String>>()?;
-                self.process(start, Launch { args, ..Launch::new(self.source.clone(), program) }).await
+                let launch = Launch { args, folder, ..Launch::new(self.source.clone(), program) };
+                self.process(start, launch).await
+            }
+            scenario::Launch::Running { address } => {
+                let source = self.source.clone();
+                let found = Running::find(source, address, &ready(&how.ready), how.ready_within).await;
+                Ok(Arc::new(found.map_err(|error| chain(&error))?))
+            }
+            scenario::Launch::Stub(responses) => {
+                let on_unmatched = self.fleet.on_unmatched(name);
+                let started = Stub::start(self.source.clone(), responses.clone(), on_unmatched).await;
+                Ok(Arc::new(started.map_err(|error| chain(&error))?))
             }
             scenario::Launch::Container(container) => self.container(start, container).await,
         }
@@ -44,7 +60,11 @@ impl Surroundings<'_> {
 
     /// What runs containers is large, and so not part of every build.
     #[cfg(not(feature = "containers"))]
-    async fn container(&self, _: &ServiceStart, _: &scenario::Container) -> Result<Arc<dyn Instance>, String> {
+    async fn container(
+        &self,
+        _: &ServiceStart,
+        _: &scenario::Container,
+    ) -> Result<Arc<dyn Instance>, String> {
         Err(format!(
             "{} runs in a container, and this build of spanwise starts none; build it with the feature `containers`, as in \
              `cargo install --path harness/spanwise --features containers`",
@@ -57,7 +77,8 @@ impl Surroundings<'_> {
         for (name, template) in &start.env {
             launch.env.push((name.clone(), self.fill(template)?));
         }
-        launch.ready = ready(start);
+        launch.ready = ready(&start.start.ready);
+        launch.ready_within = start.start.ready_within;
         let started = self.fleet.world().launcher.start(launch).await;
         Ok(Arc::new(started.map_err(|error| chain(&error))?))
     }
@@ -70,7 +91,10 @@ impl Surroundings<'_> {
     fn value(&self, reference: &Reference) -> Result<String, String> {
         let world = self.fleet.world();
         match reference {
-            Reference::Collector(_) => Ok(self.collector.clone()),
+            Reference::Collector(_) => {
+                self.collector.clone().ok_or_else(|| "it has no collector of its own".to_owned())
+            }
+            Reference::MetadataHost if self.google.is_some() => Ok(METADATA.to_owned()),
             Reference::MetadataHost => {
                 self.metadata.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
             }
@@ -89,20 +113,22 @@ impl Surroundings<'_> {
     }
 }
 
-/// How a service says that it serves.
-pub(super) fn ready(start: &ServiceStart) -> Ready {
-    match start.ready {
+/// How a service says that it serves, in the words of the driver.
+pub(super) fn ready(ready: &scenario::Ready) -> Ready {
+    match ready {
         scenario::Ready::Line => Ready::Line,
         scenario::Ready::Port => Ready::Port,
         scenario::Ready::GrpcHealth => Ready::GrpcHealth,
+        scenario::Ready::Http(path) => Ready::HttpPath(path.clone()),
+        scenario::Ready::Says(text) => Ready::Says(text.clone()),
     }
 }
 
 /// The services that a service's environment or command names.
 pub(super) fn callees(start: &ServiceStart) -> Vec<String> {
-    let words = start.launch.words();
     let mut found = Vec::new();
-    for reference in start.env.values().chain(words).flat_map(|template| template.references()) {
+    let texts = start.env.values().chain(start.start.launch.words());
+    for reference in texts.flat_map(Template::references) {
         if let Reference::ServiceUrl(name) = reference
             && !found.contains(name)
         {

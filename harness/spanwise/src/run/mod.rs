@@ -13,6 +13,7 @@ mod container;
 mod context;
 mod deployment;
 mod drive;
+mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;

@@ -6,19 +6,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use spanwise_cloud_run::Identity;
-use spanwise_drive::{Client, Descriptors, DriveError, Launcher};
+use spanwise_drive::{Build, Client, Descriptors, DriveError, Launcher};
 use spanwise_front::tls::Authority;
 use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
 use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
+use super::fixed::FixedListeners;
 use super::fleet::chain;
-use super::google;
-use super::{Options, RunError};
+use super::{Options, RunError, google};
 
 /// The run's certificate authority in the run's folder.
 const CA_FILE: &str = "ca.pem";
+
+/// How a build went.
+type Built = Arc<OnceCell<Result<(), String>>>;
 
 /// What all lanes of a run share.
 pub(super) struct World {
@@ -30,6 +33,10 @@ pub(super) struct World {
     pub(super) requests: Arc<Semaphore>,
     /// What gRPC services said of themselves, by suite and service: asked once a run.
     descriptors: Mutex<HashMap<(String, String), Descriptors>>,
+    /// What was built, or why not: each once a run.
+    builds: Mutex<HashMap<Build, Built>>,
+    /// The listeners at addresses that suites fix.
+    pub(super) fixed: FixedListeners,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
     identity: OnceCell<Arc<Identity>>,
     /// Who starts containers, or why nobody does. It is asked where a suite has one.
@@ -62,6 +69,8 @@ impl World {
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
             descriptors: Mutex::default(),
+            builds: Mutex::default(),
+            fixed: FixedListeners::default(),
             identity: OnceCell::new(),
             #[cfg(feature = "containers")]
             engine: OnceCell::new(),
@@ -74,6 +83,13 @@ impl World {
     /// The file with the run's certificate authority.
     pub(super) fn ca_file(&self) -> PathBuf {
         self.launcher.folder().join(CA_FILE)
+    }
+
+    /// Sees to it that this was run, for a service by this name; whoever comes later waits for the first, or hears how it went.
+    pub(super) async fn build(&self, service: &str, build: Build) -> Result<(), String> {
+        let built = self.builds.lock().await.entry(build.clone()).or_default().clone();
+        let run = || async { self.launcher.build(service, &build).await.map_err(|error| chain(&error)) };
+        built.get_or_init(run).await.clone()
     }
 
     /// Who signs the tokens of the emulated platform, the same for the whole run.
@@ -92,6 +108,7 @@ impl World {
     }
 
     /// The port of that.
+    #[cfg(feature = "containers")]
     pub(super) fn untrusted_port(&self) -> u16 {
         self.untrusted.addr().port()
     }
