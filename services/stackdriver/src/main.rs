@@ -36,7 +36,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let port: u16 = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned()).parse()?;
     let listener = TcpListener::bind(("0.0.0.0", port)).await?;
-    let stopped = async move { drop(terminate.recv().await) };
+    let stopped = async move { terminate.recv().await.unwrap_or_default() };
     axum::serve(listener, service::router(role, &provider)).with_graceful_shutdown(stopped).await?;
     // It returns Ok when the batch has been handed to the exporter's own task, which has not sent it yet.
     tokio::task::spawn_blocking(move || provider.shutdown()).await??;

@@ -1,11 +1,11 @@
 //! The tracer provider: the published exporter with the published authorizer, in front of which a token takes its time.
+#![allow(deprecated, reason = "services that still have this crate are what it is about")]
 
 use std::time::Duration;
 
 use opentelemetry::global;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-#[allow(deprecated, reason = "that it is deprecated is why it is here")]
 use opentelemetry_stackdriver::{
     Authorizer, Error, GcpAuthorizer, StackDriverExporter,
     google_trace_context_propagator::GoogleTraceContextPropagator,
