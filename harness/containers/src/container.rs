@@ -11,18 +11,15 @@ use spanwise_drive::{History, Instance, Launch, Output, Ready};
 use spanwise_model::{Evidence, LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
-use testcontainers::bollard::models::{HostConfig, HostConfigLogConfig};
+use testcontainers::bollard::models::{ContainerCreateBody, HostConfig};
 use testcontainers::bollard::query_parameters::{KillContainerOptionsBuilder, WaitContainerOptions};
-use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt as _, TestcontainersError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::error::reason;
 use crate::forwarder::Forwarder;
 use crate::held::Held;
-use crate::image::{Image, request};
+use crate::image::Image;
 use crate::{ContainerError, Engine};
 
 /// How a service is to be started in a container.
@@ -116,31 +113,23 @@ impl Container {
     ) -> Result<Container, ContainerError> {
         let ContainerLaunch { source, args, env, files, loopback, names, .. } = &launch;
         let forwarder = Forwarder::start(engine, source, loopback, names).await?;
-        let name = engine.container_name(&source.service);
-        let network = forwarder.network();
-        let mut request = request(image)
-            .with_container_name(&name)
-            .with_labels(engine.labels())
-            .with_host_config_modifier(move |config| {
-                share(config, &network);
-                json_logs(config);
-            });
         let port = launch.port.to_string();
         let filled = |text: &String| text.replace(Launch::PORT, &port);
-        if !args.is_empty() {
-            request = request.with_cmd(args.iter().map(filled));
-        }
-        for (name, value) in env {
-            request = request.with_env_var(name, filled(value));
-        }
-        for (place, content) in files {
-            request = request.with_copy_to(place, content.clone());
-        }
-        let failed = |error: TestcontainersError| ContainerError::Start {
-            service: source.clone(),
-            reason: reason(&error),
+        let env = env.iter().map(|(name, value)| format!("{name}={}", filled(value)));
+        let config = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            env: Some(env.collect()),
+            cmd: (!args.is_empty()).then(|| args.iter().map(filled).collect()),
+            // It shares the network of the forwarder, publishes nothing itself, and has its names from there.
+            host_config: Some(HostConfig {
+                network_mode: Some(forwarder.network()),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
         };
-        let container = request.start().await.map_err(failed)?;
+        let started = Held::start(engine, &engine.container_name(&source.service), config, files).await;
+        let failed = |reason| ContainerError::Start { service: source.clone(), reason };
+        let container = started.map_err(failed)?;
         let awaited = launch.ready.awaited();
         Container::watched(engine, container, forwarder, source.clone(), awaited).until_ready(&launch).await
     }
@@ -148,7 +137,7 @@ impl Container {
     /// A container that was just started; from here on it is removed with this.
     fn watched(
         engine: &Engine,
-        container: ContainerAsync<GenericImage>,
+        container: Held,
         forwarder: Forwarder,
         source: Source,
         awaited: Option<String>,
@@ -158,12 +147,12 @@ impl Container {
         let output = Output::new(source.clone(), awaited);
         let (exit, exited) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&output).read(Stream::Stdout, container.stdout(true)));
-        tasks.spawn(Arc::clone(&output).read(Stream::Stderr, container.stderr(true)));
+        tasks.spawn(Arc::clone(&output).read(Stream::Stdout, container.output(Stream::Stdout)));
+        tasks.spawn(Arc::clone(&output).read(Stream::Stderr, container.output(Stream::Stderr)));
         let end = end(engine.docker.clone(), container.id().to_owned(), Arc::clone(&history));
         tasks.spawn(async move { exit.send(Some(end.await)).unwrap_or_default() });
         Container {
-            container: Held::new(container),
+            container,
             forwarder,
             docker: engine.docker.clone(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -232,9 +221,12 @@ impl Container {
         }
     }
 
-    async fn signal(&self, signal: &str) -> bool {
+    /// Notes first what is then done: what comes of it may be heard of before the engine has answered.
+    async fn signal(&self, signal: &str, kind: ProcessEventKind) {
+        self.history.happened(kind);
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
-        self.docker.kill_container(self.container.id(), Some(options)).await.is_ok()
+        // One that ended meanwhile cannot be sent a signal, and needs none.
+        let _ = self.docker.kill_container(self.container.id(), Some(options)).await;
     }
 
     /// Once it has ended: reads what is left, and removes the container and its network.
@@ -316,10 +308,7 @@ impl Instance for Container {
             self.thaw();
             let is_first = std::mem::replace(&mut *self.stage(), Stage::Ending) != Stage::Ending;
             if is_first && self.exited.borrow().is_none() {
-                let before = History::now();
-                if self.signal("SIGTERM").await {
-                    self.history.happened_at(before, ProcessEventKind::Terminated);
-                }
+                self.signal("SIGTERM", ProcessEventKind::Terminated).await;
             }
             if tokio::time::timeout(grace, self.exit_code()).await.is_err() {
                 return self.kill_as_it_is().await;
@@ -331,8 +320,8 @@ impl Instance for Container {
     fn kill_as_it_is(&self) -> BoxFuture<'_, Vec<ProcessEvent>> {
         Box::pin(async move {
             *self.stage() = Stage::Ending;
-            if self.exited.borrow().is_none() && self.signal("SIGKILL").await {
-                self.history.happened(ProcessEventKind::Killed);
+            if self.exited.borrow().is_none() {
+                self.signal("SIGKILL", ProcessEventKind::Killed).await;
             }
             self.exit_code().await;
             self.gone().await
@@ -363,19 +352,6 @@ fn ended(code: i64) -> ProcessEventKind {
         KILLED => ProcessEventKind::Exited { code: None, signal: Some(9) },
         code => ProcessEventKind::Exited { code: i32::try_from(code).ok(), signal: None },
     }
-}
-
-/// Has the container share another's network: it publishes nothing itself, and has its names from there.
-fn share(config: &mut HostConfig, network: &str) {
-    config.network_mode = Some(network.to_owned());
-    config.publish_all_ports = Some(false);
-    config.port_bindings = None;
-    config.extra_hosts = None;
-}
-
-/// Whatever logging the engine is set up with, this one can be read back.
-pub(crate) fn json_logs(config: &mut HostConfig) {
-    config.log_config = Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None });
 }
 
 /// Whether the engine did what it was asked for, which is waited for here and now: who freezes must know that it is frozen. A

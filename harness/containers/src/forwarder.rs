@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use spanwise_model::Source;
-use testcontainers::bollard::models::{HostConfig, PortBinding};
-use testcontainers::core::{BuildImageOptions, Host, IntoContainerPort as _};
-use testcontainers::runners::{AsyncBuilder as _, AsyncRunner as _};
-use testcontainers::{GenericBuildableImage, GenericImage, ImageExt as _};
+use spanwise_model::{Source, Stream};
+use testcontainers::GenericBuildableImage;
+use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+use testcontainers::core::BuildImageOptions;
+use testcontainers::runners::AsyncBuilder as _;
+use tokio::io::AsyncReadExt as _;
 
-use crate::container::json_logs;
 use crate::error::reason;
 use crate::held::Held;
 use crate::tunnel::Tunnel;
@@ -22,6 +23,10 @@ use crate::{ContainerError, Engine, LABEL, Name};
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/forwarder"));
 /// Where it takes connections of the harness: a port that few programs want, and no connection of a service is given.
 const CONTROL: u16 = 61_999;
+
+/// How much is read of what one says that does not work, and how long that may take.
+const SAID_BYTES: u64 = 4096;
+const SAID_WITHIN: Duration = Duration::from_secs(2);
 
 /// A running forwarder. Its container goes when this is dropped; the one that shares its network must be gone by then.
 pub(crate) struct Forwarder {
@@ -44,30 +49,32 @@ impl Forwarder {
         let (hosts, listening) = places(loopback, names);
         let command = [CONTROL.to_string(), key.clone()].into_iter();
         let command = command.chain(listening.iter().map(|(address, target)| format!("{address}={target}")));
-        let request = GenericImage::new(image, tag)
-            .with_exposed_port(CONTROL.tcp())
-            .with_cmd(command)
-            .with_container_name(engine.container_name(&format!("{}-network", service.service)))
-            .with_labels(engine.labels())
-            .with_network(engine.network())
-            .with_host_config_modifier(|config| {
-                publish(config);
-                json_logs(config);
-            });
-        let request =
-            hosts.into_iter().fold(request, |request, (name, at)| request.with_host(name, Host::Addr(at)));
-        let container = request.start().await.map_err(|error| failed(reason(&error)))?;
-        let port =
-            container.get_host_port_ipv4(CONTROL.tcp()).await.map_err(|error| failed(reason(&error)))?;
-        let control = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let config = ContainerCreateBody {
+            image: Some(format!("{image}:{tag}")),
+            cmd: Some(command.collect()),
+            exposed_ports: Some(vec![published()]),
+            host_config: Some(HostConfig {
+                network_mode: Some(engine.network().to_owned()),
+                extra_hosts: Some(hosts.iter().map(|(name, at)| format!("{name}:{at}")).collect()),
+                // On loopback alone: what it leads to is nobody else's.
+                port_bindings: Some(HashMap::from([(published(), Some(vec![on_loopback()]))])),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let name = engine.container_name(&format!("{}-network", service.service));
+        let container = Held::start(engine, &name, config, &[]).await.map_err(failed)?;
+        let control =
+            SocketAddr::from((Ipv4Addr::LOCALHOST, container.published(CONTROL).await.map_err(failed)?));
         let targets = listening.into_iter().map(|(_, target)| target).collect();
         match Tunnel::open(control, &key, targets).await {
-            Ok(tunnel) => Ok(Forwarder { container: Held::new(container), tunnel }),
+            Ok(tunnel) => Ok(Forwarder { container, tunnel }),
             Err(error) => {
-                let said = container.stderr_to_vec().await.unwrap_or_default();
-                let said = String::from_utf8_lossy(&said);
+                let mut said = String::new();
+                let mut output = container.output(Stream::Stderr).take(SAID_BYTES);
+                let _ = tokio::time::timeout(SAID_WITHIN, output.read_to_string(&mut said)).await;
                 Err(failed(format!(
-                    "{control} is published by the engine and does not answer: {error} {said}"
+                    "{control}, where the engine publishes it, does not answer: {error} {said}"
                 )))
             }
         }
@@ -84,11 +91,13 @@ impl Forwarder {
     }
 }
 
-/// Publishes the control port on loopback alone; the library would publish it to the world.
-fn publish(config: &mut HostConfig) {
-    let binding = PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: None };
-    config.publish_all_ports = Some(false);
-    config.port_bindings = Some(HashMap::from([(format!("{CONTROL}/tcp"), Some(vec![binding]))]));
+/// The control port, as the engine writes it.
+fn published() -> String {
+    format!("{CONTROL}/tcp")
+}
+
+fn on_loopback() -> PortBinding {
+    PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: None }
 }
 
 /// Where each name leads in the network, and what is to listen where: every name has an address of its own on loopback, because

@@ -60,9 +60,9 @@ impl Image {
     }
 }
 
-/// A request for a container of an image. The library wants the name in two parts; of an image that is named by its digest, the
+/// The image as the library pulls it. The library wants the name in two parts; of an image that is named by its digest, the
 /// colon stands within that.
-pub(crate) fn request(image: &str) -> ContainerRequest<GenericImage> {
+fn request(image: &str) -> ContainerRequest<GenericImage> {
     let (name, tag) = split(image);
     GenericImage::new(name, tag).into()
 }

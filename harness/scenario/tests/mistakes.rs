@@ -180,7 +180,12 @@ fn containers() {
     check("demo: api-service", "image: ^my shop", "\"my shop\" is no name of an image", "");
     check("demo: api-service", "dockerfile: ^\"\"", "the Dockerfile has no name", "");
     check("demo: api-service", "dockerfile: x\n    context: ^\"\"", "the folder has no name", "");
-    check("demo: api-service", "image: x\n    context: ^.", "`context` is for services with `dockerfile`", "");
+    check(
+        "demo: api-service",
+        "image: x\n    context: ^.",
+        "`context` is for services with `dockerfile`",
+        "",
+    );
     let args = "`build-args` is for services with `dockerfile`";
     check("demo: api-service", "image: x\n    build-args: { ^A: 1 }", args, "");
     let name = "\"A=B\" cannot be the name of an environment variable";

@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
@@ -13,7 +14,8 @@ use super::{Ground, Run, Test, launch, left};
 /// The first argument of the harness that this binary starts; the second is how it ends, the third the folder of the service.
 pub(super) const HARNESS: &str = "__harness";
 
-pub(super) const TRIALS: [(&str, Test); 4] = [
+pub(super) const TRIALS: [(&str, Test); 5] = [
+    ("nothing_is_left_when_the_runtime_is_shut_down_under_it", |ground| check(ground, "shut_down")),
     ("nothing_is_left_when_the_harness_is_killed", |ground| check(ground, "killed")),
     ("nothing_is_left_when_the_harness_is_interrupted", |ground| check(ground, "interrupted")),
     ("nothing_is_left_when_the_harness_exits", |ground| check(ground, "exit")),
@@ -26,6 +28,9 @@ pub(super) fn harness(end: &str, folder: &Path) -> ExitCode {
     let started = run.runtime.block_on(run.engine.start(launch(folder, "serve")));
     let Ok(_service) = started else { return ExitCode::FAILURE };
     println!("{}", run.launcher.marker().1);
+    if end == "shut_down" {
+        return shut_down(run, folder);
+    }
     let _guard = run.runtime.enter();
     match end {
         "exit" => std::process::exit(0),
@@ -34,6 +39,27 @@ pub(super) fn harness(end: &str, folder: &Path) -> ExitCode {
             std::thread::park();
         },
     }
+}
+
+/// Ends as a program does that was interrupted: its runtime goes with tasks in it, of which one starts a container just now and one
+/// holds another.
+fn shut_down(run: Run, folder: &Path) -> ExitCode {
+    let Run { runtime, engine, launcher } = run;
+    let engine = Arc::new(engine);
+    let (running, has_started) = std::sync::mpsc::channel();
+    for _ in 0..2 {
+        let (engine, launch, running) = (Arc::clone(&engine), launch(folder, "serve"), running.clone());
+        runtime.spawn(async move {
+            let held = engine.start(launch).await;
+            let _ = running.send(());
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+    }
+    let _ = has_started.recv();
+    drop(runtime);
+    drop((engine, launcher));
+    ExitCode::SUCCESS
 }
 
 fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
@@ -53,8 +79,15 @@ fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
         }
         _ => {}
     }
-    harness.wait()?;
     let latest = Instant::now() + Duration::from_secs(60);
+    while harness.try_wait()?.is_none() {
+        if Instant::now() > latest {
+            harness.kill()?;
+            return Err("the harness does not end".into());
+        }
+        // waits on purpose: an end that does not come can only be seen in time.
+        std::thread::sleep(Duration::from_millis(20));
+    }
     loop {
         let left = left(&run)?;
         if left.is_empty() {
