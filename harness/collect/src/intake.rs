@@ -10,6 +10,7 @@ use spanwise_decode::walk::walk;
 use spanwise_decode::{Message, Walk};
 use spanwise_model::{ExportAnswer, GrpcCode, Header, Protocol, Refusal, secret};
 
+use crate::payload::Body;
 use crate::senders::Senders;
 use crate::store::Arrival;
 use crate::{ListenOptions, PartialSuccess, Persona, Store, google};
@@ -95,8 +96,9 @@ impl Intake {
             message: request.message,
             time: now(),
             headers: request.headers,
-            payload: Some(request.payload),
+            body: Body::Bytes(request.payload),
             unreadable: None,
+            spans: walk.spans.len() as u32,
             walk,
             google,
             answer,
@@ -127,8 +129,9 @@ impl Intake {
             message: Message::Batch,
             time: now(),
             headers,
-            payload: None,
+            body: Body::None,
             unreadable,
+            spans: 0,
             walk: Walk::default(),
             google: self.options.persona == Persona::Google,
             answer: ExportAnswer::Refused(refusal),
@@ -166,9 +169,9 @@ fn unreadable(walk: &Walk) -> Option<Refusal> {
     Some(refusal(GrpcCode::InvalidArgument, &format!("{place}: {}", defect.detail)))
 }
 
-/// A refusal in the words of the model.
+/// A refusal in the words of the model. It may quote what was received.
 pub(crate) fn refusal(code: GrpcCode, message: &str) -> Refusal {
-    Refusal { code: code.as_str().to_owned(), message: message.to_owned() }
+    Refusal { code: code.as_str().to_owned(), message: secret::text(message).into_owned() }
 }
 
 fn now() -> u64 {

@@ -24,5 +24,5 @@ pub use behavior::{Behavior, PartialSuccess, RefuseFirst};
 pub use error::CollectError;
 pub use listener::{Collector, ListenOptions, Listener, Options, Persona, Protocols};
 pub use recording::{Recorded, is_recording, read_recorded, write_recording};
-pub use standalone::{Addresses, Standalone};
+pub use standalone::{Addresses, Standalone, create_private};
 pub use store::{Counts, Place, SpanRef, Store};

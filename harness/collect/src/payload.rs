@@ -4,17 +4,40 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spanwise_decode::walk::{ScopePlace, walk};
-use spanwise_decode::{Carrier, Message, decode_carrier, defect_within};
-use spanwise_model::{Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, SpanId, TraceId};
+use spanwise_decode::{Carrier, Cleaned, Head, Message, decode_carrier, decode_span, defect_within, head};
+use spanwise_model::{
+    Defect, DefectKind, Export, ExportAnswer, Header, Protocol, Refusal, Span, SpanId, TraceId,
+};
 
 use crate::Place;
 use crate::senders::Senders;
 
+/// What is kept of the body of an export request.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// Nothing: the request was refused unread, or the store was full.
+    None,
+    /// All of it.
+    Bytes(Bytes),
+    /// What was decoded of it: it comes from a recording, and held a secret. Places are numbers of its spans.
+    Cleaned(Arc<Cleaned>),
+}
+
+impl Body {
+    /// How large the payload was.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Body::None => 0,
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Cleaned(cleaned) => cleaned.bytes,
+        }
+    }
+}
+
 /// One export request.
 #[derive(Debug)]
 pub(crate) struct Payload {
-    /// `None` where the request was refused unread, or when the store was full.
-    pub(crate) bytes: Option<Bytes>,
+    pub(crate) body: Body,
     /// Why there are no bytes, where the body could not be unpacked.
     pub(crate) unreadable: Option<String>,
     pub(crate) message: Message,
@@ -47,22 +70,58 @@ pub(crate) fn unreadable_defect(detail: String) -> Defect {
 
 impl Payload {
     fn bytes(&self) -> &[u8] {
-        self.bytes.as_deref().unwrap_or_default()
+        match &self.body {
+            Body::Bytes(bytes) => bytes,
+            Body::None | Body::Cleaned(_) => &[],
+        }
     }
 
-    pub(crate) fn span(&self, place: &Place) -> &[u8] {
+    fn span_bytes(&self, place: &Place) -> &[u8] {
         self.bytes().get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default()
     }
 
+    /// The head of a span.
+    pub(crate) fn head(&self, place: &Place) -> Head {
+        let Body::Cleaned(cleaned) = &self.body else { return head(self.protocol, self.span_bytes(place)) };
+        let found = cleaned.spans.get(place.at as usize);
+        let span = found.and_then(|one| one.span.as_ref());
+        Head {
+            trace_id: found.map_or(TraceId::ZERO, |one| one.trace_id),
+            span_id: place.span_id(),
+            parent_span_id: span.and_then(|span| span.parent_span_id),
+            kind: span.map(|span| span.kind).unwrap_or_default(),
+        }
+    }
+
+    /// What encloses spans, with what could not be read of it.
     pub(crate) fn carrier(&self, place: &Place) -> (Carrier, Vec<Defect>) {
+        if let Body::Cleaned(cleaned) = &self.body {
+            let found = cleaned.carriers.get(place.scope as usize).cloned().unwrap_or_default();
+            return (found.carrier, found.defects);
+        }
         let Some(scope) = self.scopes.get(place.scope as usize) else { return Default::default() };
         let (carrier, defects) = decode_carrier(self.protocol, self.bytes(), scope);
         let path = scope.path();
         (carrier, defects.into_iter().map(|defect| defect_within(&path, defect)).collect())
     }
 
+    /// A span within what encloses it, with what could not be read of it.
+    pub(crate) fn span(&self, place: &Place, carrier: &Carrier) -> (Option<Span>, Vec<Defect>) {
+        if let Body::Cleaned(cleaned) = &self.body {
+            let at = place.at as usize;
+            let defects = cleaned.spans.get(at).map(|one| one.defects.clone());
+            return (cleaned.span(at), defects.unwrap_or_default());
+        }
+        let (span, mut defects) = decode_span(self.protocol, self.span_bytes(place), carrier);
+        if !defects.is_empty() {
+            let path = self.path(place);
+            defects = defects.into_iter().map(|defect| defect_within(&path, defect)).collect();
+        }
+        (span, defects)
+    }
+
     /// Where a span stands, in words. Only defects ask, so it is found by walking again.
-    pub(crate) fn path(&self, place: &Place) -> String {
+    fn path(&self, place: &Place) -> String {
         let walk = walk(self.protocol, self.message, self.bytes());
         let span = walk.spans.iter().position(|span| span.at == place.at);
         span.map(|span| walk.path(self.protocol, span)).unwrap_or_default()
@@ -78,7 +137,7 @@ impl Payload {
             protocol: self.protocol,
             time: self.time,
             headers: self.headers.to_vec(),
-            bytes: self.bytes().len() as u64,
+            bytes: self.body.len(),
             spans: self.spans,
             carries: self.carries.to_vec(),
             project: self.project.clone(),

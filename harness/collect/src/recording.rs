@@ -1,4 +1,7 @@
-//! Recordings of export requests: JSON lines, one for each request, payloads in base64. Secrets were replaced before.
+//! Recordings of export requests: JSON lines, one for each request, payloads in base64.
+//!
+//! `spanwise collect --out` writes them, and so does the run loop for its own recordings. No secret is written: headers hold
+//! placeholders already, and of a payload whose bytes hold a secret stands there what was decoded of it ([`Cleaned`]).
 
 use std::io::{self, Write};
 
@@ -7,11 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spanwise_decode::{Decoded, LineError, Message, decode_payload};
+use spanwise_decode::walk::{SpanPlace, walk};
+use spanwise_decode::{Cleaned, Decoded, LineError, Message, Walk, cleaned, decode_payload};
 use spanwise_model::{Export, ExportAnswer, Header, Protocol, Refusal, Source};
 
 use crate::Store;
-use crate::payload::{Payload, keeps_spans, unreadable_defect};
+use crate::payload::{Body, Payload, keeps_spans, unreadable_defect};
+use crate::senders::Senders;
+use crate::store::Arrival;
 
 /// The format of the lines that are written and read here.
 const FORMAT: u32 = 1;
@@ -23,6 +29,10 @@ pub struct Recorded {
     pub recording: u32,
     /// The instance whose collector address was used, where known.
     pub source: Option<Source>,
+    /// Who sent what stands in each scope of the payload, where several services share a listener and the payload is of more
+    /// than one of them; empty where `source` says it of all.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub scope_sources: Box<[Option<Source>]>,
     /// The protocol.
     pub protocol: Protocol,
     /// Whether the payload is one Cloud Trace v2 span, as `CreateSpan` has it.
@@ -47,16 +57,29 @@ pub struct Recorded {
     /// Why there is no payload, where the body could not be unpacked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// The payload, in base64 on the line; `None` where it was refused unread, or when the store was full.
+    /// The payload, in base64 on the line; `None` where it was refused unread, where the store was full, and where its bytes hold
+    /// a secret.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub payload: Option<Bytes>,
+    /// What was decoded of a payload whose bytes hold a secret, in their place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleaned: Option<Cleaned>,
 }
 
 impl Recorded {
-    fn of(payload: &Payload) -> Recorded {
+    pub(crate) fn of(payload: &Payload) -> Recorded {
+        let (bytes, cleaned) = match &payload.body {
+            Body::None => (None, None),
+            Body::Cleaned(cleaned) => (None, Some(Cleaned::clone(cleaned))),
+            Body::Bytes(bytes) => match cleaned(payload.protocol, payload.message, bytes) {
+                Some(cleaned) => (None, Some(cleaned)),
+                None => (Some(bytes.clone()), None),
+            },
+        };
         Recorded {
             recording: FORMAT,
             source: payload.senders.all.clone(),
+            scope_sources: payload.senders.by_scope.clone(),
             protocol: payload.protocol,
             single_span: payload.message == Message::Span,
             project: payload.project.clone(),
@@ -67,26 +90,73 @@ impl Recorded {
             answer: payload.answer.clone(),
             would_be_refused: payload.would_be_refused.clone(),
             unreadable: payload.unreadable.clone(),
-            payload: payload.bytes.clone(),
+            payload: bytes,
+            cleaned,
+        }
+    }
+
+    /// Where its spans stand.
+    fn walk(&self) -> Walk {
+        match (&self.payload, &self.cleaned) {
+            (Some(bytes), _) => walk(self.protocol, self.message(), bytes),
+            (None, Some(cleaned)) => walk_of(cleaned),
+            (None, None) => Walk::default(),
+        }
+    }
+
+    fn message(&self) -> Message {
+        if self.single_span { Message::Span } else { Message::Batch }
+    }
+
+    /// The request as it arrived, for a store to keep.
+    pub(crate) fn arrival(self) -> Arrival {
+        let (message, mut walk) = (self.message(), self.walk());
+        walk.project = self.project.or(walk.project);
+        let body = match (self.payload, self.cleaned) {
+            (Some(bytes), _) => Body::Bytes(bytes),
+            (None, Some(cleaned)) => Body::Cleaned(cleaned.into()),
+            (None, None) => Body::None,
+        };
+        Arrival {
+            senders: Senders { all: self.source, by_scope: self.scope_sources },
+            protocol: self.protocol,
+            message,
+            time: self.time,
+            headers: self.headers.into(),
+            body,
+            unreadable: self.unreadable,
+            spans: self.spans,
+            walk,
+            google: self.google,
+            answer: self.answer,
+            would_be_refused: self.would_be_refused,
         }
     }
 
     /// What the store held of the request: itself, and the spans and defects that were kept of it.
     pub fn decode(self) -> (Export, Decoded) {
-        let message = if self.single_span { Message::Span } else { Message::Batch };
-        let decode = |bytes: &Bytes| decode_payload(self.protocol, message, bytes);
-        let mut decoded = self.payload.as_ref().map(decode).unwrap_or_default();
+        let mut decoded = match (&self.payload, &self.cleaned) {
+            (Some(bytes), _) => decode_payload(self.protocol, self.message(), bytes),
+            (None, Some(cleaned)) => cleaned.decoded(),
+            (None, None) => Decoded::default(),
+        };
+        let bytes = self.payload.as_ref().map(|bytes| bytes.len() as u64);
+        let bytes = bytes.or(self.cleaned.as_ref().map(|cleaned| cleaned.bytes)).unwrap_or_default();
+        let carries = match self.answer {
+            ExportAnswer::Accepted => Vec::new(),
+            ExportAnswer::Refused(_) => {
+                self.walk().spans.iter().map(|span| (span.trace_id, span.span_id)).collect()
+            }
+        };
         let project = self.project.or(decoded.project.take());
-        let refused = self.answer != ExportAnswer::Accepted;
-        let carried = decoded.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
         let export = Export {
-            carries: carried.collect(),
+            carries,
             google: self.google,
             source: self.source.clone(),
             protocol: self.protocol,
             time: self.time,
             headers: self.headers,
-            bytes: self.payload.as_ref().map_or(0, Bytes::len) as u64,
+            bytes,
             spans: self.spans,
             project,
             answer: self.answer,
@@ -99,6 +169,24 @@ impl Recorded {
         decoded.spans.iter_mut().for_each(|span| span.source = self.source.clone());
         decoded.defects.iter_mut().for_each(|defect| defect.source = self.source.clone());
         (export, decoded)
+    }
+}
+
+/// The places of spans that are known by their number.
+fn walk_of(cleaned: &Cleaned) -> Walk {
+    let place = |(at, span): (usize, &spanwise_decode::CleanedSpan)| SpanPlace {
+        at: at as u32,
+        len: 0,
+        scope: span.scope,
+        trace_id: span.trace_id,
+        span_id: span.span_id,
+    };
+    Walk {
+        spans: cleaned.spans.iter().enumerate().map(place).collect(),
+        scopes: Vec::new(),
+        project: cleaned.project.clone(),
+        defects: cleaned.defects.clone(),
+        damaged_spans: cleaned.damaged_spans,
     }
 }
 
@@ -118,12 +206,12 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Byte
 /// # Errors
 /// Those of the writer.
 pub fn write_recording(store: &Store, cursor: usize, out: &mut impl Write) -> io::Result<usize> {
-    let payloads = store.payloads_since(cursor);
-    for payload in &payloads {
-        serde_json::to_writer(&mut *out, &Recorded::of(payload))?;
+    let recorded = store.recorded_since(cursor);
+    for one in &recorded {
+        serde_json::to_writer(&mut *out, one)?;
         out.write_all(b"\n")?;
     }
-    Ok(cursor + payloads.len())
+    Ok(cursor + recorded.len())
 }
 
 /// Whether a file is meant as a recording: whether its first line begins as those written here.

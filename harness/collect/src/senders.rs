@@ -12,7 +12,7 @@ pub(crate) struct Senders {
     pub(crate) all: Option<Source>,
     /// Who sent what stands in each scope of the payload, where that is not one and the same: whoever forwards the telemetry of
     /// others puts it together.
-    by_scope: Box<[Option<Source>]>,
+    pub(crate) by_scope: Box<[Option<Source>]>,
 }
 
 impl Senders {

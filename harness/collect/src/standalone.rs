@@ -97,8 +97,11 @@ impl Standalone {
     }
 }
 
-/// Payloads are written down as they came, and telemetry may hold secrets: only the owner may read them.
-fn create_private(file: &Path) -> std::io::Result<File> {
+/// Makes the file of a recording, or empties it. Telemetry is nobody's business but its owner's, who alone may read it.
+///
+/// # Errors
+/// Those of the system.
+pub fn create_private(file: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

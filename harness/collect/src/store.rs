@@ -6,17 +6,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use indexmap::IndexMap;
-use spanwise_decode::{Carrier, Message, Walk, decode_span, defect_within, head};
+use spanwise_decode::{Carrier, Message, Walk};
 use spanwise_model::{
     Defect, Export, ExportAnswer, GrpcCode, Header, Protocol, Refusal, Source, Span, SpanId, SpanKind,
     TraceId,
 };
 use tokio::sync::watch;
 
+use crate::Recorded;
 use crate::intake::refusal;
-use crate::payload::{Payload, keeps_spans, unreadable_defect};
+use crate::payload::{Body, Payload, keeps_spans, unreadable_defect};
 use crate::senders::Senders;
 
 /// Everything that was received, for as long as the run lasts.
@@ -39,17 +39,19 @@ struct Inner {
     memory: u64,
 }
 
-/// A request as `intake.rs` hands it over.
+/// A request as `intake.rs` hands it over, or `recording.rs` reads it back.
 pub(crate) struct Arrival {
     pub(crate) senders: Senders,
     pub(crate) protocol: Protocol,
     pub(crate) message: Message,
     pub(crate) time: u64,
     pub(crate) headers: Arc<[Header]>,
-    /// `None` where it is refused unread.
-    pub(crate) payload: Option<Bytes>,
+    /// Nothing where it is refused unread.
+    pub(crate) body: Body,
     /// Why there is no payload, where the body could not be unpacked.
     pub(crate) unreadable: Option<String>,
+    /// Spans in the payload, as far as it could be walked.
+    pub(crate) spans: u32,
     pub(crate) walk: Walk,
     pub(crate) google: bool,
     pub(crate) answer: ExportAnswer,
@@ -113,6 +115,16 @@ impl Store {
         Store { inner: Mutex::default(), max_memory, changed: watch::Sender::new(0) }
     }
 
+    /// The store that these requests were recorded of, in their order.
+    pub fn of(recorded: impl IntoIterator<Item = Recorded>) -> Store {
+        let store = Store::new(None);
+        for one in recorded {
+            // Without a limit there is room for all of them.
+            let _ = store.add(one.arrival());
+        }
+        store
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it holds the lock; if something did, what is there is still the best there is.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -145,7 +157,7 @@ impl Store {
     pub fn ids_of(&self, trace: TraceId) -> Vec<SpanRef> {
         let places = self.places(trace);
         let reference = |(place, payload): &(Place, Arc<Payload>)| {
-            let head = head(payload.protocol, payload.span(place));
+            let head = payload.head(place);
             SpanRef {
                 trace: head.trace_id,
                 span: head.span_id,
@@ -168,18 +180,10 @@ impl Store {
                 defects.extend(found.into_iter().map(|defect| payload.owned(defect, export)));
                 carrier
             });
-            let (span, found) = decode_span(payload.protocol, payload.span(&place), carrier);
-            if !found.is_empty() {
-                let path = payload.path(&place);
-                defects.extend(
-                    found.into_iter().map(|defect| payload.owned(defect_within(&path, defect), export)),
-                );
-            }
-            spans.extend(span.map(|span| Span {
-                source: payload.senders.of_scope(place.scope),
-                export,
-                ..span
-            }));
+            let (span, found) = payload.span(&place, carrier);
+            defects.extend(found.into_iter().map(|defect| payload.owned(defect, export)));
+            let source = payload.senders.of_scope(place.scope);
+            spans.extend(span.map(|span| Span { source, export, ..span }));
         }
         (spans, defects)
     }
@@ -216,9 +220,10 @@ impl Store {
         Counts { traces: inner.traces.len() as u64, ..inner.counts }
     }
 
-    /// The requests behind the first `cursor` ones.
-    pub(crate) fn payloads_since(&self, cursor: usize) -> Vec<Arc<Payload>> {
-        self.lock().payloads.get(cursor..).unwrap_or_default().to_vec()
+    /// The requests behind the first `cursor` ones, as they may be written down.
+    pub fn recorded_since(&self, cursor: usize) -> Vec<Recorded> {
+        let payloads = self.lock().payloads.get(cursor..).unwrap_or_default().to_vec();
+        payloads.iter().map(|payload| Recorded::of(payload)).collect()
     }
 
     fn places(&self, trace: TraceId) -> Vec<(Place, Arc<Payload>)> {
@@ -230,21 +235,21 @@ impl Store {
 
 impl Inner {
     fn add(&mut self, mut arrival: Arrival, max_memory: Option<u64>) -> Result<(), Refusal> {
-        let spans = arrival.walk.spans.len() as u32;
-        let size = arrival.payload.as_ref().map_or(0, Bytes::len) as u64;
+        let size = arrival.body.len();
         let is_full = max_memory.is_some_and(|max| self.memory + size > max);
         let full = refusal(
             GrpcCode::ResourceExhausted,
             &format!("the store is full: {} bytes of payloads are held", self.memory),
         );
         if is_full {
-            arrival.payload = None;
+            arrival.body = Body::None;
             arrival.walk = Walk { project: arrival.walk.project, ..Walk::default() };
             arrival.answer = ExportAnswer::Refused(full.clone());
         } else {
             self.memory += size;
         }
-        let Arrival { senders, protocol, message, time, headers, payload, unreadable, walk, .. } = arrival;
+        let Arrival { senders, protocol, message, time, headers, body, unreadable, spans, walk, .. } =
+            arrival;
         let mut defects = walk.defects;
         defects.extend(unreadable.clone().map(unreadable_defect));
         self.counts.requests += 1;
@@ -271,7 +276,7 @@ impl Inner {
         let carried = walk.spans.iter().filter(|_| refused).map(|span| (span.trace_id, span.span_id));
         self.payloads.push(Arc::new(Payload {
             carries: carried.collect(),
-            bytes: payload,
+            body,
             unreadable,
             message,
             scopes: walk.scopes.into(),

@@ -65,6 +65,11 @@ pub(crate) fn parent_is_remote(flags: u32) -> Option<bool> {
     (flags & 0x100 != 0).then_some(flags & 0x200 != 0)
 }
 
+/// The flags that say so; the others are not kept.
+pub(crate) fn flags(parent_is_remote: Option<bool>) -> u32 {
+    parent_is_remote.map_or(0, |is_remote| if is_remote { 0x300 } else { 0x100 })
+}
+
 /// A Cloud Trace v2 message event, as an event in the words of OpenTelemetry.
 pub(crate) fn message_event(kind: &str, id: i64, uncompressed: i64, compressed: i64) -> Event {
     let mut attributes =

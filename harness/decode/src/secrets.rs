@@ -1,54 +1,83 @@
 //! Takes secrets out of what was decoded, so that nothing behind this crate ever holds one.
 //!
-//! The payload's bytes stay as they came: damage and sizes are evidence. Whoever reads them reads through here.
+//! The payload's bytes stay as they came: damage and sizes are evidence. Whoever reads them reads through here, and what is
+//! written down of a payload that holds a secret is what came out of here (`cleaned`).
+
+use std::borrow::Cow;
 
 use spanwise_model::{Defect, Resource, Span, Value, secret};
 
-/// Replaces the secrets in every text of a span but those of what encloses it.
-pub(crate) fn of_span(span: &mut Span) {
-    text(&mut span.name);
-    text(&mut span.status.message);
-    text(&mut span.trace_state);
-    attributes(&mut span.attributes);
+/// Keys of labels are looked at from this length on: no secret that is known by its looks is shorter, and most keys are.
+const SHORTEST_IN_KEY: usize = 24;
+
+/// Replaces the secrets in every text of a span but those of what encloses it. True where there was one.
+pub(crate) fn of_span(span: &mut Span) -> bool {
+    let mut found = text(&mut span.name);
+    found |= text(&mut span.status.message);
+    found |= text(&mut span.trace_state);
+    found |= attributes(&mut span.attributes);
     for event in &mut span.events {
-        text(&mut event.name);
-        attributes(&mut event.attributes);
+        found |= text(&mut event.name) | attributes(&mut event.attributes);
     }
-    span.links.iter_mut().for_each(|link| attributes(&mut link.attributes));
-    span.malformed_ids.iter_mut().for_each(|id| text(&mut id.text));
+    for link in &mut span.links {
+        found |= attributes(&mut link.attributes);
+    }
+    for id in &mut span.malformed_ids {
+        found |= text(&mut id.text);
+    }
+    found
 }
 
-/// Replaces the secrets in the attributes of a resource.
-pub(crate) fn of_resource(resource: &mut Resource) {
-    attributes(&mut resource.attributes);
+/// Replaces the secrets in the attributes of a resource. True where there was one.
+pub(crate) fn of_resource(resource: &mut Resource) -> bool {
+    attributes(&mut resource.attributes)
 }
 
-/// Replaces the secrets in what is said of damage, which quotes what was found.
-pub(crate) fn of_defects(defects: &mut [Defect]) {
-    defects.iter_mut().for_each(|defect| text(&mut defect.detail));
+/// Replaces the secrets in what is said of damage, which quotes what was found. True where there was one.
+pub(crate) fn of_defects(defects: &mut [Defect]) -> bool {
+    let mut found = false;
+    for defect in defects {
+        found |= text(&mut defect.detail);
+    }
+    found
 }
 
-fn attributes(attributes: &mut [(String, Value)]) {
+fn attributes(attributes: &mut [(String, Value)]) -> bool {
+    let mut found = false;
     for (key, value) in attributes {
-        labeled(key, value);
+        found |= labeled(key, value);
+        if key.len() >= SHORTEST_IN_KEY {
+            found |= text(key);
+        }
     }
+    found
 }
 
-fn labeled(key: &str, value: &mut Value) {
+fn labeled(key: &str, value: &mut Value) -> bool {
     match value {
         Value::Str(text) => keep(text, |text| secret::label(key, text)),
-        Value::Array(items) => items.iter_mut().for_each(|item| labeled(key, item)),
+        Value::Bytes(bytes) => {
+            let clean = match secret::label(key, &String::from_utf8_lossy(bytes)) {
+                Cow::Owned(clean) => clean.into_bytes(),
+                Cow::Borrowed(_) => return false,
+            };
+            *bytes = clean;
+            true
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |found, item| found | labeled(key, item)),
         Value::Map(entries) => attributes(entries),
-        _ => {}
+        _ => false,
     }
 }
 
-fn text(text: &mut String) {
-    keep(text, secret::text);
+fn text(text: &mut String) -> bool {
+    keep(text, secret::text)
 }
 
-fn keep(text: &mut String, kept: impl FnOnce(&str) -> std::borrow::Cow<'_, str>) {
-    if let std::borrow::Cow::Owned(clean) = kept(text) {
-        *text = clean;
+fn keep(text: &mut String, kept: impl FnOnce(&str) -> Cow<'_, str>) -> bool {
+    match kept(text) {
+        Cow::Owned(clean) => *text = clean,
+        Cow::Borrowed(_) => return false,
     }
+    true
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use spanwise_model::{Defect, Protocol, Resource, Scope, Span, SpanId, SpanKind, TraceId};
 
 use crate::json::{Json, Object};
@@ -11,7 +12,7 @@ use crate::walk::{Message, ScopePlace, Walk, bytes, walk};
 use crate::{cloud_trace, json, otlp, secrets};
 
 /// What spans of one `ScopeSpans` share, decoded once for all of them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Carrier {
     /// The resource; empty in Cloud Trace v2.
     pub resource: Arc<Resource>,
@@ -19,8 +20,22 @@ pub struct Carrier {
     pub scope: Arc<Scope>,
 }
 
+/// Something decoded.
+pub(crate) struct Part<T> {
+    pub(crate) value: T,
+    pub(crate) defects: Vec<Defect>,
+    /// Whether a secret was taken out of it.
+    pub(crate) held_secret: bool,
+}
+
 /// Decodes what encloses spans. Places of defects begin with `resource` or `scope`.
 pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) -> (Carrier, Vec<Defect>) {
+    let Part { value, defects, .. } = carrier_part(protocol, payload, place);
+    (value, defects)
+}
+
+/// As [`decode_carrier`].
+pub(crate) fn carrier_part(protocol: Protocol, payload: &[u8], place: &ScopePlace) -> Part<Carrier> {
     let mut notes = Notes::default();
     let mut part = |name: &str, place: &Range<u32>, read: &mut dyn FnMut(&[u8], &mut Notes)| {
         let bytes = bytes(payload, place);
@@ -52,23 +67,35 @@ pub fn decode_carrier(protocol: Protocol, payload: &[u8], place: &ScopePlace) ->
         Protocol::CloudTraceGrpc | Protocol::CloudTraceRest => {}
     }
     scope.schema_url = schema_url;
-    secrets::of_resource(&mut resource);
     let mut defects = notes.into_defects();
-    secrets::of_defects(&mut defects);
-    (Carrier { resource: Arc::new(resource), scope: Arc::new(scope) }, defects)
+    let held_secret = secrets::of_resource(&mut resource) | secrets::of_defects(&mut defects);
+    let value = Carrier { resource: Arc::new(resource), scope: Arc::new(scope) };
+    Part { value, defects, held_secret }
 }
 
 /// Decodes one span; `None` where damage took one of its ids, as nothing can be said of such a span. Places of defects are
 /// relative to the span; source and export are for the caller to add.
 pub fn decode_span(protocol: Protocol, bytes: &[u8], carrier: &Carrier) -> (Option<Span>, Vec<Defect>) {
+    let Part { value, defects, .. } = span_part(protocol, bytes);
+    (value.map(|span| carrier.around(span)), defects)
+}
+
+/// As [`decode_span`], without what encloses it.
+pub(crate) fn span_part(protocol: Protocol, bytes: &[u8]) -> Part<Option<Span>> {
     let mut notes = Notes::default();
     let mut span = read(protocol, bytes, &mut notes);
     let is_read = notes.is_span_read(&span);
     let mut defects = notes.into_span_defects(&span);
-    secrets::of_span(&mut span);
-    secrets::of_defects(&mut defects);
-    let Carrier { resource, scope } = carrier.clone();
-    (is_read.then_some(Span { resource, scope, protocol: Some(protocol), ..span }), defects)
+    let held_secret = secrets::of_span(&mut span) | secrets::of_defects(&mut defects);
+    span.protocol = Some(protocol);
+    Part { value: is_read.then_some(span), defects, held_secret }
+}
+
+impl Carrier {
+    /// The span with what encloses it.
+    pub(crate) fn around(&self, span: Span) -> Span {
+        Span { resource: self.resource.clone(), scope: self.scope.clone(), ..span }
+    }
 }
 
 fn read(protocol: Protocol, bytes: &[u8], notes: &mut Notes) -> Span {

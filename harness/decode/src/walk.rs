@@ -9,6 +9,7 @@ use spanwise_model::{Defect, DefectKind, Protocol, SpanId, TraceId};
 
 use crate::ids::{Id, ResourceName, project};
 use crate::notes::defect;
+use crate::secrets;
 use crate::wire::{Damage, Field, Fields, Names, Payload};
 
 /// Which message a payload is.
@@ -107,6 +108,12 @@ impl Walk {
 ///
 /// Payloads of 4 GiB or more cannot be indexed and are not walked.
 pub fn walk(protocol: Protocol, message: Message, payload: &[u8]) -> Walk {
+    let mut walk = places(protocol, message, payload);
+    secrets::of_defects(&mut walk.defects);
+    walk
+}
+
+fn places(protocol: Protocol, message: Message, payload: &[u8]) -> Walk {
     if u32::try_from(payload.len()).is_err() {
         let defect = defect(DefectKind::Payload, String::new(), "is larger than 4 GiB".to_owned());
         return Walk { defects: vec![defect], ..Walk::default() };

@@ -18,6 +18,7 @@ mod headers;
 mod policy;
 mod tap_log;
 pub mod tls;
+mod trust_store;
 mod tunnel;
 mod upstream;
 

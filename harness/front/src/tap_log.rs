@@ -37,6 +37,15 @@ impl TapLog {
         TapLog::default()
     }
 
+    /// The log that these exchanges were taken from, in their order: one that is over, or is read back from a recording.
+    pub fn of(taps: impl IntoIterator<Item = WireTap>) -> TapLog {
+        let log = TapLog::new();
+        for tap in taps {
+            log.record(tap);
+        }
+        log
+    }
+
     /// Every exchange so far, in the order they began.
     pub fn all(&self) -> Vec<WireTap> {
         self.lock().all.clone()

@@ -12,11 +12,12 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::FrontError;
+use crate::{FrontError, trust_store};
 
 /// A certificate authority that lives as long as the run.
 pub struct Authority {
     ca_pem: String,
+    ca_pkcs12: Vec<u8>,
     server: ServerTls,
 }
 
@@ -66,12 +67,18 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], private)
             .map_err(FrontError::Tls)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Authority { ca_pem: issuer.pem(), server: ServerTls { config: Arc::new(config) } })
+        let ca_pkcs12 = trust_store::pkcs12(issuer.der());
+        Ok(Authority { ca_pem: issuer.pem(), ca_pkcs12, server: ServerTls { config: Arc::new(config) } })
     }
 
     /// The authority's own certificate in PEM: what a client must trust.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// The same certificate as a PKCS#12 file, for Java.
+    pub fn ca_pkcs12(&self) -> &[u8] {
+        &self.ca_pkcs12
     }
 
     /// The server side, for [`crate::FrontOptions::tls`].

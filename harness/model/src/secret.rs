@@ -137,6 +137,21 @@ pub fn text(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Whether bytes of any format hold what looks like a secret. In doubt they do: what stands before a text in a binary format,
+/// such as its length, may look like a part of it.
+pub fn is_in(bytes: &[u8]) -> bool {
+    // What the tokens that are known by their looks begin with, and how long they are at least.
+    const LOOKS: [(&[u8], usize); 3] = [(b"eyJ", 21), (b"ya29.", 21), (b"AIza", 35)];
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+".contains(byte);
+    let is_one = |at: usize| {
+        LOOKS.iter().any(|(begin, least)| {
+            let word = bytes[at..].starts_with(begin).then(|| bytes[at..].iter().take(*least));
+            word.is_some_and(|word| word.filter(|byte| is_word(byte)).count() == *least)
+        })
+    };
+    (0..bytes.len()).any(is_one) || matches!(text(&String::from_utf8_lossy(bytes)), Cow::Owned(_))
+}
+
 /// What the word before the present one announces.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
@@ -400,6 +415,22 @@ mod tests {
             assert_eq!(kind_in(text), expected, "{text}");
         }
         assert_eq!(kind_in(&text(&format!("token {}", jwt()))), Some("jwt"));
+    }
+
+    #[test]
+    fn bytes_are_searched_at_every_place() {
+        let glued = |text: &str| [b"\x0aA".as_slice(), text.as_bytes(), b"\xff"].concat();
+        for (bytes, expected) in [
+            (glued(&jwt()), true),
+            (glued("ya29.a0AfH6SMBxxxxxxxxxxxxxxx"), true),
+            (glued("password=hunter2"), false),
+            (b"\xffpassword=hunter2".to_vec(), true),
+            (glued("eyJ and nothing else"), false),
+            (b"GET /greet".to_vec(), false),
+            (Vec::new(), false),
+        ] {
+            assert_eq!(is_in(&bytes), expected, "{}", String::from_utf8_lossy(&bytes));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Value {
     /// A boolean.
     Bool(bool),
     /// A floating-point number.
-    Double(f64),
+    Double(#[serde(with = "double")] f64),
     /// Raw bytes.
     Bytes(Vec<u8>),
     /// A list of values.
@@ -25,6 +25,32 @@ pub enum Value {
     /// A value that normalization took out, by what it was: `port`, `address`, `message`, …
     /// Stands for any value of the type its key demands.
     Scrubbed(String),
+}
+
+/// Numbers in JSON, which has no word for those that are not finite: they are written by name.
+mod double {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Name(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        match number.is_finite() {
+            true => serializer.serialize_f64(*number),
+            false => serializer.serialize_str(&number.to_string()),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(number),
+            Written::Name(name) => name.parse().map_err(serde::de::Error::custom),
+        }
+    }
 }
 
 impl Value {

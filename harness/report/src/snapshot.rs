@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use spanwise_model::{Finding, PermutationResult};
+use spanwise_model::{Finding, PermutationResult, Value};
 
 use crate::findings::{root_causes, span_path};
 
@@ -60,5 +60,7 @@ fn line(finding: &Finding) -> String {
         ([], Some(service)) => format!(": {service}"),
         (names, _) => format!(": {}", span_path(names)),
     };
-    format!("{} {}{place}", finding.level.as_str(), finding.rule)
+    // Ten labels with old names are ten findings, which differ in nothing else.
+    let label = finding.facts.get("label").and_then(Value::as_str).map(|label| format!(" {label}"));
+    format!("{} {}{}{place}", finding.level.as_str(), finding.rule, label.unwrap_or_default())
 }

@@ -120,8 +120,17 @@ impl<W: Write> Page<'_, W> {
 
     fn findings(&mut self, findings: &[Finding]) -> io::Result<()> {
         let causes = alike(root_causes(findings));
+        let mut last: Option<(&str, Level)> = None;
         for (cause, others) in causes.iter().take(MOST_FINDINGS) {
-            self.finding(cause.finding, *others)?;
+            let this = (&*cause.finding.rule, cause.finding.level);
+            // An old instrumentation has a dozen warnings of one rule, which differ in a word.
+            if last == Some(this) && this.1 < Level::Violation {
+                let message = clean(&cause.finding.message).replace('\n', " ");
+                writeln!(self.out, "    {} {message}", self.paint.faint(&format!("{:<9}", "also")))?;
+            } else {
+                self.finding(cause.finding, *others)?;
+            }
+            last = Some(this);
             for finding in cause.explains.iter().take(MOST_FINDINGS) {
                 let level = self.paint.level(finding.level, finding.level.as_str());
                 let message = clean(&finding.message).replace('\n', " ");

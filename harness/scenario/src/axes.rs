@@ -1,7 +1,7 @@
 //! The axes of a suite, and the combinations of their values that a case runs under. Read from the keys `axes` and
 //! `agree`, and from a case's own `axes`.
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 use spanwise_model::Platform;
 
 use crate::axis::Choice;
@@ -41,7 +41,60 @@ enum Effect {
 pub(crate) const CHANNEL_IN: &str = "channel-in";
 pub(crate) const CHANNEL_OUT: &str = "channel-out";
 const PLATFORM: &str = "platform";
-const BUILT_IN: [&str; 6] = ["entry", CHANNEL_IN, CHANNEL_OUT, "export", "propagation", PLATFORM];
+
+/// An axis that spanwise knows.
+pub(crate) struct BuiltIn {
+    pub(crate) name: &'static str,
+    /// What editors show for it.
+    pub(crate) about: &'static str,
+    /// Its values.
+    pub(crate) words: fn() -> Vec<&'static str>,
+    effect: fn(&str) -> Option<Effect>,
+}
+
+pub(crate) const BUILT_IN: [BuiltIn; 6] = [
+    BuiltIn {
+        name: "entry",
+        about: "Which form of a case is sent.",
+        words: Entry::words,
+        effect: |word| Entry::of_word(word).map(Effect::Entry),
+    },
+    BuiltIn {
+        name: CHANNEL_IN,
+        about: "What the driver speaks to the front before the entry service.",
+        words: Channel::words,
+        effect: |word| Channel::of_word(word).map(Effect::ChannelIn),
+    },
+    BuiltIn {
+        name: CHANNEL_OUT,
+        about: "What {{NAME.url}} and {{refused.url}} say to the services.",
+        words: Channel::words,
+        effect: |word| Channel::of_word(word).map(Effect::ChannelOut),
+    },
+    BuiltIn {
+        name: "export",
+        about: "OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_PROTOCOL and the endpoint.",
+        words: Export::words,
+        effect: |word| Export::of_word(word).map(Effect::Export),
+    },
+    BuiltIn {
+        name: "propagation",
+        about: "OTEL_PROPAGATORS, and the headers that the driver sends.",
+        words: Propagation::words,
+        effect: |word| Propagation::of_word(word).map(Effect::Propagation),
+    },
+    BuiltIn {
+        name: PLATFORM,
+        about: "What is emulated around the services; the last axis. On cloud-run every channel is secure, and permutations with \
+                insecure ones are not planned.",
+        words: || Platform::ALL.map(Platform::as_str).to_vec(),
+        effect: platform,
+    },
+];
+
+fn built_in_axis(name: &str) -> Option<&'static BuiltIn> {
+    BUILT_IN.iter().find(|axis| axis.name == name)
+}
 
 /// Axis and word of every axis, in the order of the suite.
 pub(crate) type Shown = Vec<(String, String)>;
@@ -54,7 +107,7 @@ pub(crate) fn axes(file: File<'_>, suite: &SuiteFile) -> Result<Vec<Axis>, Suite
             ("env", AxisNode::Variables(variables)) => {
                 for (variable, values) in variables.iter() {
                     component(file, variable, "variable of an axis")?;
-                    if BUILT_IN.contains(&variable.value.as_str()) {
+                    if built_in_axis(&variable.value).is_some() {
                         let message = format!("`{}` is a built-in axis", variable.value);
                         return Err(file.error(variable.referenced, message));
                     }
@@ -64,7 +117,7 @@ pub(crate) fn axes(file: File<'_>, suite: &SuiteFile) -> Result<Vec<Axis>, Suite
             ("env", AxisNode::Values(_)) => {
                 return Err(file.error(name.referenced, "`env` is a mapping of variables to lists of values"));
             }
-            (_, AxisNode::Variables(_)) if BUILT_IN.contains(&name.value.as_str()) => {
+            (_, AxisNode::Variables(_)) if built_in_axis(&name.value).is_some() => {
                 return Err(file.error(name.referenced, format!("`{}` is a list of values", name.value)));
             }
             (_, AxisNode::Values(values)) => axes.push(built_in(file, name, values)?),
@@ -91,21 +144,14 @@ pub(crate) fn axes(file: File<'_>, suite: &SuiteFile) -> Result<Vec<Axis>, Suite
 
 fn unknown_axis(file: File<'_>, name: &Spanned<String>) -> SuiteError {
     let error = file.error(name.referenced, format!("unknown axis `{}`", name.value));
-    error.with_names(&name.value, BUILT_IN.into_iter().chain(["env"]))
+    error.with_names(&name.value, BUILT_IN.iter().map(|axis| axis.name).chain(["env"]))
 }
 
 fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) -> Result<Axis, SuiteError> {
-    type EffectOf = fn(&str) -> Option<Effect>;
-    let (effect, words): (EffectOf, Vec<&str>) = match name.value.as_str() {
-        "entry" => (|word| Entry::of_word(word).map(Effect::Entry), Entry::words()),
-        CHANNEL_IN => (|word| Channel::of_word(word).map(Effect::ChannelIn), Channel::words()),
-        CHANNEL_OUT => (|word| Channel::of_word(word).map(Effect::ChannelOut), Channel::words()),
-        "export" => (|word| Export::of_word(word).map(Effect::Export), Export::words()),
-        PLATFORM => (platform, Platform::ALL.map(Platform::as_str).to_vec()),
-        "propagation" => (|word| Propagation::of_word(word).map(Effect::Propagation), Propagation::words()),
-        _ => return Err(unknown_axis(file, name)),
-    };
-    axis(file, name, values, effect, &words)
+    match built_in_axis(&name.value) {
+        Some(known) => axis(file, name, values, known.effect, &(known.words)()),
+        None => Err(unknown_axis(file, name)),
+    }
 }
 
 fn platform(word: &str) -> Option<Effect> {

@@ -5,7 +5,9 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
+
+use crate::spanned::Spanned;
 use spanwise_model::{CloudRunService, FrontEnd};
 
 use crate::ServiceYaml;
@@ -18,9 +20,9 @@ pub(crate) const LONGEST_REQUEST_MS: u64 = 3_600_000;
 /// The most requests that Cloud Run gives an instance at once.
 pub(crate) const MOST_CONCURRENCY: u32 = 1_000;
 /// More processes than this no machine bears that a suite runs on.
-const MOST_INSTANCES: u32 = 1_000;
+pub(crate) const MOST_INSTANCES: u32 = 1_000;
 /// Google's tokens are good for an hour.
-const LONGEST_TOKEN_S: u64 = 3_600;
+pub(crate) const LONGEST_TOKEN_S: u64 = 3_600;
 
 /// Reads `cloud-run` of the suite.
 pub(crate) fn front_end(file: File<'_>, suite: &SuiteFile, axes: &[Axis]) -> Result<FrontEnd, SuiteError> {

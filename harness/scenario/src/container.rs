@@ -3,10 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::Spanned;
-
 use crate::error::{File, SuiteError};
 use crate::format::ServiceFile;
+use crate::spanned::Spanned;
 use crate::template::{Names, Template};
 use crate::yaml::AsText as _;
 

@@ -10,12 +10,12 @@ use crate::suite::Repeat;
 use crate::yaml::{AsText, Scalar};
 
 /// More requests at once than this say nothing more.
-const MOST_CONCURRENT: u32 = 1_000;
+pub(crate) const MOST_CONCURRENT: u32 = 1_000;
 
 /// Nor do more rounds.
-const MOST_ROUNDS: u32 = 10_000;
+pub(crate) const MOST_ROUNDS: u32 = 10_000;
 /// What a service does when it is left alone, it does within a minute, or nobody waits for it.
-const LONGEST_PAUSE_MS: u64 = 60_000;
+pub(crate) const LONGEST_PAUSE_MS: u64 = 60_000;
 
 /// One value of every `each` list.
 pub(crate) type Each = Vec<(String, Scalar)>;

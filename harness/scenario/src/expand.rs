@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::spanned::Spanned;
 use indexmap::IndexMap;
-use serde_saphyr::Spanned;
 use spanwise_model::{ContextFormat, ExpectedSpan, FrontEnd, PermutationName, Settings};
 
 use crate::axes::{Axis, Shown, combinations, of_case, on_cloud_run, with_entry};

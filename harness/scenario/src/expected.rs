@@ -1,6 +1,6 @@
 //! Spans that a case expects: reads `expect.spans`, `expect.http-spans` and `expect.grpc-spans`.
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 use spanwise_model::{ExpectedSpan, Value};
 
 use crate::Entry;
@@ -55,6 +55,6 @@ fn label(written: &Spanned<LabelValue>, names: &Names<'_>) -> Result<Option<Valu
     if let Some(value) = names.whole(text) {
         return Ok(Some(value.into()));
     }
-    let text = Spanned::new(text.clone(), written.referenced, written.defined);
+    let text = Spanned::new(text.clone(), written.referenced);
     names.text(&text).map(|text| Some(Value::Str(text)))
 }

@@ -4,13 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_saphyr::{Location, Spanned};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
+use serde_saphyr::Location;
 use spanwise_model::StubResponse;
 
 use crate::cloud_run::number;
 use crate::container::{Container, container};
 use crate::error::{File, SuiteError};
 use crate::format::{ReadyFile, ReadyWord, ServiceFile};
+use crate::schema::words;
+use crate::spanned::Spanned;
 use crate::template::{Names, Template};
 use crate::yaml::Described;
 use crate::{Known, Ready, running};
@@ -21,7 +26,7 @@ const READY_WITHIN_S: u64 = 60;
 /// The same for one that should serve already.
 const RUNNING_WITHIN_S: u64 = 10;
 /// Whoever waits longer has forgotten that he waits.
-const LONGEST_READY_S: u64 = 3600;
+pub(crate) const LONGEST_READY_S: u64 = 3600;
 
 const EXACTLY_ONE: &str = "a service has exactly one of `demo`, `command`, `image`, `dockerfile` and `url`; beside an image, \
                            `command` takes the place of its CMD";
@@ -116,7 +121,8 @@ pub(crate) fn start(
         }
         Launch::Command(_) | Launch::Container(_) | Launch::Stub(_) => {
             start.build = service.build.as_ref().map(|written| build(written, names)).transpose()?;
-            start.folder = Some(folder(file, service.folder.as_ref())?);
+            let folder = folder(file, service.folder.as_ref())?;
+            start.folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
         }
     }
     if let Some(written) = &service.ready {
@@ -175,7 +181,9 @@ fn build(written: &Spanned<Vec<Spanned<String>>>, names: &Names<'_>) -> Result<V
 
 /// Relative to the folder of the suite file, as everything is that the file names.
 fn folder(file: File<'_>, written: Option<&Spanned<String>>) -> Result<PathBuf, SuiteError> {
-    let beside = Path::new(file.name).parent().unwrap_or(Path::new(""));
+    // A name without a folder has the empty path for its parent, which is no folder that a program can be started in.
+    let beside = Path::new(file.name).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = beside.unwrap_or(Path::new("."));
     match written {
         Some(written) if written.value.is_empty() => {
             Err(file.error(written.referenced, "the folder has no name; `.` is that of the suite file"))
@@ -184,11 +192,9 @@ fn folder(file: File<'_>, written: Option<&Spanned<String>>) -> Result<PathBuf, 
     }
 }
 
-fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile, ReadyWord>>) -> Result<Ready, SuiteError> {
+fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile>>) -> Result<Ready, SuiteError> {
     let asked = match &written.value {
-        Described::Text(ReadyWord::Line) => return Ok(Ready::Line),
-        Described::Text(ReadyWord::Port) => return Ok(Ready::Port),
-        Described::Text(ReadyWord::GrpcHealth) => return Ok(Ready::GrpcHealth),
+        Described::Text(word) => return ready_word(file, word, written.referenced),
         Described::Mapping(asked) => asked,
     };
     match (&asked.http, &asked.line) {
@@ -199,5 +205,16 @@ fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile, ReadyWord>>) -> 
         }
         (None, Some(line)) => Ok(Ready::Says(line.value.clone())),
         _ => Err(file.error(written.referenced, "`ready` has exactly one of `http` and `line`")),
+    }
+}
+
+fn ready_word(file: File<'_>, word: &str, at: Location) -> Result<Ready, SuiteError> {
+    match ReadyWord::deserialize(IntoDeserializer::<Error>::into_deserializer(word)) {
+        Ok(ReadyWord::Line) => Ok(Ready::Line),
+        Ok(ReadyWord::Port) => Ok(Ready::Port),
+        Ok(ReadyWord::GrpcHealth) => Ok(Ready::GrpcHealth),
+        Err(_) => {
+            Err(file.error(at, format!("unknown word `{word}`")).with_names(word, words::<ReadyWord>()))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Levels that a suite gives to rules in place of the catalogue's: of all services, or of one.
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 use spanwise_model::Level;
 
 use crate::Known;
@@ -35,7 +35,7 @@ pub(crate) fn levels(
         };
         match &written.value {
             Described::Text(word) => {
-                add(None, &Spanned::new(word.clone(), written.referenced, written.defined))?;
+                add(None, &Spanned::new(word.clone(), written.referenced))?;
             }
             Described::Mapping(services) => {
                 for (service, word) in services.iter() {

@@ -1,6 +1,6 @@
 //! Which words may be components of a permutation's full name.
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 
 use crate::error::{File, SuiteError};
 

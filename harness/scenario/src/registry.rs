@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
+
+use crate::spanned::Spanned;
 use spanwise_model::{Label, LabelState, LabelType};
 
 use crate::error::{File, SuiteError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 use spanwise_model::{GrpcCode, RequestResult, ServiceProtocol};
 
 use crate::Entry;

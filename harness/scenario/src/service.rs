@@ -3,17 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use serde_saphyr::Spanned;
 use spanwise_model::{Auth, CloudRunService, Platform, ServiceFacts, ServiceProtocol, Source, StubResponse};
 
 use crate::axes::{Axis, on_cloud_run};
 use crate::axis::Choice;
 use crate::cloud_run::cloud_run_service;
 use crate::collector::{self, Collector};
-use crate::environment::{Environment, configured};
+use crate::environment::{Environment, configured, trust_in_java};
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
 use crate::launch::{self, Launch, Start};
+use crate::spanned::Spanned;
 use crate::stub;
 use crate::template::{Names, RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};
@@ -43,6 +43,8 @@ pub(crate) struct Service<'f> {
     env: Environment,
     collector: Collector,
     cloud_run: CloudRunService,
+    /// Whether a virtual machine must be told of the run's certificate authority.
+    on_java: bool,
     /// What no axis changes of it.
     pub(crate) facts: ServiceFacts,
     /// The file that it is deployed with, where the run is told.
@@ -73,6 +75,9 @@ impl Service<'_> {
         env.extend(choice.env.iter().map(|(name, value)| (name.clone(), Template::text(value))));
         for (_, changed) in overrides.iter().filter(|(service, _)| service == self.name) {
             env.extend(changed.clone());
+        }
+        if self.on_java {
+            trust_in_java(&mut env);
         }
         let on_cloud_run = choice.platform == Platform::CloudRun;
         // A container asks for its tokens on every platform.
@@ -123,6 +128,7 @@ pub(crate) fn services<'f>(
             env: variables(&service.env, &Names { metadata: on_cloud_run(axes) || is_container, ..names })?,
             collector: collector::of_service(file, service.collector.as_ref().map(|written| &written.value))?,
             cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,
+            on_java: service.java_trust_store.as_ref().is_some_and(|written| written.value),
             facts: ServiceFacts {
                 flushes_on_sigterm: service.flushes_on_sigterm.as_ref().is_some_and(|flushes| flushes.value),
                 untraced: service.untraced.clone(),
@@ -168,6 +174,7 @@ fn stub(name: &str, responses: Vec<StubResponse>) -> Service<'_> {
         env: Environment::new(),
         collector: Collector::default(),
         cloud_run: CloudRunService::default(),
+        on_java: false,
         facts: ServiceFacts { external: true, ..facts(name, ServiceProtocol::Http) },
         deployed: None,
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 
 use crate::error::{File, SuiteError};
 use crate::yaml::Scalar;
@@ -39,6 +39,8 @@ pub enum Reference {
     Port,
     /// `{{ca.file}}`: a PEM file with the certificate authority of the run, which signed the fronts' certificates.
     CaFile,
+    /// `{{ca.pkcs12}}`: the same certificate in a PKCS#12 file, a trust store for Java; any password opens it.
+    CaPkcs12,
     /// `{{untrusted.url}}`: an `https://` URL of a server that answers, with a certificate that no authority signed
     /// which the services trust. Nothing is tapped.
     UntrustedUrl,
@@ -64,12 +66,13 @@ pub enum Listener {
 pub(crate) const RESERVED: [&str; 8] =
     ["collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user"];
 
-const FIXED: [(&str, Reference); 8] = [
+const FIXED: [(&str, Reference); 9] = [
     ("collector.otlp_grpc", Reference::Collector(Listener::OtlpGrpc)),
     ("collector.otlp_http", Reference::Collector(Listener::OtlpHttp)),
     ("collector.cloud_trace", Reference::Collector(Listener::CloudTrace)),
     ("port", Reference::Port),
     ("ca.file", Reference::CaFile),
+    ("ca.pkcs12", Reference::CaPkcs12),
     ("untrusted.url", Reference::UntrustedUrl),
     ("refused.url", Reference::RefusedUrl),
     ("metadata.host", Reference::MetadataHost),
@@ -258,7 +261,7 @@ impl Names<'_> {
         Ok(match json {
             Value::String(text) => match self.whole(text) {
                 Some(value) => value.into(),
-                None => self.text(&Spanned::new(text.clone(), at, at))?.into(),
+                None => self.text(&Spanned::new(text.clone(), at))?.into(),
             },
             Value::Array(items) => {
                 items.iter().map(|item| self.json_at(item, at)).collect::<Result<Vec<_>, _>>()?.into()

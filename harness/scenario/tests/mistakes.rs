@@ -120,6 +120,12 @@ fn keys_and_types() {
     );
     check("    axes: {", "    ^axis: {", "unknown key `axis`", "did you mean `axes`?");
     check(
+        "protocol: grpc",
+        "protocol: grpc\n    java-trust-store: ^yes",
+        "invalid boolean (true or false expected)",
+        "",
+    );
+    check(
         "    axes: {",
         "    context: ^unsampeld\n    axes: {",
         "unknown word `unsampeld`",

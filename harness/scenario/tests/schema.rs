@@ -1,5 +1,5 @@
 //! The JSON Schema of suite files, which editors complete by, knows the keys and words that the reader knows, and no
-//! others. The reader is asked: it names what it knows when it meets something else. The suites of the demo follow the schema.
+//! others. The reader is asked: it names what it knows when it meets something else. The suites of the repository follow the schema.
 
 #[path = "../../../fixtures/schema/validator.rs"]
 mod validator;
@@ -11,7 +11,6 @@ use spanwise_scenario::{Known, Suite};
 
 const SCHEMA: &str = include_str!("../../../fixtures/schema/suite.schema.json");
 const DEMO: &str = include_str!("../../../fixtures/suites/demo.yaml");
-const LIFE_CYCLE: &str = include_str!("../../../fixtures/suites/life-cycle.yaml");
 const KNOWN: Known<'static> = Known {
     rules: &["trace-split"],
     profiles: &["cloud-run", "otel", "strict"],
@@ -31,10 +30,20 @@ fn known_to_reader(text: &str) -> BTreeSet<String> {
     names.split(", ").map(str::to_owned).collect()
 }
 
+/// What the schema knows at a place, definitions that it refers to on the way included.
 #[track_caller]
 fn known_to_schema(place: &str) -> BTreeSet<String> {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
-    match schema.pointer(place).unwrap_or_else(|| panic!("the schema has no {place}")) {
+    let mut found = &schema;
+    for part in place.split('/').skip(1) {
+        while let Some(definition) = found["$ref"].as_str() {
+            found = schema.pointer(definition.trim_start_matches('#')).expect("a definition");
+        }
+        found = found
+            .pointer(&format!("/{part}"))
+            .unwrap_or_else(|| panic!("the schema has no {place}: {part} in {found}"));
+    }
+    match found {
         Value::Object(properties) => properties.keys().cloned().collect(),
         Value::Array(words) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
         other => panic!("{place} is {other}"),
@@ -52,6 +61,10 @@ fn keys() {
     check("/$defs/case/properties", "suite: a\nservices: {}\ncases: { a: { @: x } }");
     check("/$defs/case/properties/expect/properties", "cases: { a: { expect: { @: x } } }");
     check("/$defs/service/properties/collector/properties", "services: { web: { collector: { @: x } } }");
+    check("/$defs/service/properties/ready/anyOf/1/properties", "services: { web: { ready: { @: x } } }");
+    check("/properties/collector/properties", "collector: { @: x }");
+    check("/$defs/stub/properties", "stubs: { pay: [{ @: x }] }");
+    check("/$defs/stub/properties/respond/properties", "stubs: { pay: [{ path: /, respond: { @: x } }] }");
     check("/$defs/span/properties", "cases: { a: { expect: { spans: [{ @: x }] } } }");
     check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
@@ -70,7 +83,7 @@ fn keys() {
 #[test]
 fn keys_of_a_service() {
     let mut schema = known_to_schema("/$defs/service/properties");
-    schema.extend(["image", "dockerfile", "url"].map(str::to_owned));
+    schema.extend(["image", "dockerfile"].map(str::to_owned));
     assert_eq!(schema, known_to_reader("services: { web: { @: x } }"));
 }
 
@@ -81,12 +94,9 @@ fn words() {
             "suite: a\nservices: {{ web: {{ demo: web, protocol: http }} }}\naxes: {{ {name}: [@] }}\ncases: {{}}"
         )
     };
-    check("/$defs/entries/items/enum", &axis("entry"));
-    check("/$defs/channels/items/enum", &axis("channel-in"));
-    check("/$defs/channels/items/enum", &axis("channel-out"));
-    check("/properties/axes/properties/export/items/enum", &axis("export"));
-    check("/properties/axes/properties/propagation/items/enum", &axis("propagation"));
-    check("/properties/axes/properties/platform/items/enum", &axis("platform"));
+    for name in ["entry", "channel-in", "channel-out", "export", "propagation", "platform"] {
+        check(&format!("/properties/axes/properties/{name}/items/enum"), &axis(name));
+    }
     for word in ["sampling", "spans", "context"] {
         check(
             &format!("/properties/cloud-run/properties/{word}/enum"),
@@ -101,16 +111,23 @@ fn words() {
     check("/properties/profile/enum", "suite: a\nservices: {}\ncases: {}\nprofile: @");
     check("/properties/sampling/enum", "sampling: @");
     check("/properties/limits/enum", "limits: @");
-    check("/$defs/level/enum", "suite: a\nservices: {}\ncases: {}\nlevels: { trace-split: @ }");
+    check(
+        "/properties/levels/additionalProperties/anyOf/0/enum",
+        "suite: a\nservices: {}\ncases: {}\nlevels: { trace-split: @ }",
+    );
     check("/properties/schema/enum", "suite: a\nservices: {}\ncases: {}\nschema: @");
     check("/$defs/span/properties/kind/enum", "cases: { a: { expect: { spans: [{ kind: @ }] } } }");
     check("/$defs/span/properties/status/enum", "cases: { a: { expect: { spans: [{ status: @ }] } } }");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
-    check("/$defs/service/properties/ready/enum", "services: { web: { ready: @ } }");
+    check(
+        "/$defs/service/properties/ready/anyOf/0/enum",
+        "suite: a\nservices: { web: { demo: web, protocol: http, ready: @ } }\ncases: {}",
+    );
     check(
         "/$defs/service/properties/collector/properties/persona/enum",
         "services: { web: { collector: { persona: @ } } }",
     );
+    check("/properties/collector/properties/persona/enum", "collector: { persona: @ }");
     let refused = "suite: a\nservices: { web: { demo: web, protocol: http, collector: { refuse-first: @ } } }\ncases: {}";
     check("/$defs/service/properties/collector/properties/refuse-first/enum", refused);
     check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");
@@ -134,13 +151,28 @@ fn the_demo_suite_follows_the_schema() {
     check(&schema, "suite: demo", "suite: .demo", &["/suite: pattern"]);
     check(&schema, "protocol: grpc", "protocol: smtp", &["/services/backend-service/protocol: enum"]);
     check(&schema, "concurrent: 50", "concurrent: 1", &["/cases/concurrent-users/concurrent: minimum"]);
+    check(&schema, "concurrent: 50", "concurrent: 1001", &["/cases/concurrent-users/concurrent: maximum"]);
+    check(&schema, "project: demo-project", "project: ~", &["/project: type"]);
+    check(&schema, "entry: [http, ", "entry: [http, http, ", &["/axes/entry: uniqueItems"]);
     check(&schema, "post: /greet", "post: /greet, get: /greet", &["/cases/greet/http: oneOf"]);
     check(&schema, "entry: [http", "entry: [htp", &["/axes/entry/0: enum"]);
 }
 
+/// Their first line tells editors of the schema.
 #[test]
-fn the_life_cycle_suite_follows_the_schema() {
+fn the_suites_of_the_repository_follow_the_schema_and_name_it() {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
-    let suite: Value = serde_saphyr::from_str(LIFE_CYCLE).expect("the suite is YAML");
-    assert_eq!(validator::breaches(&schema, &suite), [""; 0]);
+    let folder =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/suites")).expect("the suites");
+    let mut checked = 0;
+    for entry in folder {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a suite");
+        let named = "# yaml-language-server: $schema=../schema/suite.schema.json\n";
+        assert!(text.starts_with(named), "{}", path.display());
+        let suite: Value = serde_saphyr::from_str(&text).expect("the suite is YAML");
+        assert_eq!(validator::breaches(&schema, &suite), [""; 0], "{}", path.display());
+        checked += 1;
+    }
+    assert!(checked >= 2, "{checked}");
 }

@@ -5,7 +5,9 @@
 //! - [`plan`] reads suite files and selects permutations,
 //! - [`run()`] starts the services, drives the requests and lets the rules speak, telling reporters as it goes,
 //! - [`ratchet`] lets pass what was there before,
+//! - [`record`] writes down what a run sees, from which [`replay()`] makes its report again,
 //! - [`capture`] checks files that others recorded, without starting anything,
+//! - [`init`] writes a first suite for a folder,
 //! - [`demo`] is the demo inside the binary.
 //!
 //! # Rules of your own
@@ -49,12 +51,15 @@
 pub mod capture;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod init;
 pub mod plan;
 pub mod ratchet;
+pub mod record;
 mod registry;
 mod run;
 
-pub use run::{Options, RunError, run, run_until};
+pub use record::{Recorder, Recording, ReplayError};
+pub use run::{Options, Replayed, RunError, replay, run, run_until};
 pub use spanwise_check as check;
 pub use spanwise_model as model;
 pub use spanwise_report as report;

@@ -327,3 +327,37 @@ fn names_and_rules_can_be_listed_and_explained() {
     check(&[], &["list", "--rules"], 0, &["secure-channel-unlinked", "violation", "linkage"]);
     check(&[], &["explain", "secure-channel-unlinked"], 0, &["# secure-channel-unlinked", "How to fix"]);
 }
+
+#[test]
+fn init_writes_a_suite_once() {
+    let folder = folder(&[
+        ("requirements.txt", "fastapi\nopentelemetry-distro\n"),
+        ("main.py", "app = FastAPI()\n@app.get(\"/items\")\ndef items(): ...\n"),
+    ]);
+    let told = |arguments: &[&str], code: i32, part: &str| {
+        let output = spanwise(&folder, arguments);
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
+        assert!(text.contains(part), "{part:?} is not in the output of {arguments:?}:\n{text}");
+    };
+    told(&["init"], 0, "wrote ./spanwise.yaml");
+    told(&["list"], 0, "channel-in=secure");
+    let suite = folder.path().join("spanwise.yaml");
+    std::fs::write(&suite, "mine").expect("written");
+    told(&["init"], 2, "spanwise.yaml is there already; --force writes over it");
+    assert_eq!(std::fs::read_to_string(&suite).expect("read"), "mine");
+    told(&["init", "--force"], 0, "wrote ./spanwise.yaml");
+    told(&["init", "nowhere"], 2, "nowhere");
+    told(&["list"], 0, "channel-in=secure");
+    let first = std::fs::read_to_string(&suite).expect("read").lines().next().map(str::to_owned);
+    let schema = first.as_deref().and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
+    assert!(folder.path().join(schema.expect("a schema in the first line")).exists());
+}
+
+#[test]
+fn services_start_in_the_folder_of_their_suite() {
+    let suite = "suite: small\nservices:\n  web: { command: [sh, -c, \"cat spanwise.yaml; exit 3\"], protocol: http }\n\
+                 cases:\n  page:\n    http: { to: web, get: / }\n";
+    check(&[("spanwise.yaml", suite)], &["run"], 3, &["suite: small"]);
+}

@@ -3,10 +3,22 @@
 use std::fs;
 use std::path::Path;
 
+use spanwise_check::{Profile, conventions};
+use spanwise_scenario::{Known, suite_schema};
+
 /// A generated page: where it stands below the root, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 1] = [("harness/check/RULES.md", spanwise_check::rules_page)];
+const PAGES: [Page; 3] = [
+    ("harness/check/RULES.md", spanwise_check::rules_page),
+    ("harness/scenario/ENVIRONMENT.md", spanwise_scenario::environment_page),
+    ("fixtures/schema/suite.schema.json", schema_of_suites),
+];
+
+fn schema_of_suites() -> String {
+    let profiles = Profile::ALL.map(Profile::as_str);
+    suite_schema(&Known { profiles: &profiles, schemas: &conventions::schemas(), ..Known::default() })
+}
 
 /// Writes every page anew.
 pub(crate) fn write(root: &Path) -> Result<(), String> {

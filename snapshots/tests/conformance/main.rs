@@ -1,7 +1,10 @@
-//! One trial for each permutation of the demo suite, under its full name, and one for what the rules say of each case.
+//! One trial for each permutation of the demo suite and of the Python pair, under its full name, and one for what the rules
+//! say of each case.
 //!
 //! The selected permutations run once, through the run loop, before the trials look up their results: names, filters and
 //! `--list` work as in any Rust test. A `#[test]` in this binary would never run; unit tests stand in the library.
+
+mod python;
 
 use std::collections::{BTreeSet, HashMap};
 use std::process::ExitCode;
@@ -10,26 +13,27 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use spanwise::Options;
 use spanwise::model::{PermutationResult, RunEvent};
-use spanwise::plan::{Planned, SuiteText, plan};
+use spanwise::plan::{Planned, PlanningError, SuiteText, plan};
 use spanwise_snapshots::{Groups, Verdicts, case_of, folder, no_stale};
+
+/// The trial of what `spanwise init` writes.
+const FIRST_SUITE: &str = "polyglot-first-suite";
 
 fn main() -> ExitCode {
     if let Some(code) = spanwise::demo::serve_if_asked() {
         return code;
     }
     let arguments = Arguments::from_args();
-    let (file, text) = spanwise::demo::SUITE;
-    let suite = SuiteText { file: file.to_owned(), text: text.to_owned() };
-    let planned = match plan(&[suite], &[]) {
-        Ok(planned) => planned,
+    let suites = match suites() {
+        Ok(suites) => suites,
         Err(error) => {
-            eprintln!("the demo suite cannot be planned: {error}");
+            eprintln!("a suite cannot be planned: {error}");
             return ExitCode::FAILURE;
         }
     };
     // A failed comparison is told by its trial, with the difference; the panic inside insta would only repeat it.
     std::panic::set_hook(Box::new(|_| {}));
-    conclude(libtest_mimic::run(&arguments, trials(&arguments, planned)))
+    conclude(libtest_mimic::run(&arguments, trials(&arguments, suites)))
 }
 
 /// `Conclusion::exit` would end the process before anything is dropped.
@@ -37,27 +41,61 @@ fn conclude(conclusion: Conclusion) -> ExitCode {
     if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
-fn trials(arguments: &Arguments, planned: Planned) -> Vec<Trial> {
-    let names: Vec<String> =
-        planned.plan.permutations.iter().map(|permutation| permutation.name.to_string()).collect();
-    let cases: BTreeSet<String> = names.iter().map(|name| case_of(name).to_owned()).collect();
-    let groups = planned.plan.groups.iter().map(|group| group.name.clone());
-    let compared: Vec<String> = groups.chain(cases.iter().map(|case| Verdicts::name(case))).collect();
-    let stale =
-        Trial::test("no-stale-snapshots", move || no_stale(folder(), &compared).map_err(Failed::from));
-    let results = if arguments.list { Vec::new() } else { observe(arguments, planned) };
-    let groups = Arc::new(Groups::of(folder(), &results));
-    let verdicts = Arc::new(Verdicts::of(folder(), &results));
-    let permutation = |name: String| {
-        let groups = groups.clone();
-        Trial::test(name.clone(), move || groups.verdict(&name).map_err(Failed::from))
-    };
-    let case = |case: String| {
-        let verdicts = verdicts.clone();
-        Trial::test(Verdicts::name(&case), move || verdicts.verdict(&case).map_err(Failed::from))
-    };
-    let permutations = names.into_iter().map(permutation);
-    permutations.chain(cases.into_iter().map(case)).chain([stale]).collect()
+/// What is planned of a suite, and why it cannot run here, if it cannot.
+struct Planning {
+    planned: Planned,
+    missing: Option<String>,
+}
+
+fn suites() -> Result<[Planning; 2], PlanningError> {
+    let (file, text) = spanwise::demo::SUITE;
+    let demo = SuiteText { file: file.to_owned(), text: text.to_owned() };
+    Ok([
+        Planning { planned: plan(&[demo], &[])?, missing: None },
+        Planning { planned: plan(&[python::suite()], &[])?, missing: python::missing() },
+    ])
+}
+
+fn trials(arguments: &Arguments, suites: [Planning; 2]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut compared = Vec::new();
+    trials.push(match &suites[1].missing {
+        Some(missing) => python::without(FIRST_SUITE.to_owned(), missing),
+        None => Trial::test(FIRST_SUITE, python::first_suite),
+    });
+    for Planning { planned, missing } in suites {
+        let permutations = &planned.plan.permutations;
+        let names: Vec<String> =
+            permutations.iter().map(|permutation| permutation.name.to_string()).collect();
+        let cases: BTreeSet<String> = names.iter().map(|name| case_of(name).to_owned()).collect();
+        compared.extend(planned.plan.groups.iter().map(|group| group.name.clone()));
+        compared.extend(cases.iter().map(|case| Verdicts::name(case)));
+        if let Some(missing) = missing {
+            let verdicts = cases.iter().map(|case| Verdicts::name(case));
+            trials.extend(names.into_iter().chain(verdicts).map(|name| python::without(name, &missing)));
+            continue;
+        }
+        // One suite after the other: what starts slowly would take the processor from what has deadlines.
+        let results = if arguments.list { Vec::new() } else { observe(arguments, planned) };
+        let groups = Arc::new(Groups::of(folder(), &results));
+        let verdicts = Arc::new(Verdicts::of(folder(), &results));
+        let permutation = |name: String| {
+            let groups = groups.clone();
+            trial(name.clone(), move || groups.verdict(&name))
+        };
+        let case = |case: String| {
+            let verdicts = verdicts.clone();
+            trial(Verdicts::name(&case), move || verdicts.verdict(&case))
+        };
+        trials.extend(names.into_iter().map(permutation));
+        trials.extend(cases.into_iter().map(case));
+    }
+    trials.push(trial("no-stale-snapshots".to_owned(), move || no_stale(folder(), &compared)));
+    trials
+}
+
+fn trial(name: String, verdict: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
+    Trial::test(name, move || verdict().map_err(Failed::from))
 }
 
 /// Runs what the arguments select; where they select the verdicts of a case, all of the case.

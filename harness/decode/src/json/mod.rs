@@ -1,4 +1,4 @@
-//! JSON payloads, read leniently: OTLP JSON and the proto3 JSON of Cloud Trace v2.
+//! JSON payloads, read leniently: OTLP JSON, which is also written (`write`), and the proto3 JSON of Cloud Trace v2.
 //!
 //! Keys in lowerCamel or snake_case, enums as number or name, 64-bit integers as string or number, `null` for anything,
 //! unknown keys ignored. One span that cannot be read spoils no other.
@@ -10,6 +10,8 @@ pub(crate) mod otlp;
 mod time;
 mod tree;
 mod walk;
+mod write;
 
 pub(crate) use tree::{Json, Key, Object, is_key};
 pub(crate) use walk::walk;
+pub use write::write_otlp;

@@ -2,9 +2,9 @@
 //!
 //! Users' files have many more keys, so none is refused here.
 
+use crate::spanned::Spanned;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_saphyr::Spanned;
 
 use crate::yaml::Scalar;
 

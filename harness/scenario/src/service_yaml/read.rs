@@ -1,6 +1,6 @@
 //! What a Cloud Run file means: from its keys to a [`ServiceYaml`], or to the place of the first mistake.
 
-use serde_saphyr::Spanned;
+use crate::spanned::Spanned;
 use spanwise_model::{Auth, CloudRunService, Cpu, Ingress};
 
 use super::file::{ContainerFile, DeploymentFile, RevisionAnnotations, ServiceAnnotations, VariableFile};

@@ -3,8 +3,11 @@
 mod check;
 mod collect;
 mod explain;
+mod init;
 mod list;
 mod ratchet;
+mod record;
+mod replay;
 mod run;
 mod suites;
 
@@ -28,6 +31,10 @@ struct Arguments {
 enum Command {
     /// Start services, drive requests, check every span, report (what `spanwise` does without a command)
     Run(run::RunArguments),
+    /// Report on a recorded run again, without starting anything
+    Replay(replay::ReplayArguments),
+    /// Write a first suite, spanwise.yaml, by looking at a folder
+    Init(init::InitArguments),
     /// Check captures offline: OTLP JSON lines, JSON lines of Cloud Trace BatchWriteSpans requests, recordings
     Check(check::CheckArguments),
     /// Run the mock of Google Cloud Trace and OTLP on its own, for any exporter, until SIGTERM or Ctrl-C
@@ -94,6 +101,8 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = match arguments.command.unwrap_or(Command::Run(arguments.run)) {
         Command::Run(arguments) => run::run(arguments),
+        Command::Replay(arguments) => replay::replay(arguments),
+        Command::Init(arguments) => init::init(&arguments),
         Command::Check(arguments) => check::check(arguments),
         Command::Collect(arguments) => collect::collect(arguments),
         Command::List(arguments) => list::list(arguments),

@@ -12,7 +12,7 @@ use spanwise::ratchet::Review;
 use spanwise::report::{Json, Progress, Reporter, Terminal};
 use spanwise::{Options, RunError};
 
-use super::{Exit, Format, ratchet, runtime, suites, unusable};
+use super::{Exit, Format, ratchet, record, runtime, suites, unusable};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -43,6 +43,12 @@ pub(super) struct RunArguments {
     /// Write the ratchet file from what this run finds; nothing that it writes fails the run
     #[arg(long, requires = "ratchet")]
     ratchet_update: bool,
+    /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
+    #[arg(long, value_name = "FILE")]
+    jsonl: Option<PathBuf>,
     /// How many settings' services run at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
@@ -83,6 +89,11 @@ pub(super) fn run(arguments: RunArguments) -> Exit {
         Some(Err(exit)) => return exit,
     };
     options.ratchet = ratchet.clone().map(Arc::new);
+    let recorder = match record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref()) {
+        Ok(recorder) => recorder,
+        Err(exit) => return exit,
+    };
+    options.record = recorder.clone();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
@@ -104,7 +115,7 @@ pub(super) fn run(arguments: RunArguments) -> Exit {
     // The services are gone before the report is written.
     drop(runtime);
     let strays_fail = reporters.strays_fail;
-    match (ended, reporters.finish()) {
+    let exit = match (ended, reporters.finish()) {
         (_, Err(error)) => unusable(format!("the report cannot be written: {error}")),
         (Ok(_), Ok(())) if interrupted.get() => {
             eprintln!("spanwise: interrupted");
@@ -119,7 +130,8 @@ pub(super) fn run(arguments: RunArguments) -> Exit {
             None => Exit::of(&summary, strays_fail),
         },
         (Err(error), Ok(())) => could_not(&error),
-    }
+    };
+    record::finish(recorder, exit)
 }
 
 fn could_not(error: &RunError) -> Exit {

@@ -9,7 +9,7 @@ use spanwise::plan::{More, Planned, PlanningError, SuiteText, plan_with};
 use super::{Exit, unusable};
 
 /// The suite file that is read when none is named.
-const DEFAULT: &str = "spanwise.yaml";
+pub(super) const DEFAULT: &str = "spanwise.yaml";
 
 /// Such a file has no reason to be larger; what is, is something else.
 const MOST_BYTES: u64 = 1024 * 1024;

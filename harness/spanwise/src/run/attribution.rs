@@ -11,6 +11,7 @@ use spanwise_scenario::Plan;
 
 use super::complete::is_incomplete;
 use super::lane::{Lane, LaneReport, Seen};
+use super::observe::Strays;
 
 /// A permutation's observations: of the shared lane, and of a lane of its own where it ran again.
 pub(super) struct Settled {
@@ -49,20 +50,23 @@ pub(super) struct Attribution {
     waiting: BTreeMap<usize, Seen>,
     lanes: Vec<Lane>,
     held: Vec<Held>,
-    unattributed: BTreeMap<String, Unattributed>,
 }
 
-/// Stray spans of a lane some of whose permutations run again.
+/// What a lane left that belongs to none of its permutations, of which some may run again.
 struct Held {
     suite: String,
+    /// The first permutation of the lane. Lanes are told in this order, whichever ended first.
+    lane: usize,
     permutations: Vec<usize>,
     spans: Vec<Span>,
+    defects: Vec<Defect>,
 }
 
 impl Attribution {
     /// Takes a lane's report; gives back what is settled by it.
     pub(super) fn settle(&mut self, plan: &Plan, report: LaneReport) -> Vec<Settled> {
-        let LaneReport { alone, suite, seen, strays } = report;
+        let LaneReport { alone, suite, seen, strays, .. } = report;
+        let lane = seen.iter().map(|(permutation, _)| *permutation).min().unwrap_or_default();
         let misses = |observation: &Observation| {
             is_incomplete(observation) || may_have_made(observation, &strays.taps)
         };
@@ -75,14 +79,14 @@ impl Attribution {
             };
             if is_affected {
                 affected.push(permutation);
-                self.lanes.push(Lane::alone(plan, permutation));
+                self.lanes.push(Lane::again(plan, permutation));
                 self.waiting.insert(permutation, first);
             } else {
                 settled.push(Settled { permutation, first, again: None });
             }
         }
-        self.unattributed.entry(suite.clone()).or_default().defects.extend(strays.defects);
-        self.held.push(Held { suite, permutations: affected, spans: strays.spans });
+        let Strays { spans, defects, .. } = strays;
+        self.held.push(Held { suite, lane, permutations: affected, spans, defects });
         settled
     }
 
@@ -116,10 +120,14 @@ impl Attribution {
 
     /// What belongs to no permutation, by suite.
     pub(super) fn into_unattributed(mut self) -> BTreeMap<String, Unattributed> {
-        for Held { suite, spans, .. } in self.held {
-            self.unattributed.entry(suite).or_default().spans.extend(spans);
+        self.held.sort_by_key(|held| held.lane);
+        let mut unattributed: BTreeMap<String, Unattributed> = BTreeMap::new();
+        for Held { suite, spans, defects, .. } in self.held {
+            let of_suite = unattributed.entry(suite).or_default();
+            of_suite.spans.extend(spans);
+            of_suite.defects.extend(defects);
         }
-        self.unattributed
+        unattributed
     }
 }
 
@@ -131,7 +139,6 @@ mod tests {
 
     use super::*;
     use crate::run::fixture;
-    use crate::run::observe::Strays;
 
     const LINKED: &str = "driver CLIENT \"GET /\" 200 id=S1\n  web SERVER \"GET /\" 200\n\
                           wire:\n  driver -> web http/1.1 200 traceparent: T1-S1-01\n";
@@ -151,7 +158,7 @@ mod tests {
 
     fn report(texts: &[&str], strays: Strays) -> LaneReport {
         let seen = texts.iter().enumerate().map(|(at, text)| (at, seen(text))).collect();
-        LaneReport { alone: false, suite: "small".to_owned(), seen, strays }
+        LaneReport { alone: false, again: false, suite: "small".to_owned(), seen, strays, encoded: None }
     }
 
     /// Settles a shared lane and compares which of its permutations run again.
@@ -224,8 +231,8 @@ mod tests {
         });
         let mut attribution = check(&[LINKED, UNLINKED], strays, &[1]);
         let again = vec![(1, seen("web SERVER \"GET /\" 200\n"))];
-        let report =
-            LaneReport { alone: true, suite: "small".to_owned(), seen: again, strays: Strays::default() };
+        let strays = Strays::default();
+        let report = LaneReport { alone: true, again: true, seen: again, ..report(&[], strays) };
         let settled = attribution.settle_again(report);
         assert!(matches!(settled.as_slice(), [Settled { permutation: 1, again: Some(_), .. }]));
         assert_eq!(left(attribution), (vec!["clean up".to_owned()], 1));

@@ -70,7 +70,9 @@ pub(super) async fn wait(
     let awaited = |store: &Store| {
         let of_traces = || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace));
         let taps: Vec<WireTap> = if alone { instances.taps().all() } else { of_traces().collect() };
-        let traces = if alone { store.traces() } else { sent.traces.clone() };
+        let past = instances.past();
+        let mut traces = if alone { store.traces() } else { sent.traces.clone() };
+        traces.retain(|trace| !past.contains(trace));
         let known: Vec<Known> =
             traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
         let open = taps.iter().filter(|tap| tap.end == End::Open);

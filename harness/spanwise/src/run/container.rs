@@ -9,7 +9,7 @@ use spanwise_scenario as scenario;
 use spanwise_scenario::ServiceStart;
 
 use super::fleet::chain;
-use super::launch::{CONTAINER_CA_FILE, Surroundings, ready};
+use super::launch::{CONTAINER_CA_FILE, CONTAINER_CA_PKCS12, Surroundings, ready};
 use super::world::World;
 
 impl World {
@@ -39,13 +39,16 @@ impl Surroundings<'_> {
             }),
         };
         let name = |(host, port, leads_to): (&str, u16, u16)| Name { host: host.to_owned(), port, leads_to };
-        let authority = (CONTAINER_CA_FILE.to_owned(), world.authority.ca_pem().as_bytes().to_vec());
+        let authority = [
+            (CONTAINER_CA_FILE.to_owned(), world.authority.ca_pem().as_bytes().to_vec()),
+            (CONTAINER_CA_PKCS12.to_owned(), world.authority.ca_pkcs12().to_vec()),
+        ];
         let variable =
             |(name, template): (&String, &scenario::Template)| Ok((name.clone(), self.fill(template)?));
         let launch = ContainerLaunch {
             args: container.args.iter().map(|word| self.fill(word)).collect::<Result<_, String>>()?,
             env: start.env.iter().map(variable).collect::<Result<_, String>>()?,
-            files: vec![authority],
+            files: authority.to_vec(),
             port: container.port,
             ready: ready(&start.start.ready),
             ready_within: start.start.ready_within,

@@ -7,6 +7,8 @@ use spanwise_model::RunEvent;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
+use super::aside::aside;
+use super::evidence::LaneEvidence;
 use super::lane::{Lane, LaneReport};
 
 /// What lanes tell the run loop.
@@ -15,14 +17,15 @@ pub(super) enum News {
     Report(Box<LaneReport>),
 }
 
-/// Runs lanes, at most so many at once. Dropping the receiver ends them and their services.
+/// Runs lanes, at most so many at once, and reports the evidence of each. Dropping the receiver ends them and their services.
 pub(super) fn drive<F>(
     lanes: Vec<Lane>,
     most: usize,
     run: impl Fn(Lane, mpsc::Sender<News>) -> F + Send + 'static,
+    report: impl Fn(&LaneEvidence) -> LaneReport + Clone + Send + 'static,
 ) -> mpsc::Receiver<News>
 where
-    F: Future<Output = LaneReport> + Send + 'static,
+    F: Future<Output = LaneEvidence> + Send + 'static,
 {
     let (news, receiver) = mpsc::channel(64);
     let all = async move {
@@ -33,23 +36,29 @@ where
             while running.len() < most.max(1)
                 && let Some(lane) = lanes.next()
             {
-                let report = run(lane.clone(), news.clone());
-                begun.insert(running.spawn(report).id(), lane);
+                let (evidence, report) = (run(lane.clone(), news.clone()), report.clone());
+                let reported = async move {
+                    let evidence = evidence.await;
+                    aside(|| report(&evidence))
+                };
+                begun.insert(running.spawn(reported).id(), lane);
             }
             let ended = tokio::select! {
                 ended = running.join_next_with_id() => ended,
                 // Nobody listens any more: the run was dropped, and the tasks go with `running`.
                 () = news.closed() => break,
             };
-            let report = match ended {
+            let reported = match ended {
                 None => break,
-                Some(Ok((_, report))) => report,
+                Some(Ok((_, reported))) => reported,
                 Some(Err(error)) => match begun.get(&error.id()) {
-                    Some(lane) => lane.could_not_run(&format!("the harness failed: {}", panicked(error))),
+                    Some(lane) => {
+                        report(&lane.could_not_run(&format!("the harness failed: {}", panicked(error))))
+                    }
                     None => continue,
                 },
             };
-            let _ = news.send(News::Report(Box::new(report))).await;
+            let _ = news.send(News::Report(Box::new(reported))).await;
         }
     };
     tokio::spawn(all);
@@ -74,10 +83,11 @@ mod tests {
     async fn a_lane_whose_task_panics_reports_that_its_permutations_could_not_run() {
         let plan = fixture::plan("");
         let lanes = vec![Lane::alone(&plan, 0), Lane::alone(&plan, 1)];
-        let mut reports = drive(lanes, 1, |lane, _| async move {
+        let run = |lane: Lane, _| async move {
             assert_ne!(lane.permutations(), [0], "out of luck");
             lane.could_not_run("not asked to")
-        });
+        };
+        let mut reports = drive(lanes, 1, run, move |evidence| evidence.report(&plan));
         let mut reasons = Vec::new();
         while let Some(news) = reports.recv().await {
             let News::Report(report) = news else { panic!("there are only reports") };

@@ -1,6 +1,6 @@
 //! The running half of a lane: which instances of its services run, from their start to their end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::Store;
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -136,18 +136,18 @@ impl Instances {
         self.fleet.services()
     }
 
-    /// The evidence that is recorded of all these services: a rule could not tell what one without any output wrote. An external
-    /// one has no part in it.
-    pub(super) fn recorded(&self, services: &[String]) -> Vec<Evidence> {
+    /// The evidence that is not recorded of an instance, by service; services of which all is are not there. An external one
+    /// has no part in it.
+    pub(super) fn hidden(&self) -> BTreeMap<String, Vec<Evidence>> {
         let setting = self.fleet.setting();
-        let is_judged = |name: &str| {
-            services.iter().any(|service| service == name)
-                && setting.service(name).is_some_and(|start| !start.facts.external)
-        };
-        let mut judged = self.all();
-        judged.retain(|instance| is_judged(&instance.source().service));
-        let shown = |evidence: &Evidence| judged.iter().all(|instance| instance.shows(*evidence));
-        Evidence::ALL.into_iter().filter(shown).collect()
+        let is_judged = |name: &str| setting.service(name).is_some_and(|start| !start.facts.external);
+        let mut hidden: BTreeMap<String, Vec<Evidence>> = BTreeMap::new();
+        for instance in self.all().iter().filter(|instance| is_judged(&instance.source().service)) {
+            let kinds = Evidence::ALL.into_iter().filter(|evidence| !instance.shows(*evidence));
+            kinds
+                .for_each(|kind| hidden.entry(instance.source().service.to_string()).or_default().push(kind));
+        }
+        hidden
     }
 
     /// The URL at which the driver reaches a service.
@@ -160,14 +160,21 @@ impl Instances {
         self.fleet.deployment().map(|deployment| deployment.driver_token(url))
     }
 
-    /// The URLs at which a service is called, where a platform is emulated that asks for tokens that name one.
-    pub(super) fn urls(&self, service: &str) -> Vec<String> {
-        self.fleet.deployment().map(|deployment| deployment.urls(service)).unwrap_or_default()
+    /// The URLs at which a service is called, by service, where a platform is emulated that asks for tokens that name one.
+    pub(super) fn all_urls(&self) -> BTreeMap<String, Vec<String>> {
+        let Some(deployment) = self.fleet.deployment() else { return BTreeMap::new() };
+        let names = self.fleet.setting().services.iter().map(|service| service.name.clone());
+        names.map(|name| (name.clone(), deployment.urls(&name))).collect()
     }
 
     /// What went over the wire.
     pub(super) fn taps(&self) -> &Arc<TapLog> {
         self.fleet.taps()
+    }
+
+    /// The traces of which something was exported, and that an earlier lane saw.
+    pub(super) fn past(&self) -> BTreeSet<TraceId> {
+        self.fleet.past()
     }
 
     /// Everything that was exported.

@@ -3,6 +3,7 @@
 //! Its end is the services' end: only when they have flushed and are gone is it known what did not come.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +13,15 @@ use spanwise_model::{Cpu, InstanceEnd, Observation, Platform};
 use spanwise_scenario::{Permutation, Plan, RequestForm, Setting};
 use tokio::sync::mpsc;
 
-use super::aside::aside;
 use super::complete::{self, Awaited};
 use super::drive::News;
+use super::evidence::{Driven, LaneEvidence};
 use super::fleet::{Hop, chain};
 use super::instances::{Instances, from_driver};
-use super::observe::{Named, Scene, Strays};
+use super::observe::Strays;
 use super::send::{self, Sent};
 use super::world::World;
+use crate::record::Encoded;
 
 /// Permutations that run in one start of one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +34,23 @@ pub(super) struct Lane {
     permutations: Vec<usize>,
     /// Whether everything that happens in it belongs to its one permutation.
     pub(super) alone: bool,
+    /// Whether its permutation ran before, in a shared lane.
+    again: bool,
 }
 
 /// What a lane saw.
 pub(super) struct LaneReport {
     pub(super) alone: bool,
+    /// Whether its permutation ran before, in a shared lane.
+    pub(super) again: bool,
     /// The suite that its permutations are of.
     pub(super) suite: String,
     /// One entry for each of its permutations.
     pub(super) seen: Vec<(usize, Seen)>,
     /// What belongs to no permutation of the lane.
     pub(super) strays: Strays,
+    /// What is to be written of it, where the run is recorded.
+    pub(super) encoded: Option<io::Result<Encoded>>,
 }
 
 /// What was seen of one permutation.
@@ -60,7 +68,8 @@ impl Lane {
             let all = plan.permutations.iter().enumerate();
             let served = all.filter(|(_, one)| one.setting == setting && !one.exclusive);
             let permutations = served.map(|(at, _)| at).collect();
-            Lane { setting, suite: plan.settings[setting].suite.clone(), permutations, alone: false }
+            let suite = plan.settings[setting].suite.clone();
+            Lane { setting, suite, permutations, alone: false, again: false }
         };
         let exclusive = plan.permutations.iter().enumerate().filter(|(_, one)| one.exclusive);
         let alone = exclusive.map(|(at, _)| Lane::alone(plan, at));
@@ -71,13 +80,20 @@ impl Lane {
     /// A lane for one permutation.
     pub(super) fn alone(plan: &Plan, permutation: usize) -> Lane {
         let Permutation { setting, suite, .. } = &plan.permutations[permutation];
-        Lane { setting: *setting, suite: suite.clone(), permutations: vec![permutation], alone: true }
+        let (setting, suite) = (*setting, suite.clone());
+        Lane { setting, suite, permutations: vec![permutation], alone: true, again: false }
     }
 
-    /// The report of a lane that came to nothing.
-    pub(super) fn could_not_run(&self, reason: &str) -> LaneReport {
-        let seen = self.permutations.iter().map(|at| (*at, Seen::CouldNotRun(reason.to_owned()))).collect();
-        LaneReport { alone: self.alone, suite: self.suite.clone(), seen, strays: Strays::default() }
+    /// A lane for one permutation that was seen before.
+    pub(super) fn again(plan: &Plan, permutation: usize) -> Lane {
+        Lane { again: true, ..Lane::alone(plan, permutation) }
+    }
+
+    /// The evidence of a lane that came to nothing.
+    pub(super) fn could_not_run(&self, reason: &str) -> LaneEvidence {
+        let driven = |at: &usize| (*at, Driven::CouldNotRun(reason.to_owned()));
+        let driven = self.permutations.iter().map(driven).collect();
+        LaneEvidence::nothing(&self.suite, self.alone, self.again, driven)
     }
 
     #[cfg(test)]
@@ -106,7 +122,7 @@ pub(super) async fn run(
     plan: &Plan,
     lane: Lane,
     news: &mpsc::Sender<News>,
-) -> LaneReport {
+) -> LaneEvidence {
     let mut setting = plan.settings[lane.setting].clone();
     let is_needed = |service: &str| {
         lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
@@ -127,7 +143,14 @@ pub(super) async fn run(
             let sent =
                 drive(world, &instances, &descriptors, &plan.settings[lane.setting], permutation, lane.alone)
                     .await;
-            (*at, sent, begun.elapsed())
+            let driven = match sent {
+                Err(reason) => Driven::CouldNotRun(reason),
+                Ok((sent, awaited)) => {
+                    let awaited = awaited.iter().map(ToString::to_string).collect();
+                    Driven::Sent { sent, awaited, millis: begun.elapsed().as_millis() as u64 }
+                }
+            };
+            (*at, driven)
         })
         .collect();
     let mut driven = Vec::new();
@@ -139,27 +162,19 @@ pub(super) async fn run(
     for event in instances.failed_later().into_iter().chain(instances.unmatched()) {
         let _ = news.send(News::Event(event)).await;
     }
-
-    let scene = Scene { instances: &instances, process, alone: lane.alone };
-    let mut seen = Vec::new();
-    let mut named = Named::default();
-    for (at, sent, duration) in driven {
-        seen.push((
-            at,
-            match sent {
-                Err(reason) => Seen::CouldNotRun(reason),
-                Ok((sent, awaited)) => {
-                    named.add(&sent);
-                    let permutation = &plan.permutations[at];
-                    let observation = aside(|| scene.observation(permutation, sent, &awaited));
-                    Seen::Observed(Box::new(observation), duration)
-                }
-            },
-        ));
+    LaneEvidence {
+        suite: lane.suite,
+        alone: lane.alone,
+        again: lane.again,
+        driven,
+        exports: instances.store().clone(),
+        past: instances.past(),
+        taps: instances.taps().clone(),
+        logs: instances.all().iter().flat_map(|service| service.logs()).collect(),
+        process,
+        hidden: instances.hidden(),
+        urls: instances.all_urls(),
     }
-    // In a lane of one, all there is belongs to the one.
-    let strays = if lane.alone { Strays::default() } else { Strays::of_lane(&instances, &named) };
-    LaneReport { alone: lane.alone, suite: lane.suite, seen, strays }
 }
 
 /// Sends a permutation's requests and waits until what must come of them has come; gives back what had not in time.

@@ -11,9 +11,11 @@ use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
 use super::fleet::{Fleet, chain};
 use super::google::{Google, METADATA};
 
-/// Where the certificate authority of the run is in a container. It is a file at the top, which needs no folder, so that it can be
-/// put into an image that has none.
+/// Where the certificate authority of the run is in a container. Files at the top need no folder, so that they can be put into an
+/// image that has none.
 pub(super) const CONTAINER_CA_FILE: &str = "/spanwise-ca.pem";
+/// The same for Java.
+pub(super) const CONTAINER_CA_PKCS12: &str = "/spanwise-ca.p12";
 
 /// What an instance finds around it when it starts.
 pub(super) struct Surroundings<'f> {
@@ -105,6 +107,8 @@ impl Surroundings<'_> {
             Reference::Port => Ok(Launch::PORT.to_owned()),
             Reference::CaFile if self.google.is_some() => Ok(CONTAINER_CA_FILE.to_owned()),
             Reference::CaFile => Ok(world.ca_file().display().to_string()),
+            Reference::CaPkcs12 if self.google.is_some() => Ok(CONTAINER_CA_PKCS12.to_owned()),
+            Reference::CaPkcs12 => Ok(world.ca_pkcs12().display().to_string()),
             Reference::UntrustedUrl => Ok(world.untrusted_url()),
             Reference::RefusedUrl => {
                 Ok(world.refused_url(self.fleet.setting().channel_out == Channel::Secure))

@@ -1,7 +1,8 @@
 //! The run loop: the one place that sees every stage.
 //!
 //! A plan is cut into *lanes*: a setting's services, started once, and the permutations that they serve side by side
-//! (`lane`). A lane gives one observation a permutation (`observe`). Where a shared lane leaves strays, exactly the
+//! (`lane`). A lane leaves evidence, which may be written down and read back (`evidence`, `replay`), and that gives one
+//! observation a permutation (`observe`). Where a shared lane leaves strays, exactly the
 //! permutations that miss something run again, alone (`attribution`). Then the rules speak, of each observation and of
 //! each group that must agree (`judge`). Reporters hear of it all as events.
 
@@ -13,6 +14,7 @@ mod container;
 mod context;
 mod deployment;
 mod drive;
+mod evidence;
 mod fixed;
 #[cfg(test)]
 mod fixture;
@@ -23,6 +25,7 @@ mod judge;
 mod lane;
 mod launch;
 mod observe;
+mod replay;
 mod send;
 mod world;
 
@@ -36,12 +39,15 @@ use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
 
 use crate::ratchet::Ratchet;
+use crate::record::Recorder;
 use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
+pub(crate) use evidence::{Driven, LaneEvidence};
 use judge::Judge;
 pub(crate) use judge::{failing, traces};
 use lane::{Lane, LaneReport};
+pub use replay::{Replayed, replay};
 use world::World;
 
 /// How to run a plan.
@@ -56,6 +62,8 @@ pub struct Options {
     pub rules: Vec<&'static Rule>,
     /// The findings that are let pass because they were there before.
     pub ratchet: Option<Arc<Ratchet>>,
+    /// Where to write down what is seen: for one run, and whoever made it asks it afterwards what could not be written.
+    pub record: Option<Recorder>,
     /// How many settings' services run at once.
     pub lanes: usize,
     /// How many requests are under way at once, over all lanes.
@@ -76,6 +84,7 @@ impl Default for Options {
             suite_profiles: BTreeMap::new(),
             rules: Vec::new(),
             ratchet: None,
+            record: None,
             lanes: 8,
             requests: 64,
             deadline: Duration::from_secs(10),
@@ -131,37 +140,28 @@ pub async fn run_until(
 ) -> Result<Summary, RunError> {
     let begun = Instant::now();
     let judge = Judge::new(plan.clone(), options.clone())?;
-    on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations: plan.permutations.len() });
-    let world = Arc::new(World::new(options.clone()).await?);
     let mut run = Run {
         judge,
         plan,
+        recorder: options.record.clone(),
         attribution: Attribution::default(),
         summary: Summary::default(),
         on_event: &mut on_event,
     };
+    run.begin(&options);
+    let world = Arc::new(World::new(options.clone()).await?);
     let is_stopped = tokio::select! {
         () = run.lanes(&world, options.lanes) => false,
         () = stop => true,
     };
-    if is_stopped {
-        let settled = run.attribution.settle_rest();
-        run.tell(settled);
-        let rest = run.judge.incomplete();
-        run.finished(rest);
-        return Ok(run.summary);
-    }
-    let lost = run.judge.missing("the harness failed: nothing was heard of it");
-    run.tell(lost);
-    let (strays, strays_fail) = run.judge.strays(run.attribution.into_unattributed());
-    let (summary, duration_ms) = (run.summary, begun.elapsed().as_millis() as u64);
-    on_event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
-    Ok(summary)
+    let duration_ms = begun.elapsed().as_millis() as u64;
+    Ok(run.end((!is_stopped).then_some(duration_ms)))
 }
 
 /// A run between its first event and its last.
 struct Run<'r> {
     plan: Arc<Plan>,
+    recorder: Option<Recorder>,
     attribution: Attribution,
     judge: Judge,
     summary: Summary,
@@ -169,18 +169,24 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// Tells that it begins; `options` are those of the run that is recorded.
+    fn begin(&mut self, options: &Options) {
+        let (suites, permutations) = (self.plan.suites.clone(), self.plan.permutations.len());
+        if let Some(recorder) = &self.recorder {
+            recorder.begin(&self.plan, options);
+        }
+        self.event(&RunEvent::Started { suites, permutations });
+    }
+
     /// Runs all lanes, then those of the permutations that run again.
     async fn lanes(&mut self, world: &Arc<World>, most: usize) {
         let mut reports = start(world, &self.plan, Lane::of_plan(&self.plan), most);
         while let Some(report) = self.next(&mut reports).await {
-            (self.on_event)(&RunEvent::Observed { permutations: report.seen.len() });
-            let settled = self.attribution.settle(&self.plan, report);
-            self.tell(settled);
+            self.settle(report);
         }
         let mut reports = start(world, &self.plan, self.attribution.again(), most);
         while let Some(report) = self.next(&mut reports).await {
-            let settled = self.attribution.settle_again(report);
-            self.tell(settled);
+            self.settle(report);
         }
     }
 
@@ -188,10 +194,54 @@ impl Run<'_> {
     async fn next(&mut self, news: &mut mpsc::Receiver<News>) -> Option<LaneReport> {
         loop {
             match news.recv().await? {
-                News::Event(event) => (self.on_event)(&event),
+                News::Event(event) => self.event(&event),
                 News::Report(report) => return Some(*report),
             }
         }
+    }
+
+    /// Takes what a lane saw, and tells what is settled by it.
+    fn settle(&mut self, mut report: LaneReport) {
+        if let (Some(recorder), Some(encoded)) = (&self.recorder, report.encoded.take()) {
+            recorder.lane(encoded);
+        }
+        let settled = match report.again {
+            true => self.attribution.settle_again(report),
+            false => {
+                self.event(&RunEvent::Observed { permutations: report.seen.len() });
+                self.attribution.settle(&self.plan, report)
+            }
+        };
+        self.tell(settled);
+    }
+
+    /// Tells what is left when no more lane is heard of: all of it after `duration_ms`, or what is known where the run was
+    /// broken off.
+    fn end(mut self, duration_ms: Option<u64>) -> Summary {
+        let Some(duration_ms) = duration_ms else {
+            let settled = self.attribution.settle_rest();
+            self.tell(settled);
+            let rest = self.judge.incomplete();
+            self.finished(rest);
+            return self.summary;
+        };
+        // Only a recording of another version leaves any: one that would have let others run again.
+        let settled = self.attribution.settle_rest();
+        self.tell(settled);
+        let lost = self.judge.missing("the harness failed: nothing was heard of it");
+        self.tell(lost);
+        let (strays, strays_fail) =
+            self.judge.strays(std::mem::take(&mut self.attribution).into_unattributed());
+        let summary = self.summary;
+        self.event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
+        summary
+    }
+
+    fn event(&mut self, event: &RunEvent) {
+        if let Some(recorder) = &self.recorder {
+            recorder.event(event);
+        }
+        (self.on_event)(event);
     }
 
     /// Judges observations and tells what is settled by them.
@@ -203,15 +253,23 @@ impl Run<'_> {
     fn finished(&mut self, results: Vec<PermutationResult>) {
         for result in results {
             self.summary.add(result.outcome);
-            (self.on_event)(&RunEvent::Finished(Box::new(result)));
+            self.event(&RunEvent::Finished(Box::new(result)));
         }
     }
 }
 
 fn start(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>, most: usize) -> mpsc::Receiver<News> {
     let (world, plan) = (world.clone(), plan.clone());
-    drive(lanes, most, move |lane, news| {
+    let (recorder, planned) = (world.options.record.clone(), plan.clone());
+    let run = move |lane, news| {
         let (world, plan) = (world.clone(), plan.clone());
         async move { lane::run(&world, &plan, lane, &news).await }
-    })
+    };
+    drive(lanes, most, run, move |evidence| report(recorder.as_ref(), &planned, evidence))
+}
+
+/// What a lane saw, and what will be written of it.
+fn report(recorder: Option<&Recorder>, plan: &Plan, evidence: &LaneEvidence) -> LaneReport {
+    let encoded = recorder.map(|recorder| recorder.encode(evidence));
+    LaneReport { encoded, ..evidence.report(plan) }
 }

@@ -1,55 +1,68 @@
-//! Puts together what is known of one permutation, once its lane's services are gone.
+//! Puts together what is known of each permutation of a lane, once the lane's services are gone.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use spanwise_cloud_run::front_end_span;
 use spanwise_model::{
-    Defect, Export, FrontEndSpans, LogRecord, Observation, ProcessEvent, Span, Stream, TraceId, WireTap,
+    Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, Request, Span, Stream, TraceId, WireTap,
 };
-use spanwise_scenario::Permutation;
+use spanwise_scenario::{Permutation, Plan};
 
-use super::complete::Awaited;
-use super::instances::Instances;
+use super::evidence::{Driven, LaneEvidence};
+use super::lane::{LaneReport, Seen};
 use super::send::Sent;
 
-/// A lane after its services ended.
-pub(super) struct Scene<'l> {
-    pub(super) instances: &'l Instances,
-    pub(super) process: Vec<ProcessEvent>,
-    pub(super) alone: bool,
-}
+impl LaneEvidence {
+    /// What the lane saw: an observation for each permutation that ran, and what belongs to none.
+    pub(super) fn report(&self, plan: &Plan) -> LaneReport {
+        let mut seen = Vec::new();
+        let mut named = Named::default();
+        for (at, driven) in &self.driven {
+            let one = match driven {
+                Driven::CouldNotRun(reason) => Seen::CouldNotRun(reason.clone()),
+                Driven::Sent { sent, awaited, millis } => {
+                    named.add(sent);
+                    let observation = self.observation(&plan.permutations[*at], sent, awaited);
+                    Seen::Observed(Box::new(observation), Duration::from_millis(*millis))
+                }
+            };
+            seen.push((*at, one));
+        }
+        // In a lane of one, all there is belongs to the one.
+        let strays = if self.alone { Strays::default() } else { Strays::of_lane(self, &named) };
+        let (alone, again, suite) = (self.alone, self.again, self.suite.clone());
+        LaneReport { alone, again, suite, seen, strays, encoded: None }
+    }
 
-impl Scene<'_> {
     /// All that is known of a permutation: by the traces that its requests named or, in a lane of one, everything.
-    pub(super) fn observation(
-        &self,
-        permutation: &Permutation,
-        sent: Sent,
-        awaited: &[Awaited],
-    ) -> Observation {
+    fn observation(&self, permutation: &Permutation, sent: &Sent, awaited: &[String]) -> Observation {
         let Sent { requests, spans: driver_spans, traces: named } = sent;
-        let traces = if self.alone { self.all_traces(&named) } else { named };
+        let traces = if self.alone { self.all_traces(named) } else { named.clone() };
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
         settings.ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
         settings.deadline_passed = !awaited.is_empty();
-        settings.awaited = awaited.iter().map(ToString::to_string).collect();
+        settings.awaited = awaited.to_vec();
         for service in settings.services.iter_mut().filter(|service| service.auth_required) {
-            service.audiences.extend(self.instances.urls(&service.name));
+            service.audiences.extend(self.urls.get(&service.name).into_iter().flatten().cloned());
         }
         let mut observation = Observation {
             name: permutation.name.to_string(),
-            spans: driver_spans,
-            requests,
+            spans: driver_spans.clone(),
+            requests: requests.clone(),
             wire: self.wire(&traces),
-            logs: self.logs(&traces, permutation),
+            logs: self.logs(&traces, requests),
             process: self.process.clone(),
             settings,
-            recorded: self.instances.recorded(&permutation.services),
+            recorded: self.recorded(&permutation.services),
             ..Observation::default()
         };
         for trace in &traces {
-            let (spans, defects) = self.instances.store().spans_of(*trace);
+            let (mut spans, defects) = self.exports.spans_of(*trace);
+            // They came by batches of several services. In the order of their beginnings, a finding about what many of them
+            // have in common shows the way to the outermost, in every run.
+            spans.sort_by_key(|span| span.start);
             observation.spans.extend(spans);
             observation.defects.extend(defects);
         }
@@ -59,25 +72,37 @@ impl Scene<'_> {
             observation.spans.extend(stored);
         }
         if self.alone {
-            observation.defects.extend(self.instances.store().payload_defects());
+            observation.defects.extend(self.exports.payload_defects());
         }
         self.take_exports(&mut observation, &traces);
         observation
     }
 
+    /// The evidence that is recorded of all these services: a rule could not tell what one without any output wrote.
+    fn recorded(&self, services: &[String]) -> Vec<Evidence> {
+        let hidden: Vec<&Evidence> =
+            services.iter().filter_map(|name| self.hidden.get(name)).flatten().collect();
+        Evidence::ALL.into_iter().filter(|evidence| !hidden.contains(&evidence)).collect()
+    }
+
+    /// The traces of which something came that is the lane's own.
+    fn traces(&self) -> impl Iterator<Item = TraceId> {
+        self.exports.traces().into_iter().filter(|trace| !self.past.contains(trace))
+    }
+
     /// The traces of the requests first, then whatever else came.
     fn all_traces(&self, named: &[TraceId]) -> Vec<TraceId> {
         let mut traces = named.to_vec();
-        traces.extend(self.instances.store().traces().into_iter().filter(|trace| !named.contains(trace)));
+        traces.extend(self.traces().filter(|trace| !named.contains(trace)));
         traces
     }
 
     fn wire(&self, traces: &[TraceId]) -> Vec<WireTap> {
         if self.alone {
-            return self.instances.taps().all();
+            return self.taps.all();
         }
         let mut taps: Vec<WireTap> = Vec::new();
-        for tap in traces.iter().flat_map(|trace| self.instances.taps().taps_of_trace(*trace)) {
+        for tap in traces.iter().flat_map(|trace| self.taps.taps_of_trace(*trace)) {
             // An exchange that names two traces is found by both.
             if !taps.contains(&tap) {
                 taps.push(tap);
@@ -88,18 +113,18 @@ impl Scene<'_> {
     }
 
     /// The lines that name one of the traces or one of the users; in a lane of one, all.
-    fn logs(&self, traces: &[TraceId], permutation: &Permutation) -> Vec<LogRecord> {
+    fn logs(&self, traces: &[TraceId], requests: &[Request]) -> Vec<LogRecord> {
         let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
-        wanted.extend(permutation.requests.iter().filter_map(|request| request.marker.clone()));
+        wanted.extend(requests.iter().filter_map(|request| request.marker.clone()));
         let is_wanted =
-            |record: &LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
-        self.instances.all().iter().flat_map(|service| service.logs_where(&is_wanted)).collect()
+            |record: &&LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
+        self.logs.iter().filter(is_wanted).cloned().collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
     /// that were refused, those that carried spans of its traces. In a lane of one, all.
     fn take_exports(&self, observation: &mut Observation, traces: &[TraceId]) {
-        let store = self.instances.store();
+        let store = &self.exports;
         let of_spans = observation.spans.iter().filter_map(|span| span.export);
         let mut used: Vec<usize> =
             of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
@@ -120,14 +145,14 @@ impl Scene<'_> {
 
 /// What the requests of a lane's permutations are known by.
 #[derive(Default)]
-pub(super) struct Named {
+struct Named {
     traces: HashSet<TraceId>,
     markers: HashSet<String>,
 }
 
 impl Named {
     /// Adds what was sent in one permutation.
-    pub(super) fn add(&mut self, sent: &Sent) {
+    fn add(&mut self, sent: &Sent) {
         self.traces.extend(&sent.traces);
         self.markers.extend(sent.requests.iter().filter_map(|request| request.marker.clone()));
     }
@@ -155,10 +180,10 @@ pub(super) struct Strays {
 
 impl Strays {
     /// What a lane leaves, beside what its permutations named.
-    pub(super) fn of_lane(instances: &Instances, named: &Named) -> Strays {
-        let store = instances.store();
+    fn of_lane(lane: &LaneEvidence, named: &Named) -> Strays {
+        let store = &lane.exports;
         let (mut spans, mut defects) = (Vec::new(), store.payload_defects());
-        for trace in store.traces().into_iter().filter(|trace| !named.traces.contains(trace)) {
+        for trace in lane.traces().filter(|trace| !named.traces.contains(trace)) {
             let (of_trace, broken) = store.spans_of(trace);
             spans.extend(of_trace);
             defects.extend(broken);
@@ -167,7 +192,7 @@ impl Strays {
             tap.contexts().map(|context| context.trace_id).any(|trace| named.traces.contains(&trace))
         };
         let is_drivers = |tap: &WireTap| tap.from.as_ref().is_some_and(|from| from.is_driver());
-        let taps = instances.taps().all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
+        let taps = lane.taps.all().into_iter().filter(|tap| !names(tap) && !is_drivers(tap));
         let is_unnamed = |record: &LogRecord| {
             record.stream == Stream::Stderr && !record.line.is_empty() && !named.in_line(&record.line)
         };
@@ -176,7 +201,7 @@ impl Strays {
             taps: taps.collect(),
             defects,
             empty_exports: store.exports().iter().any(|export| export.spans == 0),
-            unnamed_errors: instances.all().iter().any(|service| !service.logs_where(&is_unnamed).is_empty()),
+            unnamed_errors: lane.logs.iter().any(is_unnamed),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use spanwise_drive::{Answer, Descriptors, DriveError, GrpcCall, HttpRequest};
 use spanwise_model::{
     ContextFormat, FrontEndContext, GrpcCode, HttpVersion, Platform, Request, RequestResult, Settings,
@@ -18,13 +19,14 @@ use super::instances::{Instances, from_driver};
 use super::world::World;
 
 /// What the driver did in one permutation.
-pub(super) struct Sent {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Sent {
     /// The requests in the order of the plan.
-    pub(super) requests: Vec<Request>,
+    pub(crate) requests: Vec<Request>,
     /// The driver's own CLIENT spans, one a request.
-    pub(super) spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
     /// Every trace that a request named.
-    pub(super) traces: Vec<TraceId>,
+    pub(crate) traces: Vec<TraceId>,
 }
 
 /// Sends all requests of a permutation and waits for every answer. An error means that a request could not be made.

@@ -19,6 +19,8 @@ use super::{Options, RunError, google};
 
 /// The run's certificate authority in the run's folder.
 const CA_FILE: &str = "ca.pem";
+/// The same for Java.
+const CA_PKCS12: &str = "ca.p12";
 
 /// How a build went.
 type Built = Arc<OnceCell<Result<(), String>>>;
@@ -53,6 +55,7 @@ impl World {
         let authority = Authority::for_names(&google::secure_names())?;
         let launcher = Launcher::new()?;
         std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
+        std::fs::write(launcher.folder().join(CA_PKCS12), authority.ca_pkcs12())?;
 
         let stranger = Authority::new()?;
         let nobody = Source::new("untrusted", 1);
@@ -83,6 +86,11 @@ impl World {
     /// The file with the run's certificate authority.
     pub(super) fn ca_file(&self) -> PathBuf {
         self.launcher.folder().join(CA_FILE)
+    }
+
+    /// The same as a trust store of Java.
+    pub(super) fn ca_pkcs12(&self) -> PathBuf {
+        self.launcher.folder().join(CA_PKCS12)
     }
 
     /// Sees to it that this was run, for a service by this name; whoever comes later waits for the first, or hears how it went.

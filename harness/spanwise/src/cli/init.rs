@@ -1,0 +1,113 @@
+//! `spanwise init`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use spanwise::init::{Folder, SCHEMA, SCHEMA_FILE, Starter, is_wanted, starter};
+
+use super::suites::DEFAULT;
+use super::{Exit, unusable};
+
+/// How far below the folder is looked, how many files, and how large they may be: a folder of services is no deeper, and
+/// whatever is beyond is not read by a person either.
+const DEPTH: usize = 4;
+const MOST_FILES: usize = 2000;
+const MOST_BYTES: u64 = 256 * 1024;
+
+/// Folders of others' code and of what was built.
+const FOREIGN: [&str; 8] =
+    ["node_modules", "target", "vendor", "dist", "build", "__pycache__", "site-packages", "third_party"];
+
+/// Where Python keeps the packages of a project.
+const ENVIRONMENTS: [&str; 3] = [".venv", "venv", "env"];
+
+#[derive(Args)]
+pub(super) struct InitArguments {
+    /// The folder of a service, or of several in folders of their own; without one, this one
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// Write over a suite that is there
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn init(arguments: &InitArguments) -> Exit {
+    let suite = arguments.folder.join(DEFAULT);
+    if suite.exists() && !arguments.force {
+        return unusable(format!("{} is there already; --force writes over it", suite.display()));
+    }
+    let folder = match read(&arguments.folder) {
+        Ok(folder) => folder,
+        Err(error) => return unusable(format!("{}: {error}", arguments.folder.display())),
+    };
+    let Starter { suite: text, services, is_unfinished } = starter(&folder);
+    let schema = arguments.folder.join(SCHEMA_FILE);
+    for (path, text) in [(&suite, text.as_str()), (&schema, SCHEMA)] {
+        if let Err(error) = fs::write(path, text) {
+            return unusable(format!("{}: {error}", path.display()));
+        }
+    }
+    tell(&suite, &schema, &services, is_unfinished);
+    Exit::Conforms
+}
+
+/// What was written, and what to do next.
+fn tell(suite: &Path, schema: &Path, services: &[String], is_unfinished: bool) {
+    match services {
+        [] => println!("wrote {}: no service was recognized", suite.display()),
+        services => println!("wrote {}: {}", suite.display(), services.join(", ")),
+    }
+    println!("wrote {}: editors complete and check the suite by it", schema.display());
+    println!("next:");
+    println!("  read the suite; its comments say what was guessed");
+    if is_unfinished {
+        println!("  write what starts each service");
+    }
+    println!(
+        "  see that the programs it starts are in PATH (a virtual environment is active, packages are installed)"
+    );
+    // Without an argument `run` reads the suite in the folder where it is called.
+    match suite.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder == Path::new(".")) {
+        true => println!("  spanwise run"),
+        false => println!("  spanwise run {}", suite.display()),
+    }
+}
+
+/// Reads what is worth it.
+fn read(folder: &Path) -> io::Result<Folder> {
+    // The name of `.` is that of the folder it stands for.
+    let name = folder
+        .canonicalize()?
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut files = BTreeMap::new();
+    let mut open = vec![(folder.to_owned(), String::new(), 0)];
+    while let Some((at, prefix, depth)) = open.pop() {
+        let mut entries: Vec<fs::DirEntry> = fs::read_dir(&at)?.collect::<io::Result<_>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{prefix}{name}");
+            let kind = entry.file_type()?;
+            if kind.is_dir() && ENVIRONMENTS.contains(&name.as_str()) {
+                if let Ok(text) = fs::read_to_string(entry.path().join("pyvenv.cfg")) {
+                    files.insert(format!("{path}/pyvenv.cfg"), text);
+                }
+            } else if kind.is_dir() {
+                let is_foreign = name.starts_with('.') || FOREIGN.contains(&name.as_str());
+                if !is_foreign && depth < DEPTH {
+                    open.push((entry.path(), format!("{path}/"), depth + 1));
+                }
+            } else if is_wanted(&name) && files.len() < MOST_FILES && entry.metadata()?.len() <= MOST_BYTES {
+                // What is no text is no source.
+                if let Ok(text) = fs::read_to_string(entry.path()) {
+                    files.insert(path, text);
+                }
+            }
+        }
+    }
+    Ok(Folder { name, files })
+}
