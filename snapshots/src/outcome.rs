@@ -23,13 +23,8 @@ pub(crate) fn comparable(result: &PermutationResult) -> Result<(), String> {
 pub(crate) fn result(name: &str, group: &str, outcome: Outcome, tree: &str) -> PermutationResult {
     use spanwise::model::{TraceId, TraceSummary};
     PermutationResult {
-        name: name.to_owned(),
-        group: group.to_owned(),
-        outcome,
-        duration_ms: 0,
         traces: vec![TraceSummary { trace_id: TraceId([1; 16]), spans: 1, tree: tree.to_owned() }],
-        rules: Default::default(),
-        findings: Vec::new(),
         reason: Some("port taken".to_owned()),
+        ..PermutationResult::new(name, group, outcome)
     }
 }

@@ -51,6 +51,11 @@ impl TapLog {
         self.lock().all.clone()
     }
 
+    /// The exchanges behind the first `cursor` ones, in the order they began.
+    pub fn since(&self, cursor: usize) -> Vec<WireTap> {
+        self.lock().all.get(cursor..).unwrap_or_default().to_vec()
+    }
+
     /// The exchanges whose request named a trace in `traceparent` or `x-cloud-trace-context`, or was announced in it to the
     /// service, in the order they began. A header that names it in another way than its format allows counts too.
     pub fn taps_of_trace(&self, trace: TraceId) -> Vec<WireTap> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Outcome, Source, TraceId, Verdict};
+use crate::{Finding, LogRecord, Outcome, Place, Source, TraceId, Verdict};
 
 /// One event of a run. Every reporter sees the same stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +81,49 @@ pub struct PermutationResult {
     pub findings: Vec<Finding>,
     /// Why it could not run, or which known failure it met.
     pub reason: Option<String>,
+    /// Where its case stands in the suite file; `None` where there is no suite.
+    pub place: Option<Place>,
+    /// How it ended each time, where it ran several times; everything else is then of the worst of them.
+    pub rounds: Option<Rounds>,
+    /// The command that runs it again, with what it was compared with and nothing else; `None` where there is none.
+    pub repeat: Option<String>,
+    /// What its services wrote about it; empty unless the run was asked to keep it, and where it did not fail.
+    pub logs: Vec<LogRecord>,
+}
+
+impl PermutationResult {
+    /// A result of which nothing is known but how it ended.
+    pub fn new(name: impl Into<String>, group: impl Into<String>, outcome: Outcome) -> PermutationResult {
+        PermutationResult {
+            name: name.into(),
+            group: group.into(),
+            outcome,
+            duration_ms: 0,
+            traces: Vec::new(),
+            rules: Arc::default(),
+            findings: Vec::new(),
+            reason: None,
+            place: None,
+            rounds: None,
+            repeat: None,
+            logs: Vec::new(),
+        }
+    }
+
+    /// Whether it fails a run.
+    pub fn fails(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed | Outcome::UnexpectedlyPassed)
+    }
+}
+
+/// What came of a permutation that ran several times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rounds {
+    /// How often it ended how.
+    pub outcomes: Summary,
+    /// How many different forests it gave where it ran; more than one where tracing does not always do the same.
+    pub forests: usize,
 }
 
 /// One trace of a result.
@@ -95,7 +138,8 @@ pub struct TraceSummary {
 }
 
 /// Counts of outcomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs)] // The fields are the outcomes.
 pub struct Summary {
     pub passed: usize,
@@ -116,5 +160,20 @@ impl Summary {
             Outcome::CouldNotRun => &mut self.could_not_run,
         };
         *count += 1;
+    }
+    /// The outcomes with their counts, passed first.
+    pub fn counts(&self) -> [(Outcome, usize); 5] {
+        [
+            (Outcome::Passed, self.passed),
+            (Outcome::Failed, self.failed),
+            (Outcome::FailedAsKnown, self.failed_as_known),
+            (Outcome::UnexpectedlyPassed, self.unexpectedly_passed),
+            (Outcome::CouldNotRun, self.could_not_run),
+        ]
+    }
+
+    /// How many there are in all.
+    pub fn all(&self) -> usize {
+        self.counts().into_iter().map(|(_, number)| number).sum()
     }
 }

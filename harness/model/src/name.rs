@@ -56,6 +56,13 @@ impl Pattern {
         components(&pattern, &name)
     }
 
+    /// Whether a name, or a beginning of it that ends at a component, is selected: `demo/greet` selects every permutation of
+    /// that case.
+    pub fn selects(&self, name: &str) -> bool {
+        let begins = name.match_indices('/').map(|(at, _)| &name[..at]);
+        begins.chain([name]).any(|part| self.matches(part))
+    }
+
     /// The pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0

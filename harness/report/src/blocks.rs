@@ -1,9 +1,9 @@
 //! Results that say the same, put together: the tree of a trace is shown once, however many permutations share it.
-//! Used by the terminal.
+//! Used by the terminal and the Markdown summary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spanwise_model::{Outcome, PermutationResult};
+use spanwise_model::{Outcome, PermutationResult, Rounds};
 
 use crate::findings::span_path;
 use crate::snapshot::distinct;
@@ -78,6 +78,7 @@ fn block<'r>(
 struct Key<'r> {
     outcome: &'static str,
     reason: Option<&'r str>,
+    rounds: Option<Rounds>,
     trees: Vec<(&'r str, usize)>,
     findings: Vec<(&'r str, &'static str, String, Option<usize>)>,
     /// Where the block stays within its group.
@@ -104,6 +105,7 @@ impl<'r> Key<'r> {
         Key {
             outcome: result.outcome.as_str(),
             reason: result.reason.as_deref(),
+            rounds: result.rounds,
             trees: if could_not_run { Vec::new() } else { trees(result) },
             findings,
             group: (says_more && !could_not_run).then_some(&*result.group),

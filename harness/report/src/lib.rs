@@ -5,23 +5,41 @@
 //! which one that is, and whether it wants color, is the command line's to say.
 //!
 //! - [`Terminal`]: trees and findings for a person, on standard output.
-//! - [`Progress`]: what is going on, on standard error.
-//! - [`Json`]: the report for programs; its schema is `fixtures/schema/report.schema.json`.
+//! - [`Progress`]: what is going on, in lines on standard error; [`Bar`]: the same where that is a terminal.
+//! - [`Json`]: the report for programs; its schema is `fixtures/schema/report.schema.json`. [`Merged`] reads it back.
+//! - [`Junit`]: for CI servers.
+//! - [`Markdown`]: the summary of a job; [`Annotations`]: what GitHub shows in the suite file.
+//! - [`described`]: all about one permutation, for a message that is no report.
 //! - [`snapshot()`]: the text that a conformance snapshot holds.
 
 use std::io;
 
 use spanwise_model::RunEvent;
 
+mod annotations;
+mod bar;
 mod blocks;
+mod causes;
+mod document;
 mod findings;
 mod json;
+mod junit;
+mod markdown;
+mod merged;
+mod page;
 mod paint;
 mod progress;
+mod rounds;
 mod snapshot;
 mod terminal;
 
+pub use annotations::Annotations;
+pub use bar::Bar;
 pub use json::Json;
+pub use junit::Junit;
+pub use markdown::Markdown;
+pub use merged::{MergeError, Merged};
+pub use page::described;
 pub use progress::Progress;
 pub use snapshot::snapshot;
 pub use terminal::Terminal;

@@ -43,11 +43,11 @@ impl<W: Write> Progress<W> {
 
     /// Settings repeat what their services ask for; once is enough.
     fn unmatched(&mut self, stub: &str, request: &str, known: &[String]) -> io::Result<()> {
-        let line = format!("the stub {stub} answered 404 to {request}: it knows {}", known.join(", "));
+        let line = unmatched(stub, request, known);
         if self.quiet || !self.told.insert(line.clone()) {
             return Ok(());
         }
-        writeln!(self.out, "{}", clean(&line))
+        writeln!(self.out, "{line}")
     }
 
     /// Results come late, when all that must agree have been driven, so it is what was driven that tells how far the run is.
@@ -91,6 +91,11 @@ impl<W: Write> Reporter for Progress<W> {
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// What a stub had no answer to, in one line for a terminal.
+pub(crate) fn unmatched(stub: &str, request: &str, known: &[String]) -> String {
+    clean(&format!("the stub {stub} answered 404 to {request}: it knows {}", known.join(", ")))
 }
 
 /// A number with its noun: `1 permutation`, `36 permutations`.

@@ -5,7 +5,8 @@ mod canned;
 mod validator;
 
 use serde_json::Value;
-use spanwise_report::{Json, Reporter};
+use spanwise_model::RunEvent;
+use spanwise_report::{Json, Merged, Reporter};
 use validator::breaches;
 
 const SCHEMA: &str = include_str!("../../../fixtures/schema/report.schema.json");
@@ -15,11 +16,87 @@ fn schema() -> Value {
 }
 
 fn report() -> Value {
+    serde_json::from_str(&written(&canned::events())).expect("the report is JSON")
+}
+
+fn written(events: &[RunEvent]) -> String {
     let mut out = Vec::new();
     let mut json = Json::new(&mut out);
-    canned::events().iter().try_for_each(|event| json.on_event(event)).expect("a vector takes all");
+    events.iter().try_for_each(|event| json.on_event(event)).expect("a vector takes all");
     json.finish().expect("a vector takes all");
-    serde_json::from_slice(&out).expect("the report is JSON")
+    String::from_utf8(out).expect("the report is text")
+}
+
+/// The canned run in parts, as shards tell it: every permutation in one of them, what belongs to none in the last.
+fn shards(number: usize) -> Vec<String> {
+    let events = canned::events();
+    let shard = |shard: usize| {
+        let mut at = 0;
+        let is_mine = |event: &&RunEvent| match event {
+            RunEvent::Finished(_) => {
+                at += 1;
+                at % number == shard
+            }
+            _ => true,
+        };
+        let mut events: Vec<RunEvent> = events.iter().filter(is_mine).cloned().collect();
+        if let Some(RunEvent::Ended { strays, duration_ms, .. }) = events.last_mut() {
+            *duration_ms = if shard == 0 { 1_000 } else { 234 / (number as u64 - 1) };
+            if shard > 0 {
+                strays.clear();
+            }
+        }
+        written(&events)
+    };
+    (0..number).map(shard).collect()
+}
+
+fn merged(reports: &[String]) -> Result<Merged, String> {
+    let mut merged = Merged::default();
+    for (at, text) in reports.iter().enumerate() {
+        merged.take(&format!("{at}.json"), text).map_err(|error| error.to_string())?;
+    }
+    Ok(merged)
+}
+
+#[test]
+fn merged_shards_are_the_report_of_one_run() {
+    for number in 2..=3 {
+        let merged = merged(&shards(number)).expect("shards go together");
+        assert_eq!(merged.summary().all(), 12);
+        assert_eq!(written(&merged.into_events()), written(&canned::events()), "{number} shards");
+    }
+}
+
+#[test]
+fn a_shard_that_was_broken_off_breaks_off_the_whole() {
+    let [one, mut other] = <[String; 2]>::try_from(shards(2)).expect("two shards");
+    other = other.replace("\"duration_ms\": 234", "\"duration_ms\": null");
+    let merged = merged(&[one, other]).expect("shards go together");
+    assert_eq!(merged.broken_off(), ["1.json"]);
+    assert!(!merged.into_events().iter().any(|event| matches!(event, RunEvent::Ended { .. })));
+}
+
+#[test]
+fn reports_that_do_not_go_together_are_refused_in_words() {
+    #[track_caller]
+    fn check(reports: &[String], expected: &str) {
+        let error = merged(reports).err().unwrap_or_default();
+        assert!(error.contains(expected), "{expected:?} is not in {error:?}");
+    }
+    let one = written(&canned::events());
+    let twice = "demo/backend-refuses/entry=http is in 0.json and in 1.json; merge shards of one run";
+    check(&[one.clone(), one.clone()], twice);
+    let other = one.replace("\"schema_version\": 1", "\"schema_version\": 2");
+    check(&[other], "0.json has version 2 of the report's schema, and this spanwise reads version 1");
+    check(
+        &["{}".to_owned()],
+        "0.json:1:2: this is no JSON report of spanwise: missing field `schema_version`",
+    );
+    check(&[one[..200].to_owned()], "this is no JSON report of spanwise: EOF while parsing");
+    let unknown = one.replace("\"strays_fail\"", "\"strays_pass\"");
+    check(&[unknown], "unknown field `strays_pass`");
+    check(&[String::new()], "0.json:1:0: this is no JSON report");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 mod canned;
 
-use spanwise_model::RunEvent;
-use spanwise_report::{Progress, Reporter, Terminal, snapshot};
+use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
+use spanwise_model::{Finding, Level, RunEvent};
+use spanwise_report::{Annotations, Bar, Junit, Markdown, Progress, Reporter, Terminal, snapshot};
 
 fn told(reporter: &mut dyn Reporter, events: &[RunEvent]) {
     events.iter().try_for_each(|event| reporter.on_event(event)).expect("a vector takes all");
@@ -25,6 +26,34 @@ fn progress(events: &[RunEvent], quiet: bool) -> String {
 #[test]
 fn the_terminal_shows_trees_and_findings() {
     insta::assert_snapshot!("terminal", terminal(&canned::events(), false));
+}
+
+#[test]
+fn warnings_of_one_rule_are_told_in_a_line_each() {
+    let mut events = canned::events();
+    let warned = events.iter_mut().find_map(|event| match event {
+        RunEvent::Finished(result)
+            if result.findings.iter().any(|finding| finding.level == Level::Warning) =>
+        {
+            Some(result)
+        }
+        _ => None,
+    });
+    let warned = warned.expect("a warning in the canned run");
+    let warning = warned.findings.iter().find(|finding| finding.level == Level::Warning).cloned();
+    let mut second = warning.expect("the same");
+    second.message = "Another label has an old name.".to_owned();
+    warned.findings.push(second);
+    let shown = terminal(&events, false);
+    assert!(shown.contains("\n    also      Another label has an old name.\n"), "{shown}");
+    // A violation is told in full, however often: each is something to mend.
+    let worse = |finding: &mut Finding| finding.level = Level::Violation;
+    events.iter_mut().for_each(|event| {
+        if let RunEvent::Finished(result) = event {
+            result.findings.iter_mut().for_each(worse);
+        }
+    });
+    assert!(!terminal(&events, false).contains("    also"));
 }
 
 #[test]
@@ -81,4 +110,54 @@ fn snapshots_hold_trees_and_findings_without_wire_details() {
         })
         .collect();
     insta::assert_snapshot!("snapshots", texts.join("\n"));
+}
+
+/// What a reporter writes about the canned run.
+fn written<R: Reporter>(make: impl FnOnce(Shared) -> R) -> String {
+    let out = Shared::default();
+    told(&mut make(out.clone()), &canned::events());
+    String::from_utf8(out.0.take()).expect("text")
+}
+
+/// A writer that can be looked at from outside.
+#[derive(Clone, Default)]
+struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn ci_servers_get_junit() {
+    insta::assert_snapshot!("junit", written(Junit::new));
+}
+
+#[test]
+fn a_job_gets_a_summary_in_markdown() {
+    insta::assert_snapshot!("markdown", written(Markdown::new));
+}
+
+#[test]
+fn github_gets_annotations() {
+    let path = |file: &str| format!("tests/{file}");
+    insta::assert_snapshot!("annotations", written(|out| Annotations::new(out, path)));
+}
+
+#[test]
+fn a_bar_moves_and_is_gone_in_the_end() {
+    let term = InMemoryTerm::new(12, 100);
+    let mut bar = Bar::on(ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 200));
+    let events = canned::events();
+    let (before, after) = events.split_at(6);
+    before.iter().try_for_each(|event| bar.on_event(event)).expect("a terminal takes all");
+    term.flush().expect("a terminal takes all");
+    assert!(term.contents().contains("/12 driven, 2 started"), "{}", term.contents());
+    told(&mut bar, after);
+    insta::assert_snapshot!("bar", term.contents());
 }

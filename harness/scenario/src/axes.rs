@@ -154,6 +154,32 @@ fn built_in(file: File<'_>, name: &Spanned<String>, values: &[Spanned<Scalar>]) 
     }
 }
 
+/// The value of an axis that a caller chose: one that the suite lists or, where it does not have the axis, any word of it.
+/// The error says in words what could be chosen.
+pub(crate) fn chosen(axes: &[Axis], name: &str, word: &str) -> Result<Value, String> {
+    let known = match axes.iter().find(|axis| axis.name == name) {
+        Some(axis) => match axis.values.iter().find(|value| value.word == word) {
+            Some(value) => return Ok(value.clone()),
+            None => axis.values.iter().map(|value| value.word.as_str()).collect(),
+        },
+        // The platform changes what the file may say of services, so the file must list it.
+        None => match built_in_axis(name).filter(|_| name != PLATFORM) {
+            Some(known) => match (known.effect)(word) {
+                Some(effect) => return Ok(Value { word: word.to_owned(), effect }),
+                None => (known.words)(),
+            },
+            None => {
+                let own =
+                    axes.iter().map(|axis| axis.name.as_str()).filter(|axis| built_in_axis(axis).is_none());
+                let built_in = BUILT_IN.iter().map(|axis| axis.name).filter(|axis| *axis != PLATFORM);
+                let all: Vec<&str> = built_in.chain(own).collect();
+                return Err(format!("there is no axis `{name}` to choose of; there are: {}", all.join(", ")));
+            }
+        },
+    };
+    Err(format!("axis `{name}` has no value `{word}`; it has: {}", known.join(", ")))
+}
+
 fn platform(word: &str) -> Option<Effect> {
     Platform::ALL.into_iter().find(|platform| platform.as_str() == word).map(Effect::Platform)
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
-use spanwise_model::secret;
+use spanwise_model::{Place, secret};
 
 /// A mistake in a suite file. Printed alone it is the message; as a [`Diagnostic`] it shows the line of the file.
 #[derive(Debug, thiserror::Error)]
@@ -138,16 +138,27 @@ impl File<'_> {
     }
 
     fn error_at(&self, offset: usize, length: usize, message: impl Into<String>) -> SuiteError {
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (line, column) = self.line_and_column(offset);
         SuiteError {
             message: without_secrets(&message.into()),
             help: None,
             text: Box::new(NamedSource::new(self.name, without_secrets(self.text))),
             span: (offset, length).into(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
         }
+    }
+
+    /// Where the node that begins at a location stands.
+    pub(crate) fn place(&self, at: Location) -> Place {
+        let (line, column) = self.line_and_column(self.bytes(at).0);
+        Place { file: self.name.into(), line, column }
+    }
+
+    fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
     /// Where a node stands in the text, no further than to the end of its first line.

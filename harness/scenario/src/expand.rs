@@ -16,10 +16,10 @@ use crate::format::{CaseFile, SuiteFile};
 use crate::name::component;
 use crate::request::{EntryRequest, check_forms, request};
 use crate::service::{Overrides, Service, needed, variables};
-use crate::setting::{SettingKey, of_platform, start};
+use crate::setting::{SettingKey, settings};
 use crate::suite::{DriverContext, Permutation, Repeat, Setting};
 use crate::template::{Names, Reference};
-use crate::{ContextKind, Entry};
+use crate::{ContextKind, Entry, Propagation};
 
 /// More permutations of a case than this are a mistake in the file.
 const MOST_PERMUTATIONS: usize = 20_000;
@@ -242,11 +242,12 @@ impl Expansion<'_> {
             group: PermutationName::new(&self.suite.suite.value, &name.value, &group).to_string(),
             suite: self.suite.suite.value.clone(),
             case: name.value.clone(),
+            place: self.file.place(name.referenced),
             setting,
             services: needed.iter().map(|at| self.services[*at].name.to_owned()).collect(),
             exclusive: case.context == ContextKind::None,
             channel_in: choice.channel_in,
-            context: driver_context(case.context, &choice),
+            context: driver_context(case.context, choice.propagation),
             caller: case.caller.as_ref().map(|caller| caller.value).unwrap_or_default(),
             requests: requests.to_vec(),
             repeat,
@@ -268,31 +269,18 @@ impl Expansion<'_> {
         choice: &Choice,
         overrides: &Overrides,
     ) -> Settings {
-        let mut required_labels = self.suite.require_labels.clone();
+        let axes = each::shown(each).chain(shown.iter().cloned()).collect();
+        let mut settings = settings(self.suite, self.services, self.front_end, axes, (choice, overrides));
         let more = case.require_labels.iter().filter(|label| !self.suite.require_labels.contains(label));
-        required_labels.extend(more.cloned());
-        Settings {
-            required_labels,
-            limits: self.suite.limits,
-            external_hosts: self.suite.external_hosts.clone(),
-            axes: each::shown(each).chain(shown.iter().cloned()).collect(),
-            project: self.suite.project.clone(),
-            sampling: self.suite.sampling,
-            platform: choice.platform,
-            front_end: of_platform(self.front_end, choice.platform),
-            services: self
-                .services
-                .iter()
-                .map(|service| start(self.suite, service, choice, overrides).facts)
-                .collect(),
-            ..Settings::default()
-        }
+        settings.required_labels.extend(more.cloned());
+        settings
     }
 }
 
-fn driver_context(kind: ContextKind, choice: &Choice) -> DriverContext {
+/// The trace context of a kind, in the headers of a value of the axis `propagation`.
+pub(crate) fn driver_context(kind: ContextKind, propagation: Propagation) -> DriverContext {
     let formats = match kind {
-        ContextKind::Sampled | ContextKind::Unsampled => choice.propagation.formats().to_vec(),
+        ContextKind::Sampled | ContextKind::Unsampled => propagation.formats().to_vec(),
         ContextKind::None => Vec::new(),
         ContextKind::Conflicting => ContextFormat::ALL.to_vec(),
     };

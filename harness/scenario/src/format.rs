@@ -152,7 +152,7 @@ pub(crate) struct ServiceFile {
     #[serde(default)]
     pub(crate) external: bool,
     /// It runs on a Java virtual machine, which must be told of the run's certificate authority by options of its own: they are put
-    /// before those of `JAVA_TOOL_OPTIONS`.
+    /// before those of JAVA_TOOL_OPTIONS.
     pub(crate) java_trust_store: Option<Spanned<bool>>,
     /// What it meets where it exports to; without this, a collector that takes everything it can read.
     pub(crate) collector: Option<Spanned<CollectorFile>>,

@@ -6,7 +6,7 @@
 //! In reading order: `format` is the file as it is written; `service` with `launch`, `container`, `running`, `stub` and
 //! `collector`, `cloud_run`, `axes`, `request`, `expected`, `levels` and `known` give meaning to its parts; `expand` multiplies
 //! cases, `each` lists and axes, `channels` says which of them a platform
-//! leaves; `setting` says what runs together; [`plan()`] selects. `registry` reads the labels that a suite adds to the
+//! leaves; `setting` says what runs together; [`plan()`] selects; `stage` is one setting for requests that are no case's. `registry` reads the labels that a suite adds to the
 //! conventions, `service_yaml` how a service is deployed. `environment` is the table of what services find in their environment.
 
 mod axes;
@@ -35,6 +35,7 @@ mod service;
 mod service_yaml;
 mod setting;
 mod spanned;
+mod stage;
 mod stub;
 mod suite;
 mod template;
@@ -49,10 +50,11 @@ pub use known::KnownEntry;
 pub use launch::{Launch, Start};
 pub use levels::LevelEntry;
 pub use plan::{Group, Plan, PlanError, plan};
-pub use registry::{ReadRegistry, RegistryText};
+pub use registry::{ReadRegistry, RegistryText, labels as registry_labels};
 pub use request::{EntryRequest, RequestForm, http_status};
 pub use schema::suite_schema;
 pub use service::ServiceStart;
 pub use service_yaml::ServiceYaml;
+pub use stage::{Stage, StageError};
 pub use suite::{DriverContext, Known, Permutation, Repeat, Setting, Suite};
 pub use template::{Listener, Piece, Reference, Template};

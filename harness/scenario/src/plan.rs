@@ -59,7 +59,7 @@ pub fn plan(suites: &[Suite], filter: &[Pattern]) -> Result<Plan, PlanError> {
         }
         let mut settings: Vec<Option<usize>> = vec![None; suite.settings.len()];
         for permutation in &suite.permutations {
-            if !filter.is_empty() && !filter.iter().any(|one| selects(one, permutation.name.as_str())) {
+            if !filter.is_empty() && !filter.iter().any(|one| one.selects(permutation.name.as_str())) {
                 continue;
             }
             let setting = *settings[permutation.setting].get_or_insert_with(|| {
@@ -92,11 +92,6 @@ fn drop_unneeded_services(plan: &mut Plan) {
         };
         setting.services.retain(|service| needs(&service.name));
     }
-}
-
-fn selects(pattern: &Pattern, name: &str) -> bool {
-    let begins = name.match_indices('/').map(|(at, _)| &name[..at]);
-    begins.chain([name]).any(|part| pattern.matches(part))
 }
 
 fn groups(permutations: &[Permutation]) -> Vec<Group> {

@@ -65,7 +65,10 @@ struct Deprecated {
 }
 
 /// Reads the labels that the files of a registry define.
-pub(crate) fn labels(files: &[RegistryText]) -> Result<Vec<Label>, SuiteError> {
+///
+/// # Errors
+/// The first mistake, with its place in its file.
+pub fn labels(files: &[RegistryText]) -> Result<Vec<Label>, SuiteError> {
     let mut labels: BTreeMap<String, Label> = BTreeMap::new();
     for (name, text) in files {
         let file = File { name, text };

@@ -139,9 +139,6 @@ pub(crate) fn services<'f>(
             deployed,
         });
     }
-    if services.is_empty() {
-        return Err(file.error(suite.suite.referenced, "the suite has no services"));
-    }
     for (name, responses) in suite.stubs.iter() {
         service_name(file, name)?;
         if suite.services.get(&name.value).is_some() {

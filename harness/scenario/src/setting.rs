@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
-use spanwise_model::{FrontEnd, Platform};
+use spanwise_model::{FrontEnd, Platform, Settings};
 
 use crate::axes::{Axis, CHANNEL_IN, Shown};
 use crate::axis::Choice;
@@ -78,19 +78,36 @@ impl SettingKey {
 }
 
 /// A service with the environment that it has under these axes.
-pub(crate) fn start(
-    suite: &SuiteFile,
-    service: &Service<'_>,
-    choice: &Choice,
-    overrides: &Overrides,
-) -> ServiceStart {
+fn start(suite: &SuiteFile, service: &Service<'_>, choice: &Choice, overrides: &Overrides) -> ServiceStart {
     let deployed = service.deployed.map_or(&[][..], |deployed| deployed.env());
     let axes = environment(service.name, choice, suite.project.as_deref(), deployed, service.is_container());
     service.start(axes, choice, overrides)
 }
 
+/// What the rules are told of everything that runs under these axes.
+pub(crate) fn settings(
+    suite: &SuiteFile,
+    services: &[Service<'_>],
+    front_end: &FrontEnd,
+    axes: Shown,
+    (choice, overrides): (&Choice, &Overrides),
+) -> Settings {
+    Settings {
+        axes,
+        project: suite.project.clone(),
+        sampling: suite.sampling,
+        platform: choice.platform,
+        front_end: of_platform(front_end, choice.platform),
+        required_labels: suite.require_labels.clone(),
+        limits: suite.limits,
+        external_hosts: suite.external_hosts.clone(),
+        services: services.iter().map(|service| start(suite, service, choice, overrides).facts).collect(),
+        ..Settings::default()
+    }
+}
+
 /// The front end where the platform has one; else what says nothing.
-pub(crate) fn of_platform(front_end: &FrontEnd, platform: Platform) -> FrontEnd {
+fn of_platform(front_end: &FrontEnd, platform: Platform) -> FrontEnd {
     match platform {
         Platform::CloudRun => front_end.clone(),
         Platform::Plain => FrontEnd::default(),

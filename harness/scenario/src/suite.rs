@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::spanned::Spanned;
-use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Platform, Sampling, Settings};
+use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Place, Platform, Sampling, Settings};
 
+use crate::axes::Axis;
 use crate::error::{File, SuiteError};
 use crate::format::SuiteFile;
 use crate::known::KnownEntry;
 use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
-use crate::service::ServiceStart;
+use crate::service::{Service, ServiceStart};
+use crate::spanned::Spanned;
 use crate::{
     Caller, Channel, ContextKind, FixedCollector, ReadRegistry, ServiceYaml, axes, cloud_run, collector,
     exclude, expand, format, known, levels, name, registry, running, service,
@@ -111,6 +112,8 @@ pub struct Permutation {
     pub suite: String,
     /// The case.
     pub case: String,
+    /// Where the case stands in the suite file.
+    pub place: Place,
     /// The setting it runs in, as an index into the settings of the plan (or suite) it is part of.
     pub setting: usize,
     /// The services that it needs, by name; another one that does not start leaves it able to run.
@@ -159,42 +162,62 @@ impl Suite {
     pub fn parse(file_name: &str, text: &str, known: &Known<'_>) -> Result<Suite, SuiteError> {
         let file = File { name: file_name, text };
         let written: SuiteFile = format::read_yaml(file)?;
-        name::component(file, &written.suite, "suite name")?;
-        if let Some(profile) = &written.profile
-            && !known.profiles.contains(&profile.value.as_str())
-        {
-            let error = file.error(profile.referenced, format!("unknown profile `{}`", profile.value));
-            return Err(error.with_names(&profile.value, known.profiles.iter().copied()));
+        let (suite, Parts { axes, front_end, services, collector }) = read(file, &written, known)?;
+        if written.services.0.is_empty() {
+            return Err(file.error(written.suite.referenced, "the suite has no services"));
         }
-        if let Some(schema) = &written.schema
-            && !known.schemas.contains(&schema.value.as_str())
-        {
-            let message = format!("unknown version `{}` of the semantic conventions", schema.value);
-            let error = file.error(schema.referenced, message);
-            return Err(error.with_names(&schema.value, known.schemas.iter().copied()));
-        }
-        let labels = labels(file, &written, known)?;
-        let levels = levels::levels(file, &written, known)?;
-        let axes = axes::axes(file, &written)?;
-        let front_end = cloud_run::front_end(file, &written, &axes)?;
-        let services = service::services(file, &written, &axes, known)?;
-        let of_suite = |fixed| collector::of_suite(file, fixed, running::senders(&written));
-        let collector = written.collector.as_ref().map(of_suite).transpose()?;
         let (mut settings, mut permutations) = expand::expand(file, &written, &services, &axes, &front_end)?;
         settings.iter_mut().for_each(|setting| setting.collector.clone_from(&collector));
         exclude::exclude(file, &written, &mut permutations)?;
         known::assign(file, &written, known, &mut permutations)?;
-        Ok(Suite {
-            name: written.suite.value,
-            project: written.project,
-            profile: written.profile.map(|profile| profile.value),
-            sampling: written.sampling,
-            labels,
-            levels,
-            settings,
-            permutations,
-        })
+        Ok(Suite { settings, permutations, ..suite })
     }
+}
+
+/// What cases are expanded with.
+pub(crate) struct Parts<'f> {
+    pub(crate) axes: Vec<Axis>,
+    pub(crate) front_end: FrontEnd,
+    pub(crate) services: Vec<Service<'f>>,
+    pub(crate) collector: Option<FixedCollector>,
+}
+
+/// Reads everything but the cases, and what is said of them.
+pub(crate) fn read<'f>(
+    file: File<'_>,
+    written: &'f SuiteFile,
+    known: &Known<'f>,
+) -> Result<(Suite, Parts<'f>), SuiteError> {
+    name::component(file, &written.suite, "suite name")?;
+    if let Some(profile) = &written.profile
+        && !known.profiles.contains(&profile.value.as_str())
+    {
+        let error = file.error(profile.referenced, format!("unknown profile `{}`", profile.value));
+        return Err(error.with_names(&profile.value, known.profiles.iter().copied()));
+    }
+    if let Some(schema) = &written.schema
+        && !known.schemas.contains(&schema.value.as_str())
+    {
+        let message = format!("unknown version `{}` of the semantic conventions", schema.value);
+        let error = file.error(schema.referenced, message);
+        return Err(error.with_names(&schema.value, known.schemas.iter().copied()));
+    }
+    let suite = Suite {
+        name: written.suite.value.clone(),
+        project: written.project.clone(),
+        profile: written.profile.as_ref().map(|profile| profile.value.clone()),
+        sampling: written.sampling,
+        labels: labels(file, written, known)?,
+        levels: levels::levels(file, written, known)?,
+        settings: Vec::new(),
+        permutations: Vec::new(),
+    };
+    let axes = axes::axes(file, written)?;
+    let front_end = cloud_run::front_end(file, written, &axes)?;
+    let services = service::services(file, written, &axes, known)?;
+    let of_suite = |fixed| collector::of_suite(file, fixed, running::senders(written));
+    let collector = written.collector.as_ref().map(of_suite).transpose()?;
+    Ok((suite, Parts { axes, front_end, services, collector }))
 }
 
 /// Reads the registry that a suite names.

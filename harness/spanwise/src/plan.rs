@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spanwise_check::{Profile, Rule, conventions, registry as rules};
 use spanwise_model::{Pattern, PermutationName};
-use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Suite, SuiteError};
+use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Stage, StageError, Suite, SuiteError};
 
 use crate::registry;
+use crate::shard::Shard;
 
 /// A file of a suite, or of a service's deployment, that was read: what to call it in messages, and its text.
 #[derive(Clone, Debug)]
@@ -28,6 +29,29 @@ pub struct Planned {
     pub cut_cases: BTreeSet<String>,
     /// What the files of [`More::deployed`] say and a run does not do, a sentence each.
     pub notes: Vec<String>,
+}
+
+impl Planned {
+    /// Takes away the permutations that one of the patterns matches, or a beginning of whose name it does.
+    pub fn skip(&mut self, patterns: &[Pattern]) {
+        self.retain(|name| !patterns.iter().any(|pattern| pattern.selects(name)));
+    }
+
+    /// Leaves the permutations of one shard.
+    pub fn shard(&mut self, shard: Shard) {
+        let mine = shard.of_plan(&self.plan);
+        self.retain(|name| mine.contains(name));
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.plan.retain(|one| {
+            let is_kept = keep(one.name.as_str());
+            if !is_kept {
+                self.cut_cases.insert(format!("{}/{}", one.suite, one.case));
+            }
+            is_kept
+        });
+    }
 }
 
 /// Why there is no plan.
@@ -65,22 +89,12 @@ pub fn plan_with(
     filter: &[Pattern],
     more: &More<'_>,
 ) -> Result<Planned, PlanningError> {
-    let rules = rules::rules().chain(more.rules.iter().copied());
-    let rules: Vec<&str> = rules.map(|rule| rule.name).collect();
-    let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
-    let demos: Vec<&str> = demos().into_iter().chain(more.services.iter().copied()).collect();
     let parse = |file: &SuiteText| ServiceYaml::parse(&file.file, &file.text).map_err(Box::new);
     let deployed: Vec<ServiceYaml> = more.deployed.iter().map(parse).collect::<Result<_, _>>()?;
-    let known = Known {
-        rules: &rules,
-        profiles: &profiles,
-        demos: &demos,
-        schemas: &conventions::schemas(),
-        registry: Some(registry::read),
-        deployed: &deployed,
-    };
-    let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, &known).map_err(Box::new);
-    let suites: Vec<Suite> = suites.iter().map(parse).collect::<Result<_, _>>()?;
+    let suites = with_known(more, &deployed, |known| {
+        let parse = |suite: &SuiteText| Suite::parse(&suite.file, &suite.text, known).map_err(Box::new);
+        suites.iter().map(parse).collect::<Result<Vec<Suite>, _>>()
+    })?;
     ServiceYaml::check(&deployed, &suites).map_err(Box::new)?;
     let profile = |suite: &Suite| Some((suite.name.clone(), suite.profile.as_ref()?.parse().ok()?));
     let profiles = suites.iter().filter_map(profile).collect();
@@ -91,6 +105,40 @@ pub fn plan_with(
     let cut_cases = cut.map(|one| format!("{}/{}", one.suite, one.case)).collect();
     let notes = deployed.iter().flat_map(|deployed| deployed.notes(&suites)).collect();
     Ok(Planned { plan, profiles, cut_cases, notes })
+}
+
+/// A start of a suite's services without its cases, and the profile that it asks for: what the library drives. `chosen` are
+/// values of axes.
+///
+/// # Errors
+/// A mistake in the suite; an axis or a value that it does not have.
+pub(crate) fn stage(
+    suite: &SuiteText,
+    chosen: &[(String, String)],
+    more: &More<'_>,
+) -> Result<(Stage, Option<Profile>), StageError> {
+    with_known(more, &[], |known| {
+        let stage = Stage::parse(&suite.file, &suite.text, known, chosen)?;
+        let profile = stage.suite.profile.as_ref().and_then(|profile| profile.parse().ok());
+        Ok((stage, profile))
+    })
+}
+
+/// Does something with all names that suites may use.
+fn with_known<T>(more: &More<'_>, deployed: &[ServiceYaml], work: impl FnOnce(&Known<'_>) -> T) -> T {
+    let rules = rules::rules().chain(more.rules.iter().copied());
+    let rules: Vec<&str> = rules.map(|rule| rule.name).collect();
+    let profiles: Vec<&str> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
+    let demos: Vec<&str> = demos().into_iter().chain(more.services.iter().copied()).collect();
+    let schemas = conventions::schemas();
+    work(&Known {
+        rules: &rules,
+        profiles: &profiles,
+        demos: &demos,
+        schemas: &schemas,
+        registry: Some(registry::read),
+        deployed,
+    })
 }
 
 #[cfg(feature = "demo")]

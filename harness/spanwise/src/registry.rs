@@ -4,10 +4,40 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use spanwise_scenario::RegistryText;
+use spanwise_model::Label;
+use spanwise_scenario::{RegistryText, SuiteError};
 
 /// More files than this are no registry, but a folder named by mistake.
 const MOST_FILES: usize = 2000;
+
+/// Why the labels of a registry are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Its files cannot be read.
+    #[error("the registry {path} cannot be read: {error}")]
+    Unreadable {
+        /// The registry as it was named.
+        path: String,
+        /// What the file system says.
+        error: io::Error,
+    },
+    /// A file has a mistake; the error points at it.
+    #[error(transparent)]
+    Mistake(#[from] Box<SuiteError>),
+    /// There is nothing in it.
+    #[error("the registry {0} defines no attribute")]
+    Empty(String),
+}
+
+/// The labels that a registry adds to the semantic conventions: a file, or a folder of them, in the format of Weaver.
+pub fn registry_labels(path: &str) -> Result<Vec<Label>, RegistryError> {
+    let files = read("", path).map_err(|error| RegistryError::Unreadable { path: path.to_owned(), error })?;
+    let labels = spanwise_scenario::registry_labels(&files).map_err(Box::new)?;
+    if labels.is_empty() {
+        return Err(RegistryError::Empty(path.to_owned()));
+    }
+    Ok(labels)
+}
 
 /// The files of a registry in the order of their names; `path` is relative to the suite file.
 ///

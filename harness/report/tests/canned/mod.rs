@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spanwise_model::{
-    Fact, Facts, Finding, Header, Hop, Level, Outcome, PermutationResult, RunEvent, Source, SpanId, Summary,
-    TraceId, TraceSummary, Value, Verdict,
+    Fact, Facts, Finding, Header, Hop, Level, LogRecord, Outcome, PermutationResult, Place, Rounds, RunEvent,
+    Source, SpanId, Stream, Summary, TraceId, TraceSummary, Value, Verdict,
 };
 
 const LINKED: &str = r#"driver CLIENT "POST /greet" 200
@@ -57,16 +57,9 @@ const REASON: &str = "api-service ended with code 1 before it was ready; the las
                       BACKEND_DEADLINE_MS=\"\u{1b}[31mnever\": expected milliseconds";
 
 fn result(name: &str, group: &str, outcome: Outcome) -> PermutationResult {
-    PermutationResult {
-        name: name.to_owned(),
-        group: group.to_owned(),
-        outcome,
-        duration_ms: 7,
-        traces: Vec::new(),
-        rules: Arc::default(),
-        findings: Vec::new(),
-        reason: None,
-    }
+    let line = 10 + name.split('/').nth(1).map_or(0, str::len);
+    let place = Place { file: "suites/demo, the first.yaml".into(), line, column: 3 };
+    PermutationResult { duration_ms: 7, place: Some(place), ..PermutationResult::new(name, group, outcome) }
 }
 
 fn trace(number: u8, spans: usize, tree: &str) -> TraceSummary {
@@ -174,6 +167,14 @@ fn unlinked(channel_in: &str) -> PermutationResult {
             .into_iter()
             .map(|finding| Finding { consequence_of: finding.consequence_of.map(|_| 1), ..finding })
             .collect(),
+        rounds: Some(Rounds { outcomes: Summary { failed: 3, passed: 2, ..Summary::default() }, forests: 2 }),
+        repeat: Some(format!("spanwise run suites/demo.yaml --filter '{name}'")),
+        logs: vec![LogRecord {
+            source: Source::new("backend-service", 2),
+            stream: Stream::Stderr,
+            time: 1_700_000_000_000_000_000,
+            line: "::error::100 % <\u{1b}[31mred> ```".to_owned(),
+        }],
         ..result(&name, group, Outcome::Failed)
     }
 }

@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use spanwise_check::conventions::Registry;
 use spanwise_check::{Engine, Index, Profile, Verdicts};
 use spanwise_model::{
-    Evidence, Finding, Observation, Outcome, PermutationResult, RunEvent, SpanId, Summary, Verdict,
+    Evidence, Finding, Label, Observation, Outcome, PermutationResult, RunEvent, SpanId, Summary, Verdict,
 };
 
 pub use file::{CaptureError, CaptureFile};
@@ -36,11 +37,26 @@ pub fn check(
     profile: Profile,
     on_event: impl FnMut(&RunEvent),
 ) -> Result<Summary, CaptureError> {
-    check_in_parts(files, profile, PART, on_event)
+    check_with(files, profile, &[], on_event)
+}
+
+/// Checks captures as [`check`] does, with labels that are added to the semantic conventions.
+pub fn check_with(
+    files: &mut [CaptureFile],
+    profile: Profile,
+    labels: &[Label],
+    on_event: impl FnMut(&RunEvent),
+) -> Result<Summary, CaptureError> {
+    let engine = match labels {
+        [] => Engine::new(profile),
+        labels => Engine::new(profile).with_registry(Arc::new(Registry::with(labels))),
+    };
+    check_in_parts(files, engine, profile, PART, on_event)
 }
 
 fn check_in_parts(
     files: &mut [CaptureFile],
+    engine: Engine,
     profile: Profile,
     spans: usize,
     mut on_event: impl FnMut(&RunEvent),
@@ -54,7 +70,7 @@ fn check_in_parts(
         summary.add(result.outcome);
         on_event(&RunEvent::Finished(Box::new(result)));
     };
-    let mut checker = Checker { engine: Engine::new(profile), profile, verdicts: HashMap::new() };
+    let mut checker = Checker { engine, profile, verdicts: HashMap::new() };
     let mut strays = Vec::new();
     for part in places.parts(spans) {
         strays.extend(checker.part(places.observation(files, part)?, &mut tell));
@@ -106,16 +122,11 @@ impl Checker {
         let mut traces = traces(observation);
         let callers = callers(observation);
         traces.iter_mut().for_each(|trace| trace.tree.insert_str(0, &callers));
-        PermutationResult {
-            group: observation.name.clone(),
-            name: observation.name.clone(),
-            outcome: if fails { Outcome::Failed } else { Outcome::Passed },
-            duration_ms: 0,
-            traces,
-            rules: self.shared(rules),
-            findings,
-            reason: None,
-        }
+        let outcome = if fails { Outcome::Failed } else { Outcome::Passed };
+        let mut result =
+            PermutationResult::new(observation.name.as_str(), observation.name.as_str(), outcome);
+        (result.traces, result.rules, result.findings) = (traces, self.shared(rules), findings);
+        result
     }
 
     fn shared(&mut self, verdicts: Verdicts) -> Arc<BTreeMap<String, Verdict>> {

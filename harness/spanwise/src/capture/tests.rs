@@ -1,6 +1,6 @@
 //! Captures in parts: what a part holds, and that results do not depend on where the parts are cut.
 
-use spanwise_check::Profile;
+use spanwise_check::{Engine, Profile};
 use spanwise_model::{PermutationResult, RunEvent};
 
 use super::{CaptureFile, check_in_parts};
@@ -22,12 +22,13 @@ fn results(texts: &[String], spans: usize) -> (Vec<PermutationResult>, usize) {
         |(at, text): (usize, &String)| CaptureFile::held(format!("{at}.jsonl"), text.clone().into_bytes());
     let mut files: Vec<CaptureFile> = texts.iter().enumerate().map(held).collect();
     let (mut results, mut expected, mut strays) = (Vec::new(), 0, 0);
-    let told = check_in_parts(&mut files, Profile::Otel, spans, |event| match event {
-        RunEvent::Started { permutations, .. } => expected = *permutations,
-        RunEvent::Finished(result) => results.push((**result).clone()),
-        RunEvent::Ended { strays: found, .. } => strays = found.len(),
-        _ => {}
-    });
+    let told =
+        check_in_parts(&mut files, Engine::new(Profile::Otel), Profile::Otel, spans, |event| match event {
+            RunEvent::Started { permutations, .. } => expected = *permutations,
+            RunEvent::Finished(result) => results.push((**result).clone()),
+            RunEvent::Ended { strays: found, .. } => strays = found.len(),
+            _ => {}
+        });
     told.expect("a capture");
     assert_eq!(results.len(), expected);
     results.sort_by(|one, other| one.name.cmp(&other.name));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use spanwise_collect::{Behavior, Persona, Standalone};
 
+use super::signals::{self, Signals};
 use super::{Exit, runtime, unusable};
 
 #[derive(Args)]
@@ -68,33 +69,11 @@ pub(super) fn collect(arguments: CollectArguments) -> Exit {
         Err(exit) => return exit,
     };
     let collected = runtime.block_on(async {
-        let stop = stop()?;
-        standalone.run(&mut std::io::stdout(), stop).await.map_err(|error| {
+        let signals = Signals::listen(signals::silent)?;
+        standalone.run(&mut std::io::stdout(), signals.stopped()).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             unusable(format!("{error}{}", cause.unwrap_or_default()))
         })
     });
     collected.err().unwrap_or(Exit::Conforms)
-}
-
-/// Resolves at SIGTERM or Ctrl-C; the handlers stand when this returns.
-#[cfg(unix)]
-fn stop() -> Result<impl Future<Output = ()>, Exit> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error| unusable(format!("signals cannot be waited for: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn stop() -> Result<impl Future<Output = ()>, Exit> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

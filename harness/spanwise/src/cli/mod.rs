@@ -3,17 +3,25 @@
 mod check;
 mod collect;
 mod explain;
+mod generate;
 mod init;
+mod kept;
 mod list;
+mod merge;
 mod ratchet;
 mod record;
+mod repeat;
 mod replay;
+mod reports;
 mod run;
+mod selection;
+mod signals;
+mod style;
 mod suites;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use spanwise::model::Summary;
 
 /// A tracing conformance test harness: starts services, drives HTTP and gRPC requests at them, and says, span by span,
@@ -43,15 +51,12 @@ enum Command {
     List(list::ListArguments),
     /// Print the page of a rule: what it checks, why it matters, a bad and a good trace, how to fix it
     Explain(explain::ExplainArguments),
-}
-
-/// How a report is written to standard output.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person.
-    Terminal,
-    /// For a program; the schema is `fixtures/schema/report.schema.json`.
-    Json,
+    /// Put JSON reports of shards together, and write one report
+    Merge(merge::MergeArguments),
+    /// Print completions for a shell
+    Completions(generate::CompletionsArguments),
+    /// Print a man page
+    Man(generate::ManArguments),
 }
 
 /// How the program ends.
@@ -93,20 +98,29 @@ impl Exit {
             Exit::Conforms
         }
     }
+
+    /// The same of a run that did not come to its end: what was not reached is no pass.
+    fn broken_off(self) -> Exit {
+        if self == Exit::Conforms { Exit::CouldNotRun } else { self }
+    }
 }
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
     // clap ends the program itself for `--help` (0) and for arguments it does not know (2).
     let arguments = Arguments::parse();
+    style::of_errors();
     let exit = match arguments.command.unwrap_or(Command::Run(arguments.run)) {
-        Command::Run(arguments) => run::run(arguments),
-        Command::Replay(arguments) => replay::replay(arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Init(arguments) => init::init(&arguments),
-        Command::Check(arguments) => check::check(arguments),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Collect(arguments) => collect::collect(arguments),
-        Command::List(arguments) => list::list(arguments),
+        Command::List(arguments) => list::list(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Completions(arguments) => generate::completions(&arguments),
+        Command::Man(arguments) => generate::man(&arguments),
     };
     exit.into()
 }

@@ -7,17 +7,17 @@ use clap::Args;
 use spanwise::Recording;
 use spanwise::check::Profile;
 
-use super::run::{Reporters, profile};
-use super::{Exit, Format, record, unusable};
+use super::reports::{ReportArguments, progress};
+use super::run::profile;
+use super::{Exit, record, unusable};
 
 #[derive(Args)]
 pub(super) struct ReplayArguments {
     /// The folder that `spanwise run --record` wrote
     #[arg(value_name = "DIR")]
     recording: PathBuf,
-    /// How the report is written
-    #[arg(long, value_enum, default_value = "terminal")]
-    format: Format,
+    #[command(flatten)]
+    reports: ReportArguments,
     /// Which rules, and what fails; without it as in the run that was recorded [otel, cloud-run, strict]
     #[arg(long, value_parser = profile)]
     profile: Option<Profile>,
@@ -26,39 +26,34 @@ pub(super) struct ReplayArguments {
     jsonl: Option<PathBuf>,
 }
 
-pub(super) fn replay(arguments: ReplayArguments) -> Exit {
-    let recording = match Recording::open(&arguments.recording) {
-        Ok(recording) => recording,
-        Err(error) => return unusable(words(&error)),
-    };
+pub(super) fn replay(arguments: &ReplayArguments) -> Exit {
+    replayed(arguments).unwrap_or_else(|exit| exit)
+}
+
+fn replayed(arguments: &ReplayArguments) -> Result<Exit, Exit> {
+    let wrong = |error| unusable(words(&error));
+    let recording = Recording::open(&arguments.recording).map_err(wrong)?;
     let mut options = recording.options();
     if let Some(profile) = arguments.profile {
         options.profile = profile;
         options.suite_profiles.clear();
     }
-    options.record = match record::recorder(None, arguments.jsonl.as_deref()) {
-        Ok(recorder) => recorder,
-        Err(exit) => return exit,
-    };
-    let recorder = options.record.clone();
-    let mut reporters = Reporters::new(arguments.format, true);
-    let replayed = match spanwise::replay(&recording, options, |event| reporters.tell(event)) {
-        Ok(replayed) => replayed,
-        Err(error) => return unusable(words(&error)),
-    };
+    let recorder = record::recorder(None, arguments.jsonl.as_deref())?;
+    options.record = recorder.clone();
+    let mut reporters = arguments.reports.open(progress(true))?;
+    let replayed = spanwise::replay(&recording, options, |event| reporters.tell(event)).map_err(wrong)?;
     let strays_fail = reporters.strays_fail;
-    if let Err(error) = reporters.finish() {
-        return unusable(format!("the report cannot be written: {error}"));
-    }
+    reporters.finish()?;
+    let exit = Exit::of(&replayed.summary, strays_fail);
     let exit = match (replayed.is_complete, replayed.cut) {
-        (true, None) => Exit::of(&replayed.summary, strays_fail),
+        (true, None) => exit,
         (_, cut) => {
             let why = cut.map(|cut| format!(": {cut}")).unwrap_or_default();
             eprintln!("spanwise: the recorded run was broken off{why}");
-            Exit::CouldNotRun
+            exit.broken_off()
         }
     };
-    record::finish(recorder, exit)
+    Ok(record::finish(recorder, exit))
 }
 
 fn words(error: &spanwise::ReplayError) -> String {

@@ -1,57 +1,56 @@
 //! `spanwise run`.
 
-use std::cell::Cell;
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use spanwise::check::Profile;
-use spanwise::model::{Pattern, RunEvent};
+use spanwise::model::{RunEvent, Summary};
+use spanwise::plan::Planned;
 use spanwise::ratchet::Review;
-use spanwise::report::{Json, Progress, Reporter, Terminal};
-use spanwise::{Options, RunError};
+use spanwise::{Kept, Options, Recorder, RunError};
 
-use super::{Exit, Format, ratchet, record, runtime, suites, unusable};
+use super::reports::{ReportArguments, Reporters, progress};
+use super::selection::Selection;
+use super::signals::{self, Signals};
+use super::{Exit, kept, ratchet, record, repeat, runtime};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// Suite files; without one ./spanwise.yaml, and without that the demo
-    suites: Vec<PathBuf>,
-    /// Only permutations whose full name, or a beginning of it, matches: `demo/greet` is the whole case; `*` stands for a
-    /// component or a part of one, `**` for any number of components. May be given several times: one match is enough
-    #[arg(long, value_name = "PATTERN")]
-    filter: Vec<Pattern>,
-    /// How a service is deployed to Cloud Run: the file that `gcloud run services replace` takes. Its `metadata.name` is the
-    /// service of the suite that runs so on `platform=cloud-run`. May be given several times, once a service.
-    ///
-    /// Taken over what the suite says in `cloud-run`: the service account, timeout and concurrency, ingress, scaling, CPU
-    /// throttling, custom audiences, a disabled check of invokers, and h2c. Its variables are set where neither the suite nor
-    /// the run sets them; those whose values are secrets are told and not set. Not taken: image, command, arguments and the
-    /// number of the port, because the suite says how the service is started; other containers
-    #[arg(long, value_name = "FILE")]
-    service_yaml: Vec<PathBuf>,
-    /// How the report is written
-    #[arg(long, value_enum, default_value = "terminal")]
-    format: Format,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    reports: ReportArguments,
     /// Which rules, and what fails; over what the suite says [otel, cloud-run, strict]
     #[arg(long, value_parser = profile)]
-    profile: Option<Profile>,
+    pub(super) profile: Option<Profile>,
     /// Fail only on findings that are not in this file, and say which of its lines can go
     #[arg(long, value_name = "FILE")]
-    ratchet: Option<PathBuf>,
+    pub(super) ratchet: Option<PathBuf>,
     /// Write the ratchet file from what this run finds; nothing that it writes fails the run
     #[arg(long, requires = "ratchet")]
     ratchet_update: bool,
-    /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
-    #[arg(long, value_name = "DIR")]
-    record: Option<PathBuf>,
-    /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
-    #[arg(long, value_name = "FILE")]
-    jsonl: Option<PathBuf>,
     /// How many settings' services run at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
+    /// End the run with the first permutation that fails
+    #[arg(long)]
+    fail_fast: bool,
+    /// Run everything N times, and count how often each permutation failed: for tracing that works most of the time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
+    /// Leave the services up after the report, and say where they, the proxies before them and the collector are, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["repeat", "fail_fast"])]
+    keep_running: bool,
+    /// Show what the services wrote about permutations that fail
+    #[arg(long)]
+    logs: bool,
+    /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
+    #[arg(long, value_name = "DIR", conflicts_with = "repeat")]
+    record: Option<PathBuf>,
+    /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
+    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
+    jsonl: Option<PathBuf>,
     /// No progress on standard error
     #[arg(long, short)]
     quiet: bool,
@@ -65,73 +64,101 @@ pub(super) fn profile(name: &str) -> Result<Profile, String> {
     })
 }
 
-pub(super) fn run(arguments: RunArguments) -> Exit {
-    let planned = match suites::planned(&arguments.suites, &arguments.service_yaml, &arguments.filter) {
-        Ok(planned) => planned,
-        Err(exit) => return exit,
-    };
+pub(super) fn run(arguments: &RunArguments) -> Exit {
+    begun(arguments).unwrap_or_else(|exit| exit)
+}
+
+/// What came of a run.
+struct Ran {
+    summary: Summary,
+    kept: Option<Kept>,
+}
+
+/// Everything that can be wrong is told before anything is started.
+fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
+    let planned = arguments.selection.planned()?;
     for note in &planned.notes {
         eprintln!("spanwise: {note}");
     }
-    if planned.plan.permutations.is_empty() {
-        eprintln!("spanwise: no permutation is selected; `spanwise list` prints their names");
-        return Exit::NothingSelected;
+    if arguments.keep_running {
+        kept::is_possible(&planned.plan)?;
     }
-    let mut options = Options { lanes: arguments.jobs, ..Options::default() };
-    match arguments.profile {
-        Some(profile) => options.profile = profile,
-        None => options.suite_profiles = planned.profiles.clone(),
-    }
-    let ratchet = match arguments.ratchet.as_deref().map(|file| ratchet::read(file, arguments.ratchet_update))
-    {
-        None => None,
-        Some(Ok(ratchet)) => Some(ratchet),
-        Some(Err(exit)) => return exit,
-    };
-    options.ratchet = ratchet.clone().map(Arc::new);
-    let recorder = match record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref()) {
-        Ok(recorder) => recorder,
-        Err(exit) => return exit,
-    };
-    options.record = recorder.clone();
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(exit) => return exit,
-    };
-    let mut reporters = Reporters::new(arguments.format, arguments.quiet);
-    let plan = Arc::new(planned.plan.clone());
-    let mut review = ratchet.map(|ratchet| Review::new(ratchet, &planned, &options));
-    let interrupted = Cell::new(false);
-    let stop = async {
-        let _ = tokio::signal::ctrl_c().await;
-        interrupted.set(true);
-    };
-    let ended = runtime.block_on(spanwise::run_until(plan, options, stop, |event| {
+    let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
+    let exit = recorded(arguments, &planned, recorder.clone()).unwrap_or_else(|exit| exit);
+    Ok(record::finish(recorder, exit))
+}
+
+/// Runs, and reports; what could not be recorded of it is for the caller to say.
+fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Recorder>) -> Result<Exit, Exit> {
+    let file = arguments.ratchet.as_deref();
+    let ratchet = file.map(|file| ratchet::read(file, arguments.ratchet_update)).transpose()?;
+    let ratcheted = ratchet.clone().map(Arc::new);
+    let options = Options { ratchet: ratcheted, record: recorder, ..options(arguments, planned) };
+    let mut review = ratchet.map(|ratchet| Review::new(ratchet, planned, &options));
+    let mut reporters = arguments.reports.open(progress(arguments.quiet))?;
+    let runtime = runtime()?;
+    let signals = runtime.block_on(async { Signals::listen(signals::tell) })?;
+    let ran = runtime.block_on(ran(arguments, planned, options, signals.stopped(), |event| {
         if let (RunEvent::Finished(result), Some(review)) = (event, &mut review) {
             review.take(result);
         }
         reporters.tell(event);
     }));
-    // The services are gone before the report is written.
-    drop(runtime);
-    let strays_fail = reporters.strays_fail;
-    let exit = match (ended, reporters.finish()) {
-        (_, Err(error)) => unusable(format!("the report cannot be written: {error}")),
-        (Ok(_), Ok(())) if interrupted.get() => {
-            eprintln!("spanwise: interrupted");
-            Exit::CouldNotRun
+    let Reporters { strays_fail, ended, .. } = reporters;
+    reporters.finish()?;
+    let Ran { summary, kept } = ran.map_err(|error| could_not(&error))?;
+    let exit = Exit::of(&summary, strays_fail);
+    if let Some(kept) = kept {
+        runtime.block_on(kept::until(kept, signals.stopped()));
+    } else if signals.is_stopped() {
+        eprintln!("spanwise: interrupted");
+        return Ok(exit.broken_off());
+    } else if !ended {
+        let (told, all) = (summary.all(), planned.plan.permutations.len());
+        eprintln!(
+            "spanwise: ended by the first failure (`--fail-fast`): {told} of {all} permutations are in the report"
+        );
+        return Ok(exit.broken_off());
+    }
+    Ok(match review {
+        Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
+        Some(review) => {
+            ratchet::tell(&review);
+            exit
         }
-        (Ok(summary), Ok(())) => match review {
-            Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
-            Some(review) => {
-                ratchet::tell(&review);
-                Exit::of(&summary, strays_fail)
-            }
-            None => Exit::of(&summary, strays_fail),
-        },
-        (Err(error), Ok(())) => could_not(&error),
+        None => exit,
+    })
+}
+
+fn options(arguments: &RunArguments, planned: &Planned) -> Options {
+    let options = Options {
+        lanes: arguments.jobs,
+        fail_fast: arguments.fail_fast,
+        logs: arguments.logs,
+        command: Some(repeat::command(arguments)),
+        ..Options::default()
     };
-    record::finish(recorder, exit)
+    match arguments.profile {
+        Some(profile) => Options { profile, ..options },
+        None => Options { suite_profiles: planned.profiles.clone(), ..options },
+    }
+}
+
+async fn ran(
+    arguments: &RunArguments,
+    planned: &Planned,
+    options: Options,
+    stop: impl Future<Output = ()>,
+    on_event: impl FnMut(&RunEvent),
+) -> Result<Ran, RunError> {
+    let plan = Arc::new(planned.plan.clone());
+    if arguments.keep_running {
+        let (summary, kept) = spanwise::run_and_keep(plan, options, stop, on_event).await?;
+        return Ok(Ran { summary, kept });
+    }
+    let rounds = usize::from(arguments.repeat);
+    let summary = spanwise::run_rounds(plan, options, rounds, stop, on_event).await?;
+    Ok(Ran { summary, kept: None })
 }
 
 fn could_not(error: &RunError) -> Exit {
@@ -143,49 +170,4 @@ fn could_not(error: &RunError) -> Exit {
     }
     eprintln!("spanwise: {message}");
     Exit::CouldNotRun
-}
-
-/// The report on standard output, and progress on standard error.
-pub(super) struct Reporters {
-    report: Box<dyn Reporter>,
-    progress: Progress<io::Stderr>,
-    failed: Option<io::Error>,
-    /// Whether a finding that belongs to no permutation fails the run.
-    pub(super) strays_fail: bool,
-}
-
-impl Reporters {
-    pub(super) fn new(format: Format, quiet: bool) -> Reporters {
-        let out = io::BufWriter::new(io::stdout());
-        let report: Box<dyn Reporter> = match format {
-            Format::Json => Box::new(Json::new(out)),
-            Format::Terminal => Box::new(Terminal::new(out, colors())),
-        };
-        Reporters { report, progress: Progress::new(io::stderr(), quiet), failed: None, strays_fail: false }
-    }
-
-    pub(super) fn tell(&mut self, event: &RunEvent) {
-        // Progress is a comfort: where standard error is gone, the run goes on.
-        let _ = self.progress.on_event(event);
-        if let Err(error) = self.report.on_event(event) {
-            self.failed.get_or_insert(error);
-        }
-        if let RunEvent::Ended { strays_fail, .. } = event {
-            self.strays_fail = *strays_fail;
-        }
-    }
-
-    /// Writes what is left; the first error of all writing.
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        let _ = self.progress.finish();
-        let finished = self.report.finish();
-        drop(self.report);
-        self.failed.map_or(finished, Err)?;
-        io::stdout().flush()
-    }
-}
-
-/// Whether standard output wants color: a terminal, and nobody said no (<https://no-color.org>).
-fn colors() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

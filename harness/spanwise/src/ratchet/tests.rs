@@ -53,16 +53,7 @@ fn result(name: &str, outcome: Outcome, fails: bool) -> PermutationResult {
     let observation = notation::parse(text).expect("the notation");
     let mut findings = Engine::new(Profile::Otel).check(&observation).findings;
     findings.retain(|finding| fails && finding.rule == "http-server-error-unset");
-    PermutationResult {
-        name: name.to_owned(),
-        group: name.to_owned(),
-        outcome,
-        duration_ms: 0,
-        traces: Vec::new(),
-        rules: Default::default(),
-        findings,
-        reason: None,
-    }
+    PermutationResult { findings, ..PermutationResult::new(name, name, outcome) }
 }
 
 /// Runs with a file; its entries that can go, and the file afterwards.

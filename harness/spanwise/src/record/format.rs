@@ -7,9 +7,9 @@ use spanwise_check::Profile;
 use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, TraceId, WireTap};
 
 use super::plan::PlanRecord;
-use crate::Options;
 use crate::ratchet::Ratchet;
 use crate::run::Driven;
+use crate::{Options, RepeatCommand};
 
 /// The format that is written and read here.
 pub(super) const FORMAT: u32 = 1;
@@ -45,6 +45,9 @@ pub(super) struct OptionsRecord {
     profile: String,
     suite_profiles: BTreeMap<String, String>,
     ratchet: Option<RatchetRecord>,
+    /// Whether results hold what services wrote.
+    logs: bool,
+    command: Option<RepeatCommand>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +100,8 @@ impl OptionsRecord {
                 .collect(),
             ratchet: ratchet
                 .map(|ratchet| RatchetRecord { file: ratchet.file().to_owned(), text: ratchet.to_string() }),
+            logs: options.logs,
+            command: options.command.clone(),
         }
     }
 
@@ -114,6 +119,8 @@ impl OptionsRecord {
             profile: profile(&self.profile)?,
             suite_profiles: self.suite_profiles.iter().map(of_suite).collect::<Result<_, String>>()?,
             ratchet: ratchet.map(Into::into),
+            logs: self.logs,
+            command: self.command.clone(),
             ..Options::default()
         })
     }

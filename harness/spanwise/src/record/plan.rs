@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use spanwise_model::{Label, Level, Pattern, PermutationName, Settings};
+use spanwise_model::{Label, Level, Pattern, PermutationName, Place, Settings};
 use spanwise_scenario::{
     Caller, Channel, ContextKind, DriverContext, Group, KnownEntry, LevelEntry, Permutation, Plan,
 };
@@ -44,6 +44,7 @@ struct PermutationRecord {
     group: String,
     suite: String,
     case: String,
+    place: Place,
     services: Vec<String>,
     exclusive: bool,
     axes: Vec<(String, String)>,
@@ -82,6 +83,7 @@ impl PlanRecord {
             group: one.group.clone(),
             suite: one.suite.clone(),
             case: one.case.clone(),
+            place: one.place.clone(),
             services: one.services.clone(),
             exclusive: one.exclusive,
             axes: one.settings.axes.clone(),
@@ -123,6 +125,7 @@ impl PlanRecord {
                 group: record.group,
                 suite: record.suite,
                 case: record.case,
+                place: record.place,
                 setting: 0,
                 services: record.services,
                 exclusive: record.exclusive,

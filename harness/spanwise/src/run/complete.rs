@@ -17,6 +17,7 @@ use spanwise_scenario::Permutation;
 use tokio::time::Instant;
 
 use super::instances::Instances;
+use super::observe::Mark;
 use super::send::Sent;
 use super::world::World;
 
@@ -38,6 +39,10 @@ pub(super) enum Awaited {
     Server { from: String, to: String, parent: Option<SpanId> },
     /// The span that sent a call.
     Sender { from: String, to: String, span: SpanId },
+    /// The first span of a trace.
+    First,
+    /// The parent of a span, by the span's name.
+    Parent { of: String },
 }
 
 impl fmt::Display for Awaited {
@@ -51,34 +56,51 @@ impl fmt::Display for Awaited {
                 write!(f, "a SERVER span of {to} without a parent, for a call from {from}")
             }
             Awaited::Sender { from, to, span } => write!(f, "the span {span} of {from}, which called {to}"),
+            Awaited::First => f.write_str("any span of the trace"),
+            Awaited::Parent { of } => write!(f, "the parent of {of:?}"),
         }
     }
 }
 
 /// Waits until all that the taps let expect has come; what had not when the deadline passed.
 ///
-/// A permutation that runs alone waits for whatever its lane's taps and traces show; another one for the traces that its
-/// requests named.
+/// A permutation that runs alone waits for whatever the taps and traces show that it claims; another one for the traces that
+/// its requests named.
 pub(super) async fn wait(
     world: &World,
     instances: &Instances,
     permutation: &Permutation,
     sent: &Sent,
-    alone: bool,
+    claim: Option<&Mark>,
+) -> Vec<Awaited> {
+    wait_for(world, instances, permutation, sent, claim, |_| Vec::new()).await
+}
+
+/// As [`wait`], and for what else is to be expected of the spans that have come.
+pub(super) async fn wait_for(
+    world: &World,
+    instances: &Instances,
+    permutation: &Permutation,
+    sent: &Sent,
+    claim: Option<&Mark>,
+    more: impl Fn(&Store) -> Vec<Awaited>,
 ) -> Vec<Awaited> {
     let deadline = Instant::now() + world.options.deadline;
     let awaited = |store: &Store| {
-        let of_traces = || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace));
-        let taps: Vec<WireTap> = if alone { instances.taps().all() } else { of_traces().collect() };
+        let of_traces =
+            || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace)).collect();
+        let taps: Vec<WireTap> = claim.map_or_else(of_traces, |mark| mark.taps(instances.taps()));
         let past = instances.past();
-        let mut traces = if alone { store.traces() } else { sent.traces.clone() };
-        traces.retain(|trace| !past.contains(trace));
+        let mut traces = sent.traces.clone();
+        let claimed = claim.into_iter().flat_map(|mark| mark.traces(store));
+        traces.extend(claimed.filter(|trace| !sent.traces.contains(trace) && !past.contains(trace)));
         let known: Vec<Known> =
             traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
         let open = taps.iter().filter(|tap| tap.end == End::Open);
         let mut awaited: Vec<Awaited> =
             open.map(|tap| Awaited::End { from: caller(tap), to: tap.to.service.to_string() }).collect();
-        awaited.extend(missing(&taps, &known, &permutation.settings, alone));
+        awaited.extend(missing(&taps, &known, &permutation.settings, claim.is_some()));
+        awaited.extend(more(store));
         awaited
     };
     let mut news = instances.taps().subscribe();

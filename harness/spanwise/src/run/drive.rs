@@ -66,7 +66,7 @@ where
 }
 
 /// What a task that did not end well said last.
-fn panicked(error: JoinError) -> String {
+pub(super) fn panicked(error: JoinError) -> String {
     let ended = error.to_string();
     let Ok(panic) = error.try_into_panic() else { return ended };
     let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use spanwise_cloud_run::MetadataServer;
-use spanwise_collect::{Behavior, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store};
+use spanwise_collect::{
+    Behavior, CollectError, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store,
+};
 use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
 use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId};
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::deployment::Deployment;
 use super::fixed::Turn;
+use super::kept::Address;
 use super::launch::{Surroundings, callees};
 use super::world::World;
 
@@ -42,7 +45,7 @@ pub(super) struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<dyn Instance>>,
     /// A listener for each instance; held so that it listens.
-    listeners: Vec<Listener>,
+    listeners: Vec<(Source, Listener)>,
     pub(super) fronts: HashMap<Hop, Front>,
     /// What ends TLS before listeners and metadata servers, where services shall believe that they speak to Google.
     pub(super) tls: Vec<Front>,
@@ -104,6 +107,11 @@ impl Fleet {
 
     pub(super) fn taps(&self) -> &Arc<TapLog> {
         &self.taps
+    }
+
+    /// A listener of its own for somebody who is no service.
+    pub(super) fn listen(&self, options: ListenOptions) -> Result<Listener, CollectError> {
+        self.collector.listen_with(options)
     }
 
     /// Everything that was exported.
@@ -172,7 +180,7 @@ impl Fleet {
         let around = Surroundings { fleet: self, source: &source, collector, metadata: host, google };
         let service = around.start(start).await?;
         let mut held = self.held();
-        held.listeners.extend(listener);
+        held.listeners.extend(listener.map(|listener| (source.clone(), listener)));
         held.metadata.extend(metadata);
         held.services.insert(source, service.clone());
         if self.deployment.is_some() {
@@ -228,6 +236,29 @@ impl Fleet {
     /// Stubs and the requests that they had no answer to up to now, each once.
     pub(super) fn unmatched(&self) -> BTreeSet<(String, String)> {
         self.unmatched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where everything is reached: services as they are, the fronts before them, and the mocks that they export to.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        let held = self.held();
+        let service = |(source, service): (&Source, &Arc<dyn Instance>)| Address {
+            what: format!("{source} itself"),
+            url: format!("http://{}", service.addr()),
+        };
+        let front = |(hop, front): (&Hop, &Front)| Address {
+            what: format!("{} from {}, {}", hop.to, hop.from, hop.channel.as_str()),
+            url: front.url("localhost"),
+        };
+        let listener = |(source, listener): &(Source, Listener)| Address {
+            what: format!("what {source} exports to"),
+            url: listener.url(),
+        };
+        let mut all: Vec<Address> = held.services.iter().map(service).collect();
+        let mut fronts: Vec<Address> = held.fronts.iter().map(front).collect();
+        fronts.sort();
+        all.extend(fronts);
+        all.extend(held.listeners.iter().map(listener));
+        all
     }
 
     /// The hop from an instance to a service that it calls.
@@ -289,12 +320,15 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
     }
 }
 
-/// An error with all its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+/// An error with all its causes in one line; one that names its cause already does not name it twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        let why = error.to_string();
+        if !text.ends_with(&why) {
+            text.push_str(&format!(": {why}"));
+        }
         cause = error.source();
     }
     text

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use spanwise_collect::Store;
+use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
 use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
+use super::kept::Address;
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -167,6 +168,11 @@ impl Instances {
         names.map(|name| (name.clone(), deployment.urls(&name))).collect()
     }
 
+    /// A listener for what the program itself exports.
+    pub(super) fn listen(&self, options: ListenOptions) -> Result<Listener, CollectError> {
+        self.fleet.listen(options)
+    }
+
     /// What went over the wire.
     pub(super) fn taps(&self) -> &Arc<TapLog> {
         self.fleet.taps()
@@ -180,6 +186,16 @@ impl Instances {
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.fleet.store()
+    }
+
+    /// What happened to every instance so far.
+    pub(super) fn events(&self) -> Vec<ProcessEvent> {
+        self.all().iter().flat_map(|service| service.events()).collect()
+    }
+
+    /// Where everything of the lane is reached.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        self.fleet.addresses()
     }
 
     /// Ends all services at once and waits until they are gone; what they exported until then is in the store. Gives back what

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use spanwise_check::conventions::Registry;
-use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, registry};
+use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, Rule, registry};
 use spanwise_model::{
-    Evidence, Finding, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
+    Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
     notation,
 };
 use spanwise_normalize::{agreeing, fold_front_end};
-use spanwise_scenario::{KnownEntry, Permutation, Plan};
+use spanwise_scenario::{KnownEntry, LevelEntry, Permutation, Plan};
 
 use super::Options;
 use super::attribution::{Settled, Unattributed};
@@ -47,19 +47,12 @@ impl Judge {
         for (group, members) in plan.groups.iter().enumerate() {
             members.permutations.iter().for_each(|at| group_of[*at] = group);
         }
-        let engine = |suite: &String| {
-            let engine = Engine::new(options.profile_of(suite)).with_rules(&options.rules)?;
-            let engine = match plan.labels.get(suite) {
-                Some(labels) => engine.with_registry(Arc::new(Registry::with(labels))),
-                None => engine,
-            };
-            let mut levels = Levels::default();
-            for entry in plan.levels.get(suite).into_iter().flatten() {
-                levels.set(&entry.rule, entry.service.as_deref(), entry.level);
-            }
-            Ok((suite.clone(), engine.with_levels(levels)))
+        let of_suite = |suite: &String| {
+            let levels = plan.levels.get(suite).map(Vec::as_slice).unwrap_or_default();
+            let made = engine(options.profile_of(suite), &options.rules, plan.labels.get(suite), levels)?;
+            Ok((suite.clone(), made))
         };
-        let engines = plan.suites.iter().map(engine).collect::<Result<_, NameTaken>>()?;
+        let engines = plan.suites.iter().map(of_suite).collect::<Result<_, NameTaken>>()?;
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
         let has_come = vec![false; plan.permutations.len()];
         Ok(Judge { plan, options, engines, groups, group_of, has_come })
@@ -79,6 +72,11 @@ impl Judge {
             }
         }
         results
+    }
+
+    /// Whether every permutation has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_come.iter().all(|has_come| *has_come)
     }
 
     /// Every permutation that has not come, as one that could not run for this reason.
@@ -174,15 +172,10 @@ impl Judge {
     }
 
     fn result(&self, permutation: &Permutation, judged: Judged) -> PermutationResult {
+        let name = permutation.name.as_str();
         let mut result = PermutationResult {
-            name: permutation.name.to_string(),
-            group: permutation.group.clone(),
-            outcome: Outcome::CouldNotRun,
-            duration_ms: 0,
-            traces: Vec::new(),
-            rules: Arc::default(),
-            findings: Vec::new(),
-            reason: None,
+            place: Some(permutation.place.clone()),
+            ..PermutationResult::new(name, permutation.group.as_str(), Outcome::CouldNotRun)
         };
         match judged {
             Judged::CouldNotRun(reason) => result.reason = Some(reason),
@@ -195,10 +188,36 @@ impl Judge {
                 let verdicts = checked.verdicts.iter();
                 result.rules = Arc::new(verdicts.map(|(rule, verdict)| (rule.to_owned(), verdict)).collect());
                 result.findings = checked.findings;
+                if self.options.logs && result.fails() {
+                    result.logs = observation.logs;
+                }
             }
         }
+        result.repeat = self.options.command.as_ref().map(|command| command.repeats(&result));
         result
     }
+}
+
+/// The rules of a profile, with what a suite says of labels and levels.
+///
+/// # Errors
+/// A rule of the user's own with the name of another.
+pub(crate) fn engine(
+    profile: Profile,
+    rules: &[&'static Rule],
+    labels: Option<&Vec<Label>>,
+    levels: &[LevelEntry],
+) -> Result<Engine, NameTaken> {
+    let engine = Engine::new(profile).with_rules(rules)?;
+    let engine = match labels {
+        Some(labels) => engine.with_registry(Arc::new(Registry::with(labels))),
+        None => engine,
+    };
+    let mut of_suite = Levels::default();
+    for entry in levels {
+        of_suite.set(&entry.rule, entry.service.as_deref(), entry.level);
+    }
+    Ok(engine.with_levels(of_suite))
 }
 
 /// Whether a second observation, of a lane of one, hides no failure of the first. Running alone supplies what was missing,

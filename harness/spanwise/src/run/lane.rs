@@ -18,7 +18,7 @@ use super::drive::News;
 use super::evidence::{Driven, LaneEvidence};
 use super::fleet::{Hop, chain};
 use super::instances::{Instances, from_driver};
-use super::observe::Strays;
+use super::observe::{Mark, Strays};
 use super::send::{self, Sent};
 use super::world::World;
 use crate::record::Encoded;
@@ -96,6 +96,11 @@ impl Lane {
         LaneEvidence::nothing(&self.suite, self.alone, self.again, driven)
     }
 
+    /// The evidence of a lane that was not to begin any more.
+    fn nothing_seen(&self) -> LaneEvidence {
+        LaneEvidence::nothing(&self.suite, self.alone, self.again, Vec::new())
+    }
+
     #[cfg(test)]
     pub(super) fn permutations(&self) -> &[usize] {
         &self.permutations
@@ -128,11 +133,14 @@ pub(super) async fn run(
         lane.permutations.iter().any(|at| plan.permutations[*at].services.iter().any(|name| name == service))
     };
     setting.services.retain(|service| is_needed(&service.name));
-    let instances = match Instances::start(world, setting, &lane.entries(plan), news).await {
-        Ok(instances) => instances,
-        Err(reason) => return lane.could_not_run(&reason),
+    let entries = lane.entries(plan);
+    let instances = match world.unless_stopped(Instances::start(world, setting, &entries, news)).await {
+        Some(Ok(instances)) => instances,
+        Some(Err(reason)) => return lane.could_not_run(&reason),
+        None => return lane.nothing_seen(),
     };
-    let descriptors = descriptors(world, plan, &lane, &instances).await;
+    let asked = world.unless_stopped(descriptors(world, plan, &lane, &instances)).await;
+    let descriptors = asked.unwrap_or_default();
 
     let mut running: FuturesUnordered<_> = lane
         .permutations
@@ -154,15 +162,17 @@ pub(super) async fn run(
         })
         .collect();
     let mut driven = Vec::new();
-    while let Some(done) = running.next().await {
+    // What is under way when the run is to end is given up: its answers would tell nothing for certain.
+    while let Some(Some(done)) = world.unless_stopped(running.next()).await {
         driven.push(done);
     }
     drop(running);
-    let process = instances.stop().await;
+    let keeps = world.keeps();
+    let process = if keeps { instances.events() } else { instances.stop().await };
     for event in instances.failed_later().into_iter().chain(instances.unmatched()) {
         let _ = news.send(News::Event(event)).await;
     }
-    LaneEvidence {
+    let evidence = LaneEvidence {
         suite: lane.suite,
         alone: lane.alone,
         again: lane.again,
@@ -174,7 +184,11 @@ pub(super) async fn run(
         process,
         hidden: instances.hidden(),
         urls: instances.all_urls(),
+    };
+    if keeps {
+        world.keep(instances);
     }
+    evidence
 }
 
 /// Sends a permutation's requests and waits until what must come of them has come; gives back what had not in time.
@@ -191,10 +205,13 @@ async fn drive(
     }
     let entry = permutation.requests.first().map(|request| request.to.as_str()).unwrap_or_default();
     let descriptors = descriptors.get(entry).map(|found| found.as_ref().map_err(Clone::clone)).transpose()?;
-    let sent = send::send(world, instances, descriptors, permutation).await?;
-    let awaited = match is_proven_by_exit(setting, permutation) {
+    let (sent, _) = send::send(world, instances, descriptors, permutation).await?;
+    let awaited = match is_proven_by_exit(setting, permutation) && !world.keeps() {
         true => Vec::new(),
-        false => complete::wait(world, instances, permutation, &sent, alone).await,
+        false => {
+            let claim = alone.then(Mark::default);
+            complete::wait(world, instances, permutation, &sent, claim.as_ref()).await
+        }
     };
     Ok((sent, awaited))
 }
@@ -237,7 +254,7 @@ async fn descriptors(
 }
 
 /// What a service says of itself; it is asked once a run.
-async fn descriptors_of(
+pub(super) async fn descriptors_of(
     world: &Arc<World>,
     suite: &str,
     service: &str,

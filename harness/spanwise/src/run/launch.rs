@@ -1,15 +1,18 @@
 //! From a service of the plan to a running instance of it, by whatever it is started by. `fleet` has opened what stands around
 //! the instance, and holds it afterwards.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use spanwise_drive::{Build, Instance, Launch, Ready, Running, Stub};
 use spanwise_model::Source;
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
+use tokio::net::TcpListener;
 
 use super::fleet::{Fleet, chain};
 use super::google::{Google, METADATA};
+use super::in_process::{InProcess, Program};
 
 /// Where the certificate authority of the run is in a container. Files at the top need no folder, so that they can be put into an
 /// image that has none.
@@ -38,7 +41,10 @@ impl Surroundings<'_> {
             self.fleet.world().build(name, Build { words, folder: folder.clone() }).await?;
         }
         match &how.launch {
-            scenario::Launch::Demo(name) => self.process(start, demo(self.source.clone(), name)?).await,
+            scenario::Launch::Demo(name) => match self.fleet.world().programs.get(name) {
+                Some(program) => self.task(start, program).await,
+                None => self.process(start, demo(self.source.clone(), name)?).await,
+            },
             scenario::Launch::Command(words) => {
                 let mut words = words.iter().map(|word| self.fill(word));
                 let program = words.next().ok_or("the command is empty")??;
@@ -82,6 +88,18 @@ impl Surroundings<'_> {
         launch.ready = ready(&start.start.ready);
         launch.ready_within = start.start.ready_within;
         let started = self.fleet.world().launcher.start(launch).await;
+        Ok(Arc::new(started.map_err(|error| chain(&error))?))
+    }
+
+    /// Starts a task of this process, which listens from the beginning.
+    async fn task(&self, start: &ServiceStart, program: &Program) -> Result<Arc<dyn Instance>, String> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| chain(&error))?;
+        let port = listener.local_addr().map_err(|error| chain(&error))?.port().to_string();
+        let filled = |(name, template): (&String, &Template)| {
+            Ok((name.clone(), self.fill(template)?.replace(Launch::PORT, &port)))
+        };
+        let variables = start.env.iter().map(filled).collect::<Result<_, String>>()?;
+        let started = InProcess::start(self.source.clone(), program, variables, listener);
         Ok(Arc::new(started.map_err(|error| chain(&error))?))
     }
 
@@ -129,7 +147,7 @@ pub(super) fn ready(ready: &scenario::Ready) -> Ready {
 }
 
 /// The services that a service's environment or command names.
-pub(super) fn callees(start: &ServiceStart) -> Vec<String> {
+pub(crate) fn callees(start: &ServiceStart) -> Vec<String> {
     let mut found = Vec::new();
     let texts = start.env.values().chain(start.start.launch.words());
     for reference in texts.flat_map(Template::references) {

@@ -20,17 +20,22 @@ mod fixed;
 mod fixture;
 mod fleet;
 mod google;
+mod in_process;
 mod instances;
 mod judge;
+mod kept;
 mod lane;
 mod launch;
 mod observe;
+mod repeat;
 mod replay;
+mod rounds;
 mod send;
+mod session;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use spanwise_check::{NameTaken, Profile, Rule};
@@ -44,11 +49,19 @@ use aside::aside;
 use attribution::{Attribution, Settled};
 use drive::{News, drive};
 pub(crate) use evidence::{Driven, LaneEvidence};
+pub(crate) use fleet::chain;
+pub use in_process::{Environment, Stop};
+pub(crate) use in_process::{Program, Programs};
 use judge::Judge;
-pub(crate) use judge::{failing, traces};
+pub(crate) use judge::{engine, failing, traces};
+pub use kept::{Address, Kept, starts};
 use lane::{Lane, LaneReport};
+pub(crate) use launch::callees;
+pub use repeat::RepeatCommand;
 pub use replay::{Replayed, replay};
-use world::World;
+pub use rounds::run_rounds;
+pub(crate) use session::{Exchange, NotStarted, Seen, Session, nowhere};
+use world::{KeptInstances, World};
 
 /// How to run a plan.
 #[derive(Clone, Debug)]
@@ -75,6 +88,12 @@ pub struct Options {
     pub answer_within: Duration,
     /// How long a service may take to end after SIGTERM before it is killed.
     pub grace: Duration,
+    /// Whether the first permutation that fails ends the run.
+    pub fail_fast: bool,
+    /// Whether results of permutations that fail hold what the services wrote about them.
+    pub logs: bool,
+    /// Makes the command that results show as the one that runs them again; without it they show none.
+    pub command: Option<RepeatCommand>,
 }
 
 impl Default for Options {
@@ -90,6 +109,9 @@ impl Default for Options {
             deadline: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
             grace: Duration::from_secs(10),
+            fail_fast: false,
+            logs: false,
+            command: None,
         }
     }
 }
@@ -129,10 +151,37 @@ pub async fn run(
     run_until(plan, options, std::future::pending(), on_event).await
 }
 
-/// Runs a plan as [`run()`] does, but breaks off when `stop` resolves: it ends every service and tells what is known by
-/// then. Permutations that were not observed are not told of, nothing is compared in groups that are not complete, and
-/// there is no [`RunEvent::Ended`].
+/// Runs a plan as [`run()`] does, but breaks off when `stop` resolves, or when a permutation fails under
+/// [`Options::fail_fast`]: it starts nothing more, ends every service as it would anyway, and tells what is known by then.
+/// Permutations that were not observed are not told of, nothing is compared in groups that are not complete, and there is no
+/// [`RunEvent::Ended`] unless all were.
 pub async fn run_until(
+    plan: Arc<Plan>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+    on_event: impl FnMut(&RunEvent),
+) -> Result<Summary, RunError> {
+    run_in(World::new(options.clone(), Weak::new()), plan, options, stop, on_event).await
+}
+
+/// Runs a plan as [`run_until`] does, but leaves the services of its first start up, for somebody to look at. They are not
+/// judged by their end, so what comes with it is waited for until the deadline. What is kept is nothing where the run was
+/// broken off.
+pub async fn run_and_keep(
+    plan: Arc<Plan>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+    on_event: impl FnMut(&RunEvent),
+) -> Result<(Summary, Option<Kept>), RunError> {
+    let kept = Arc::new(KeptInstances::default());
+    let world = World::new(options.clone(), Arc::downgrade(&kept));
+    let summary = run_in(world, plan, options, stop, on_event).await?;
+    let instances = kept.lock().map_or(None, |mut kept| kept.take());
+    Ok((summary, instances.map(Kept::new)))
+}
+
+async fn run_in(
+    world: impl Future<Output = Result<World, RunError>>,
     plan: Arc<Plan>,
     options: Options,
     stop: impl Future<Output = ()>,
@@ -146,16 +195,24 @@ pub async fn run_until(
         recorder: options.record.clone(),
         attribution: Attribution::default(),
         summary: Summary::default(),
+        has_failed: false,
         on_event: &mut on_event,
     };
     run.begin(&options);
-    let world = Arc::new(World::new(options.clone()).await?);
-    let is_stopped = tokio::select! {
-        () = run.lanes(&world, options.lanes) => false,
-        () = stop => true,
-    };
+    let world = Arc::new(world.await?);
+    {
+        let mut lanes = std::pin::pin!(run.lanes(&world));
+        tokio::select! {
+            () = &mut lanes => {}
+            () = stop => {
+                world.stop();
+                lanes.await;
+            }
+        }
+    }
+    let is_broken_off = world.is_stopped() && !run.judge.is_complete();
     let duration_ms = begun.elapsed().as_millis() as u64;
-    Ok(run.end((!is_stopped).then_some(duration_ms)))
+    Ok(run.end((!is_broken_off).then_some(duration_ms)))
 }
 
 /// A run between its first event and its last.
@@ -165,6 +222,8 @@ struct Run<'r> {
     attribution: Attribution,
     judge: Judge,
     summary: Summary,
+    /// Whether one of the permutations that ended fails the run.
+    has_failed: bool,
     on_event: &'r mut dyn FnMut(&RunEvent),
 }
 
@@ -179,14 +238,19 @@ impl Run<'_> {
     }
 
     /// Runs all lanes, then those of the permutations that run again.
-    async fn lanes(&mut self, world: &Arc<World>, most: usize) {
-        let mut reports = start(world, &self.plan, Lane::of_plan(&self.plan), most);
+    async fn lanes(&mut self, world: &Arc<World>) {
+        self.all(world, Lane::of_plan(&self.plan)).await;
+        let again = self.attribution.again();
+        self.all(world, again).await;
+    }
+
+    async fn all(&mut self, world: &Arc<World>, lanes: Vec<Lane>) {
+        let mut reports = start(world, &self.plan, lanes);
         while let Some(report) = self.next(&mut reports).await {
             self.settle(report);
-        }
-        let mut reports = start(world, &self.plan, self.attribution.again(), most);
-        while let Some(report) = self.next(&mut reports).await {
-            self.settle(report);
+            if world.options.fail_fast && self.has_failed {
+                world.stop();
+            }
         }
     }
 
@@ -253,13 +317,14 @@ impl Run<'_> {
     fn finished(&mut self, results: Vec<PermutationResult>) {
         for result in results {
             self.summary.add(result.outcome);
+            self.has_failed |= result.fails();
             self.event(&RunEvent::Finished(Box::new(result)));
         }
     }
 }
 
-fn start(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>, most: usize) -> mpsc::Receiver<News> {
-    let (world, plan) = (world.clone(), plan.clone());
+fn start(world: &Arc<World>, plan: &Arc<Plan>, lanes: Vec<Lane>) -> mpsc::Receiver<News> {
+    let (world, plan, most) = (world.clone(), plan.clone(), world.options.lanes);
     let (recorder, planned) = (world.options.record.clone(), plan.clone());
     let run = move |lane, news| {
         let (world, plan) = (world.clone(), plan.clone());

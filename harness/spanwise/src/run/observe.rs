@@ -1,29 +1,77 @@
-//! Puts together what is known of each permutation of a lane, once the lane's services are gone.
+//! Puts together what is known of each permutation: of a lane once its services are gone, of a session while they run.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use spanwise_cloud_run::front_end_span;
+use spanwise_collect::Store;
+use spanwise_front::TapLog;
 use spanwise_model::{
     Defect, Evidence, Export, FrontEndSpans, LogRecord, Observation, Request, Span, Stream, TraceId, WireTap,
 };
 use spanwise_scenario::{Permutation, Plan};
 
 use super::evidence::{Driven, LaneEvidence};
+use super::instances::Instances;
 use super::lane::{LaneReport, Seen};
 use super::send::Sent;
+
+/// From where on everything belongs to one permutation: from the beginning, in a lane of one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    traces: usize,
+    taps: usize,
+    exports: usize,
+    time: u64,
+    /// Traces that others named.
+    others: HashSet<TraceId>,
+}
+
+impl Mark {
+    /// From now on.
+    pub(super) fn now(instances: &Instances, time: u64) -> Mark {
+        let counts = instances.store().counts();
+        Mark {
+            traces: counts.traces as usize,
+            taps: instances.taps().len(),
+            exports: counts.requests as usize,
+            time,
+            others: HashSet::new(),
+        }
+    }
+
+    /// Without the traces that others named.
+    pub(super) fn but(self, others: HashSet<TraceId>) -> Mark {
+        Mark { others, ..self }
+    }
+
+    /// The traces that came behind it.
+    pub(super) fn traces(&self, store: &Store) -> impl Iterator<Item = TraceId> {
+        store.traces_since(self.traces).into_iter().filter(|trace| !self.others.contains(trace))
+    }
+
+    /// The exchanges that began behind it.
+    pub(super) fn taps(&self, taps: &TapLog) -> Vec<WireTap> {
+        let mut taps = taps.since(self.taps);
+        taps.retain(|tap| !tap.contexts().any(|context| self.others.contains(&context.trace_id)));
+        taps
+    }
+}
 
 impl LaneEvidence {
     /// What the lane saw: an observation for each permutation that ran, and what belongs to none.
     pub(super) fn report(&self, plan: &Plan) -> LaneReport {
         let mut seen = Vec::new();
         let mut named = Named::default();
+        let ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
+        let claim = self.alone.then(Mark::default);
         for (at, driven) in &self.driven {
             let one = match driven {
                 Driven::CouldNotRun(reason) => Seen::CouldNotRun(reason.clone()),
                 Driven::Sent { sent, awaited, millis } => {
                     named.add(sent);
-                    let observation = self.observation(&plan.permutations[*at], sent, awaited);
+                    let permutation = &plan.permutations[*at];
+                    let observation = self.observation(permutation, sent, awaited, claim.as_ref(), ended);
                     Seen::Observed(Box::new(observation), Duration::from_millis(*millis))
                 }
             };
@@ -35,13 +83,21 @@ impl LaneEvidence {
         LaneReport { alone, again, suite, seen, strays, encoded: None }
     }
 
-    /// All that is known of a permutation: by the traces that its requests named or, in a lane of one, everything.
-    fn observation(&self, permutation: &Permutation, sent: &Sent, awaited: &[String]) -> Observation {
+    /// All that is known of a permutation: by the traces that its requests named, and what it claims. `ended` is until when all
+    /// was seen, in nanoseconds since the Unix epoch; 0 where nobody knows the time of what is looked at.
+    pub(super) fn observation(
+        &self,
+        permutation: &Permutation,
+        sent: &Sent,
+        awaited: &[String],
+        claim: Option<&Mark>,
+        ended: u64,
+    ) -> Observation {
         let Sent { requests, spans: driver_spans, traces: named } = sent;
-        let traces = if self.alone { self.all_traces(named) } else { named.clone() };
+        let traces = self.all_traces(named, claim);
         let mut settings = permutation.settings.clone();
         settings.begun = driver_spans.iter().map(|span| span.start).min().unwrap_or_default();
-        settings.ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
+        settings.ended = ended;
         settings.deadline_passed = !awaited.is_empty();
         settings.awaited = awaited.to_vec();
         for service in settings.services.iter_mut().filter(|service| service.auth_required) {
@@ -51,8 +107,8 @@ impl LaneEvidence {
             name: permutation.name.to_string(),
             spans: driver_spans.clone(),
             requests: requests.clone(),
-            wire: self.wire(&traces),
-            logs: self.logs(&traces, requests),
+            wire: self.wire(&traces, claim),
+            logs: self.logs(&traces, requests, claim),
             process: self.process.clone(),
             settings,
             recorded: self.recorded(&permutation.services),
@@ -71,10 +127,12 @@ impl LaneEvidence {
             let stored = observation.wire.iter().filter_map(|tap| front_end_span(tap, context));
             observation.spans.extend(stored);
         }
-        if self.alone {
-            observation.defects.extend(self.exports.payload_defects());
+        if let Some(mark) = claim {
+            let mut broken = self.exports.payload_defects();
+            broken.retain(|defect| defect.export.is_none_or(|export| export >= mark.exports));
+            observation.defects.extend(broken);
         }
-        self.take_exports(&mut observation, &traces);
+        self.take_exports(&mut observation, &traces, claim);
         observation
     }
 
@@ -90,16 +148,17 @@ impl LaneEvidence {
         self.exports.traces().into_iter().filter(|trace| !self.past.contains(trace))
     }
 
-    /// The traces of the requests first, then whatever else came.
-    fn all_traces(&self, named: &[TraceId]) -> Vec<TraceId> {
+    /// The traces of the requests first, then whatever else is claimed.
+    fn all_traces(&self, named: &[TraceId], claim: Option<&Mark>) -> Vec<TraceId> {
+        let claimed = claim.into_iter().flat_map(|mark| mark.traces(&self.exports));
         let mut traces = named.to_vec();
-        traces.extend(self.traces().filter(|trace| !named.contains(trace)));
+        traces.extend(claimed.filter(|trace| !named.contains(trace) && !self.past.contains(trace)));
         traces
     }
 
-    fn wire(&self, traces: &[TraceId]) -> Vec<WireTap> {
-        if self.alone {
-            return self.taps.all();
+    fn wire(&self, traces: &[TraceId], claim: Option<&Mark>) -> Vec<WireTap> {
+        if let Some(mark) = claim {
+            return mark.taps(&self.taps);
         }
         let mut taps: Vec<WireTap> = Vec::new();
         for tap in traces.iter().flat_map(|trace| self.taps.taps_of_trace(*trace)) {
@@ -112,25 +171,26 @@ impl LaneEvidence {
         taps
     }
 
-    /// The lines that name one of the traces or one of the users; in a lane of one, all.
-    fn logs(&self, traces: &[TraceId], requests: &[Request]) -> Vec<LogRecord> {
+    /// The lines that name one of the traces or one of the users, and those that are claimed.
+    fn logs(&self, traces: &[TraceId], requests: &[Request], claim: Option<&Mark>) -> Vec<LogRecord> {
         let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
         wanted.extend(requests.iter().filter_map(|request| request.marker.clone()));
-        let is_wanted =
-            |record: &&LogRecord| self.alone || wanted.iter().any(|text| record.line.contains(text.as_str()));
+        let is_claimed = |record: &LogRecord| claim.is_some_and(|mark| record.time >= mark.time);
+        let names_one = |record: &LogRecord| wanted.iter().any(|text| record.line.contains(text.as_str()));
+        let is_wanted = |record: &&LogRecord| is_claimed(record) || names_one(record);
         self.logs.iter().filter(is_wanted).cloned().collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
-    /// that were refused, those that carried spans of its traces. In a lane of one, all.
-    fn take_exports(&self, observation: &mut Observation, traces: &[TraceId]) {
+    /// that were refused, those that carried spans of its traces; and those that are claimed.
+    fn take_exports(&self, observation: &mut Observation, traces: &[TraceId], claim: Option<&Mark>) {
         let store = &self.exports;
         let of_spans = observation.spans.iter().filter_map(|span| span.export);
         let mut used: Vec<usize> =
             of_spans.chain(observation.defects.iter().filter_map(|d| d.export)).collect();
         used.extend(store.refused_of(traces));
-        if self.alone {
-            used = (0..store.exports().len()).collect();
+        if let Some(mark) = claim {
+            used.extend(mark.exports..store.counts().requests as usize);
         }
         used.sort_unstable();
         used.dedup();

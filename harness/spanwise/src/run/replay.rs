@@ -34,6 +34,7 @@ pub fn replay(
         recorder: options.record,
         attribution: Attribution::default(),
         summary: Summary::default(),
+        has_failed: false,
         on_event: &mut on_event,
     };
     run.begin(&recording.options());

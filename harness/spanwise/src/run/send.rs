@@ -19,7 +19,7 @@ use super::instances::{Instances, from_driver};
 use super::world::World;
 
 /// What the driver did in one permutation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sent {
     /// The requests in the order of the plan.
     pub(crate) requests: Vec<Request>,
@@ -29,14 +29,15 @@ pub(crate) struct Sent {
     pub(crate) traces: Vec<TraceId>,
 }
 
-/// Sends all requests of a permutation and waits for every answer. An error means that a request could not be made.
+/// Sends all requests of a permutation and waits for every answer, which it gives back, too. An error means that a request could not be made.
 pub(super) async fn send(
     world: &World,
     instances: &Instances,
     descriptors: Option<&Descriptors>,
     permutation: &Permutation,
-) -> Result<Sent, String> {
-    let mut sent = Sent { requests: Vec::new(), spans: Vec::new(), traces: Vec::new() };
+) -> Result<(Sent, Vec<Answer>), String> {
+    let mut answers = Vec::new();
+    let mut sent = Sent::default();
     let Repeat { times, pause } = permutation.repeat.unwrap_or(Repeat { times: 1, pause: Duration::ZERO });
     for round in 0..times {
         if round > 0 && !pause.is_zero() {
@@ -48,13 +49,14 @@ pub(super) async fn send(
             one(world, instances, descriptors, permutation, request, context)
         });
         for done in join_all(requests).await {
-            let (request, span, traces) = done?;
+            let (request, span, traces, answer) = done?;
+            answers.push(answer);
             sent.requests.push(request);
             sent.spans.push(span);
             sent.traces.extend(traces);
         }
     }
-    Ok(sent)
+    Ok((sent, answers))
 }
 
 /// The context formats of which the first decides: those that the called service reads or, where a front end stands before it
@@ -91,7 +93,7 @@ async fn one(
     permutation: &Permutation,
     request: &EntryRequest,
     context: SentContext,
-) -> Result<(Request, Span, Vec<TraceId>), String> {
+) -> Result<(Request, Span, Vec<TraceId>, Answer), String> {
     let _permit = Arc::clone(&world.requests).acquire_owned().await.map_err(|error| error.to_string())?;
     let hop = from_driver(&request.to, permutation.channel_in, permutation.caller);
     let url = instances.entry_url(&hop).ok_or_else(|| format!("no front before {}", request.to))?;
@@ -140,10 +142,10 @@ async fn one(
         span_id: context.own.span_id,
         context: context.followed,
         marker: request.marker.clone(),
-        result: answer.result,
+        result: answer.result.clone(),
         expected: request.expected.clone(),
     };
-    Ok((made, span, context.traces))
+    Ok((made, span, context.traces, answer))
 }
 
 /// Makes a call and gives it up when the deadline has passed since the front saw it: a call that is given up on the way

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use spanwise_cloud_run::Identity;
 use spanwise_drive::{Build, Client, Descriptors, DriveError, Launcher};
@@ -11,10 +11,12 @@ use spanwise_front::tls::Authority;
 use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
 use tokio::net::TcpSocket;
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore, watch};
 
 use super::fixed::FixedListeners;
 use super::fleet::chain;
+use super::in_process::Programs;
+use super::instances::Instances;
 use super::{Options, RunError, google};
 
 /// The run's certificate authority in the run's folder.
@@ -30,6 +32,8 @@ pub(super) struct World {
     pub(super) options: Options,
     pub(super) launcher: Launcher,
     pub(super) client: Client,
+    /// Services that are tasks of this process.
+    pub(super) programs: Programs,
     pub(super) authority: Authority,
     /// One permit is one request under way.
     pub(super) requests: Arc<Semaphore>,
@@ -48,10 +52,18 @@ pub(super) struct World {
     untrusted: Front,
     /// Bound and never listening, so that connecting is refused and nobody else can take the port.
     refused: (TcpSocket, SocketAddr),
+    /// Whether the run is to end.
+    stopped: watch::Sender<bool>,
+    /// Where a lane leaves its services up; held by who asked for it, so that they end with him.
+    kept: Weak<KeptInstances>,
 }
 
+/// The services that were left up, once they are.
+pub(super) type KeptInstances = std::sync::Mutex<Option<Instances>>;
+
 impl World {
-    pub(super) async fn new(options: Options) -> Result<World, RunError> {
+    /// Makes what lanes share; where there is a place for them, the first lane's services are left up.
+    pub(super) async fn new(options: Options, kept: Weak<KeptInstances>) -> Result<World, RunError> {
         let authority = Authority::for_names(&google::secure_names())?;
         let launcher = Launcher::new()?;
         std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
@@ -68,6 +80,7 @@ impl World {
 
         Ok(World {
             launcher,
+            programs: Programs::new(),
             client: Client::new(Some(authority.ca_pem()))?,
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
@@ -79,8 +92,51 @@ impl World {
             engine: OnceCell::new(),
             untrusted: Front::start(front).await?,
             refused: (socket, address),
+            stopped: watch::Sender::new(false),
+            kept,
             options,
         })
+    }
+
+    /// Gives it services that are tasks of this process.
+    pub(super) fn with_programs(self, programs: Programs) -> World {
+        World { programs, ..self }
+    }
+
+    /// Has lanes start nothing more, and end what they started.
+    pub(super) fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Whether the run is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// Does work unless the run is to end, and no longer than until then.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stopped = self.stopped.subscribe();
+        let stop = stopped.wait_for(|is_stopped| *is_stopped);
+        tokio::select! {
+            biased;
+            _ = stop => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// Whether a lane that ends now leaves its services up.
+    pub(super) fn keeps(&self) -> bool {
+        let is_free = |kept: Arc<KeptInstances>| kept.lock().is_ok_and(|kept| kept.is_none());
+        !self.is_stopped() && self.kept.upgrade().is_some_and(is_free)
+    }
+
+    /// Leaves services up.
+    pub(super) fn keep(&self, instances: Instances) {
+        if let Some(kept) = self.kept.upgrade()
+            && let Ok(mut kept) = kept.lock()
+        {
+            *kept = Some(instances);
+        }
     }
 
     /// The file with the run's certificate authority.

@@ -1,54 +1,10 @@
-//! The command line as a user meets it: the real binary, its output, its exit codes.
+//! Commands and their exit codes.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use crate::support::{SUITE, check, folder, spanwise};
 use tempfile::TempDir;
-
-/// A folder of a test's own, with files in it.
-fn folder(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).expect("a file");
-    }
-    folder
-}
-
-fn spanwise(folder: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
-    command.args(arguments).current_dir(folder.path()).env("NO_COLOR", "1");
-    command.output().expect("the binary runs")
-}
-
-/// Runs the binary and compares the exit code; every part must stand in the output (both streams).
-#[track_caller]
-fn check(files: &[(&str, &str)], arguments: &[&str], code: i32, parts: &[&str]) -> String {
-    let output = spanwise(&folder(files), arguments);
-    let text =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in the output of {arguments:?}:\n{text}");
-    }
-    text
-}
-
-/// A suite of one demo service and one case, for tests to break.
-const SUITE: &str = r#"suite: small
-project: demo-project
-services:
-  backend-service:
-    demo: backend-service
-    protocol: grpc
-    flushes-on-sigterm: true
-    untraced: [grpc.health.v1.Health, grpc.reflection.v1.ServerReflection]
-axes:
-  entry: [grpc]
-cases:
-  greet:
-    grpc: { to: backend-service, call: backend_service.v1.BackendService/Greet, message: { name: Ada } }
-    expect: { grpc: OK }
-"#;
 
 #[test]
 fn a_suite_that_conforms_ends_with_zero() {
@@ -154,35 +110,6 @@ fn spans_that_the_suite_expects_are_looked_for() {
     check(&[("small.yaml", &missing)], &["run", "small.yaml"], 1, &parts);
     let other = expected("{ kind: SERVER, labels: { rpc.system.name: 5 } }");
     check(&[("small.yaml", &other)], &["run", "small.yaml"], 1, &["expected-label-differs", "\"grpc\""]);
-}
-
-#[test]
-#[cfg(unix)]
-fn an_interrupted_run_leaves_nothing_running() {
-    // The service holds the pipe for as long as it lives, and never gets ready.
-    let suite = SUITE.replace(
-        "demo: backend-service",
-        "command: [sh, -c, \"exec 3>alive; echo started >&3; exec sleep 600\"]\n    ready: line",
-    );
-    let folder = folder(&[("small.yaml", &suite)]);
-    let pipe = folder.path().join("alive");
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
-    command.args(["run", "small.yaml"]).current_dir(folder.path());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let run = command.spawn().expect("the binary runs");
-
-    let mut alive = BufReader::new(std::fs::File::open(&pipe).expect("the pipe"));
-    let mut line = String::new();
-    alive.read_line(&mut line).expect("a line");
-    assert_eq!(line, "started\n");
-    let interrupted = Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status();
-    assert!(interrupted.expect("kill runs").success());
-    assert_eq!(alive.read_line(&mut line).expect("an end"), 0, "something still holds the pipe");
-    let output = run.wait_with_output().expect("it ends");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(told.contains("spanwise: interrupted"), "{told}");
 }
 
 #[test]
