@@ -74,7 +74,7 @@ impl SuiteError {
             Some((_, name)) => self.with_help(format!("did you mean `{name}`?")),
             None if known.is_empty() => self,
             // A list of dozens (the rules) helps nobody.
-            None if known.len() > 20 => self,
+            None if known.len() > 24 => self,
             None => self.with_help(format!("known here: {}", known.join(", "))),
         }
     }

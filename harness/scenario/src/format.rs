@@ -100,7 +100,7 @@ pub(crate) struct SuiteFile {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "service", extend("oneOf" = [{ "required": ["demo"] }, { "required": ["command"] }, { "required": ["url"] }]))]
+#[schemars(rename = "service", extend("anyOf" = [{ "required": ["demo"] }, { "required": ["command"] }, { "required": ["image"] }, { "required": ["dockerfile"] }, { "required": ["url"] }]))]
 pub(crate) struct ServiceFile {
     /// A demo service that spanwise starts as a child of itself.
     pub(crate) demo: Option<Spanned<String>>,
@@ -118,6 +118,7 @@ pub(crate) struct ServiceFile {
     #[serde(default)]
     pub(crate) build_args: Entries<Spanned<Scalar>>,
     /// The port at which it listens in its container, which `PORT` says; 8080 where nothing is said.
+    #[schemars(range(min = 1))]
     pub(crate) container_port: Option<Spanned<u16>>,
     /// Where it runs already, as `http://HOST:PORT`. It is neither started nor ended, and exports to the suite's `collector`.
     pub(crate) url: Option<Spanned<String>>,
