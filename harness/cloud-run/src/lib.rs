@@ -18,6 +18,6 @@ pub use admission::{Admission, SERVERLESS_AUTHORIZATION, Urls};
 pub use context::Sampler;
 pub use error::CloudRunError;
 pub use identity::{Account, Caller, ISSUER, Identity, Rejection};
-pub use metadata::{Instance, JWKS_PATH, MetadataRequest, MetadataServer};
+pub use metadata::{Instance, JWKS_PATH, MetadataRequest, MetadataServer, TOKEN_PATH};
 pub use policy::{Admit, FrontEndPolicy, NoPlace, Place, Placed, Placing, PolicyOptions};
 pub use span::front_end_span;

@@ -15,4 +15,6 @@ pub mod launch;
 pub use client::{Answer, Client, Descriptors, GrpcCall, HttpRequest};
 pub use error::DriveError;
 pub use instance::Instance;
-pub use launch::{Build, Ended, Launch, Launcher, OnUnmatched, Ready, Running, Service, Stub};
+pub use launch::{
+    Build, Ended, History, Launch, Launcher, OnUnmatched, Output, Ready, Running, Service, Stub,
+};

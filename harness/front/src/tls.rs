@@ -21,7 +21,8 @@ pub struct Authority {
     server: ServerTls,
 }
 
-/// How a front speaks TLS: certificate for `localhost` and 127.0.0.1, ALPN `h2` and `http/1.1`.
+/// How a front speaks TLS: certificate for `localhost`, 127.0.0.1 and the names that its authority was made for, ALPN `h2` and
+/// `http/1.1`.
 #[derive(Clone)]
 pub struct ServerTls {
     pub(crate) config: Arc<ServerConfig>,
@@ -31,6 +32,12 @@ impl Authority {
     /// Makes an authority and a certificate of it. Two authorities never have the same name, so that a client that
     /// knows one reports an unknown issuer for the other, not a wrong signature.
     pub fn new() -> Result<Authority, FrontError> {
+        Authority::for_names(&[])
+    }
+
+    /// The same, with a certificate that is good for these names, too: those that lead to the run's fronts wherever the run says
+    /// what names mean.
+    pub fn for_names(more: &[&str]) -> Result<Authority, FrontError> {
         let ca_key = KeyPair::generate().map_err(FrontError::Certificate)?;
         let mut ca = CertificateParams::default();
         let key_name: String =
@@ -41,8 +48,8 @@ impl Authority {
             vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let issuer = CertifiedIssuer::self_signed(ca, ca_key).map_err(FrontError::Certificate)?;
 
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let mut leaf = CertificateParams::new(names).map_err(FrontError::Certificate)?;
+        let names = ["localhost", "127.0.0.1"].iter().chain(more).map(|name| (*name).to_owned());
+        let mut leaf = CertificateParams::new(names.collect::<Vec<_>>()).map_err(FrontError::Certificate)?;
         leaf.distinguished_name.push(DnType::CommonName, "localhost");
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

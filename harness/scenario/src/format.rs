@@ -8,7 +8,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use spanwise_model::{
     Auth, Cpu, FrontEndContext, FrontEndSampling, FrontEndSpans, Ingress, InstanceEnd, LimitProfile,
     Sampling, ServiceProtocol,
@@ -100,17 +100,26 @@ pub(crate) struct SuiteFile {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "service", extend("oneOf" = [{ "required": ["demo"] }, { "required": ["command"] }, { "required": ["url"] }]))]
+#[schemars(rename = "service", extend("anyOf" = [{ "required": ["demo"] }, { "required": ["command"] }, { "required": ["image"] }, { "required": ["dockerfile"] }, { "required": ["url"] }]))]
 pub(crate) struct ServiceFile {
     /// A demo service that spanwise starts as a child of itself.
     pub(crate) demo: Option<Spanned<String>>,
     /// Program and arguments; may hold references such as {{port}}. A relative path of the program begins at `folder`.
     pub(crate) command: Option<Spanned<Vec<Spanned<String>>>>,
-    // Named here so that the error can say that they come later.
-    #[schemars(skip)]
-    pub(crate) image: Option<Spanned<IgnoredAny>>,
-    #[schemars(skip)]
-    pub(crate) dockerfile: Option<Spanned<IgnoredAny>>,
+    /// An image that it runs in as a container, such as `registry.example/shop:1.2`; `command` takes the place of its `CMD`. It is
+    /// pulled where it is not on the machine.
+    pub(crate) image: Option<Spanned<String>>,
+    /// A Dockerfile, relative to the folder of the suite file: its image is built once a run, and the service runs in that.
+    pub(crate) dockerfile: Option<Spanned<String>>,
+    /// The folder from which the Dockerfile copies, relative to that of the suite file; that of the Dockerfile where nothing is
+    /// said.
+    pub(crate) context: Option<Spanned<String>>,
+    /// Values for the `ARG`s of the Dockerfile.
+    #[serde(default)]
+    pub(crate) build_args: Entries<Spanned<Scalar>>,
+    /// The port at which it listens in its container, which `PORT` says; 8080 where nothing is said.
+    #[schemars(range(min = 1))]
+    pub(crate) container_port: Option<Spanned<u16>>,
     /// Where it runs already, as `http://HOST:PORT`. It is neither started nor ended, and exports to the suite's `collector`.
     pub(crate) url: Option<Spanned<String>>,
     /// The `service.name` under which it exports, where it runs already and others export there, too.

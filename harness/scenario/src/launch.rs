@@ -1,4 +1,5 @@
-//! How a service comes to serve: the keys `demo`, `command` and `url`, `build` and `folder`, `ready` and `ready-within-s`.
+//! How a service comes to serve: the keys `demo`, `command` and `url`, `build` and `folder`, `ready` and `ready-within-s`. Those
+//! of containers are read in `container`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serde_saphyr::Location;
 use spanwise_model::StubResponse;
 
 use crate::cloud_run::number;
+use crate::container::{Container, container};
 use crate::error::{File, SuiteError};
 use crate::format::{ReadyFile, ReadyWord, ServiceFile};
 use crate::names::Names;
@@ -27,6 +29,9 @@ const RUNNING_WITHIN_S: u64 = 10;
 /// Whoever waits longer has forgotten that he waits.
 pub(crate) const LONGEST_READY_S: u64 = 3600;
 
+const EXACTLY_ONE: &str = "a service has exactly one of `demo`, `command`, `image`, `dockerfile` and `url`; beside an image, \
+                           `command` takes the place of its CMD";
+
 /// What is started as a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Launch {
@@ -34,6 +39,8 @@ pub enum Launch {
     Demo(String),
     /// A program and its arguments.
     Command(Vec<Template>),
+    /// A container.
+    Container(Container),
     /// Nothing: it runs already.
     Running {
         /// Where, as `HOST:PORT`.
@@ -63,6 +70,7 @@ impl Launch {
     pub fn words(&self) -> &[Template] {
         match self {
             Launch::Command(words) => words,
+            Launch::Container(container) => &container.args,
             Launch::Demo(_) | Launch::Running { .. } | Launch::Stub(_) => &[],
         }
     }
@@ -70,9 +78,14 @@ impl Launch {
     /// Whether the run says what its environment is.
     pub fn takes_environment(&self) -> bool {
         match self {
-            Launch::Demo(_) | Launch::Command(_) => true,
+            Launch::Demo(_) | Launch::Command(_) | Launch::Container(_) => true,
             Launch::Running { .. } | Launch::Stub(_) => false,
         }
+    }
+
+    /// Whether it runs in a container, where Google's names lead to the run.
+    pub fn is_container(&self) -> bool {
+        matches!(self, Launch::Container(_))
     }
 }
 
@@ -81,7 +94,7 @@ impl Start {
     pub(crate) fn of(launch: Launch) -> Start {
         let (ready, within) = match launch {
             Launch::Demo(_) => (Ready::Line, READY_WITHIN_S),
-            Launch::Command(_) | Launch::Stub(_) => (Ready::Port, READY_WITHIN_S),
+            Launch::Command(_) | Launch::Container(_) | Launch::Stub(_) => (Ready::Port, READY_WITHIN_S),
             Launch::Running { .. } => (Ready::Port, RUNNING_WITHIN_S),
         };
         Start { launch, build: None, folder: None, ready, ready_within: Duration::from_secs(within) }
@@ -107,7 +120,7 @@ pub(crate) fn start(
                 return Err(file.error(place, message));
             }
         }
-        Launch::Command(_) | Launch::Stub(_) => {
+        Launch::Command(_) | Launch::Container(_) | Launch::Stub(_) => {
             start.build = service.build.as_ref().map(|written| build(written, names)).transpose()?;
             let folder = folder(file, service.folder.as_ref())?;
             start.folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
@@ -129,17 +142,16 @@ fn launch(
     names: &Names<'_>,
 ) -> Result<Launch, SuiteError> {
     let file = names.file;
-    for (key, node) in [("image", &service.image), ("dockerfile", &service.dockerfile)] {
-        if let Some(node) = node {
-            let message = format!("starting a service by `{key}` is not supported yet");
-            let help = "use `demo: NAME`, `command: [PROGRAM, …]` or `url: http://HOST:PORT`";
-            return Err(file.error(node.referenced, message).with_help(help));
-        }
-    }
     if let (Some(written), None) = (&service.service_name, &service.url) {
         let message =
             "`service-name` tells services apart that run already; the run knows which one it starts";
         return Err(file.error(written.referenced, message));
+    }
+    if let Some(container) = container(service, names)? {
+        return match (&service.demo, &service.url) {
+            (None, None) => Ok(Launch::Container(container)),
+            _ => Err(file.error(at, EXACTLY_ONE)),
+        };
     }
     match (&service.demo, &service.command, &service.url) {
         (Some(demo), None, None) if known.demos.contains(&demo.value.as_str()) => {
@@ -156,7 +168,7 @@ fn launch(
             command.value.iter().map(|word| names.template(word)).collect::<Result<_, _>>()?,
         )),
         (None, None, Some(url)) => running::launch(file, url, service.service_name.as_ref()),
-        _ => Err(file.error(at, "a service has exactly one of `demo`, `command` and `url`")),
+        _ => Err(file.error(at, EXACTLY_ONE)),
     }
 }
 

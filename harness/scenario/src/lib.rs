@@ -3,7 +3,8 @@
 //! The first stage. The run loop gives it the text of suite files and gets a [`Plan`], which is plain data: what to
 //! start, what to send, what to expect. Nothing is opened, started or waited for here.
 //!
-//! In reading order: `format` is the file as it is written; `service` with `launch`, `running`, `stub`, `protos` and `collector`,
+//! In reading order: `format` is the file as it is written; `service` with `launch`, `container`, `running`, `stub`, `protos` and
+//! `collector`,
 //! `cloud_run`, `axes`, `steps`, `request`, `result`, `answer`, `expected`, `levels` and `known` give meaning to its parts, whose
 //! texts `names` fills; `captured` fills values of answers in later requests; `expand` multiplies cases, `each` lists and axes,
 //! `channels` says which of them a platform leaves; `setting` says what runs together; [`plan()`] selects; `stage` is one setting for
@@ -17,6 +18,7 @@ mod captured;
 mod channels;
 mod cloud_run;
 mod collector;
+mod container;
 mod each;
 mod environment;
 mod error;
@@ -51,6 +53,7 @@ pub use answer::ExpectedAnswer;
 pub use axis::{Caller, Channel, ContextKind, Entry, Export, Persona, Propagation, Ready};
 pub use captured::Answers;
 pub use collector::{Collector, FixedCollector, FixedSender};
+pub use container::{Container, Image};
 pub use environment::{Environment, environment_page};
 pub use error::SuiteError;
 pub use known::KnownEntry;

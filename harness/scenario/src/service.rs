@@ -62,6 +62,11 @@ pub(crate) struct Service<'f> {
 pub(crate) type Overrides = Vec<(String, Environment)>;
 
 impl Service<'_> {
+    /// Whether it runs in a container.
+    pub(crate) fn is_container(&self) -> bool {
+        self.start.launch.is_container()
+    }
+
     /// The services that it refers to in a case.
     pub(crate) fn references(&self, overrides: &Overrides) -> Vec<Reference> {
         let changed = overrides.iter().find(|(service, _)| service == self.name).map(|(_, env)| env);
@@ -82,7 +87,8 @@ impl Service<'_> {
             trust_in_java(&mut env);
         }
         let on_cloud_run = choice.platform == Platform::CloudRun;
-        if !on_cloud_run {
+        // A container asks for its tokens on every platform.
+        if !on_cloud_run && !self.is_container() {
             env.retain(|_, value| !value.references().any(|one| *one == Reference::MetadataHost));
         }
         // What runs already is declared to be configured as the axes say.
@@ -122,11 +128,12 @@ pub(crate) fn services<'f>(
         service_name(file, name)?;
         let names = Names { file, services: &names, each: &[], user: None, steps: &[], metadata: false };
         let start = launch::start(name, service, known, &names)?;
+        let is_container = start.launch.is_container();
         let deployed = known.deployed.iter().find(|deployed| deployed.name() == name.value);
         services.push(Service {
             name: &name.value,
             start,
-            env: variables(&service.env, &Names { metadata: on_cloud_run(axes), ..names })?,
+            env: variables(&service.env, &Names { metadata: on_cloud_run(axes) || is_container, ..names })?,
             collector: collector::of_service(file, service.collector.as_ref().map(|written| &written.value))?,
             descriptors: protos::descriptors(file, service, known)?,
             cloud_run: cloud_run_service(file, suite, service, axes, deployed)?,

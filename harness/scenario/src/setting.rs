@@ -80,7 +80,7 @@ impl SettingKey {
 /// A service with the environment that it has under these axes.
 fn start(suite: &SuiteFile, service: &Service<'_>, choice: &Choice, overrides: &Overrides) -> ServiceStart {
     let deployed = service.deployed.map_or(&[][..], |deployed| deployed.env());
-    let axes = environment(service.name, choice, suite.project.as_deref(), deployed);
+    let axes = environment(service.name, choice, suite.project.as_deref(), deployed, service.is_container());
     service.start(axes, choice, overrides)
 }
 

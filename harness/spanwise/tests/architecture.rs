@@ -56,6 +56,8 @@ fn a_stage_knows_the_words_and_no_other_stage() {
     // The platform is what a front does to requests.
     check(&["spanwise-cloud-run"], &["spanwise*"], &["spanwise-model", "spanwise-front"]);
     check(&["spanwise-collect"], &["spanwise*"], &["spanwise-model", "spanwise-decode"]);
+    // A container is one more kind of instance.
+    check(&["spanwise-containers"], &["spanwise*"], &["spanwise-model", "spanwise-drive"]);
 }
 
 #[test]

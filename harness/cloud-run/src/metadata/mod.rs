@@ -1,9 +1,10 @@
 //! The metadata server of an instance: what `metadata.google.internal` says to a container, its tokens above all.
 //!
 //! The run loop starts one for every instance and names it in `GCE_METADATA_HOST`. Google's page "Container runtime contract"
-//! of Cloud Run has the paths. Not emulated are the token endpoint of OAuth, which only those need who have a file with a key,
-//! and waiting for changes, which no instance of Cloud Run has.
+//! of Cloud Run has the paths. Beside them stands what `oauth2.googleapis.com` gives to those who have a file with a key
+//! (`grant`). Not emulated is waiting for changes, which no instance of Cloud Run has.
 
+mod grant;
 mod respond;
 mod tree;
 
@@ -21,6 +22,9 @@ use respond::Responder;
 
 /// Where the public keys of the run are, as on `www.googleapis.com`. No header is asked for there.
 pub const JWKS_PATH: &str = "/oauth2/v3/certs";
+
+/// Where tokens are granted for a key or a refresh token, as on `oauth2.googleapis.com`. No header is asked for there.
+pub const TOKEN_PATH: &str = "/token";
 
 /// The header by which server and client know each other.
 const FLAVOR: &str = "metadata-flavor";
@@ -85,6 +89,11 @@ impl MetadataServer {
             Responder { identity, tree: tree::of(&instance), instance, asked: Arc::clone(&asked) };
         Mock::given(matchers::any()).respond_with(responder).mount(&server).await;
         Ok(MetadataServer { server: Some(server), address, asked })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it listens, as `GCE_METADATA_HOST` has it: `127.0.0.1:PORT`.

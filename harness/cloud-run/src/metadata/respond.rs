@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use spanwise_model::secret;
 use wiremock::{Request, Respond, ResponseTemplate};
 
+use super::grant::Granted;
 use super::tree::Node;
-use super::{FLAVOR, Instance, JWKS_PATH, MetadataRequest};
+use super::{FLAVOR, Instance, JWKS_PATH, MetadataRequest, TOKEN_PATH, grant};
 use crate::identity::Identity;
 
 const JSON: &str = "application/json";
@@ -76,6 +77,9 @@ impl Respond for Responder {
 impl Responder {
     fn answer(&self, request: &Request, query: &[(String, String)]) -> Answer {
         let path = request.url.path();
+        if path == TOKEN_PATH {
+            return self.grant(request);
+        }
         let is_metadata = path != JWKS_PATH;
         let has_flavor = request.headers.get(FLAVOR).is_some_and(|flavor| flavor == "Google");
         if is_metadata && request.headers.contains_key("x-forwarded-for") {
@@ -119,6 +123,21 @@ impl Responder {
             },
             Some(_) | None => Answer::complaint(StatusCode::NOT_FOUND, "there is no such metadata"),
         }
+    }
+
+    fn grant(&self, request: &Request) -> Answer {
+        if request.method != Method::POST {
+            return Answer::complaint(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered");
+        }
+        let lifetime = self.instance.token_lifetime;
+        let granted = grant::granted(&request.url, &request.body).map(|granted| match granted {
+            Granted::Access => self.access_token(),
+            Granted::Identity { audience } => {
+                let token = self.identity.id_token(&self.instance.account, &audience, lifetime);
+                Answer::json(&json!({ "id_token": token }))
+            }
+        });
+        granted.unwrap_or_else(|refused| Answer { status: StatusCode::BAD_REQUEST, ..Answer::json(&refused) })
     }
 
     /// Every token is made anew. The real server hands out one until shortly before its end; here, how long a token is good is

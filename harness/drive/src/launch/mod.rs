@@ -4,6 +4,7 @@
 mod build;
 mod command;
 mod environment;
+mod history;
 mod listening;
 mod output;
 mod port;
@@ -27,6 +28,8 @@ use watcher::Watcher;
 
 pub use build::Build;
 pub use command::Ended;
+pub use history::History;
+pub use output::Output;
 pub use ready::Ready;
 pub use running::Running;
 pub use service::Service;
@@ -105,6 +108,18 @@ impl Launcher {
     /// harness ends.
     pub fn folder(&self) -> &Path {
         self.watcher.folder()
+    }
+
+    /// The variable that every process of this run has in its environment, and its value: by it those are found and killed that
+    /// the harness left behind. Who starts a program beside the launcher gives it this.
+    pub fn marker(&self) -> (&'static str, &str) {
+        (watcher::MARKER, self.watcher.run())
+    }
+
+    /// From now on there may be containers and networks with this label, which has no spaces. They are removed when the launcher
+    /// is gone, however the harness ends.
+    pub fn watch_containers(&self, label: &str) {
+        self.watcher.watch_containers(label);
     }
 
     /// Starts a service and waits until it is ready. If it does not get ready it is killed, and the error holds the

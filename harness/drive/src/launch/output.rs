@@ -1,8 +1,10 @@
-//! What a service writes, line by line: bounded, secrets replaced, with news for whoever waits.
+//! What a service writes, line by line: bounded, secrets replaced, with news for whoever waits. Processes have one, and so have
+//! containers, which are started elsewhere.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use spanwise_model::{LogRecord, Source, Stream, secret};
@@ -10,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::watch;
 
 use crate::clock::now;
+
+/// How long the rest of the output is waited for once the instance is gone.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Bytes of a line that are kept.
 const LINE_BYTES: usize = 64 * 1024;
@@ -22,8 +27,8 @@ struct Bound {
     bytes: usize,
 }
 
-/// The lines of one service so far.
-pub(super) struct Output {
+/// The lines of one instance so far.
+pub struct Output {
     source: Source,
     /// Text of a line that is waited for.
     awaited: Option<String>,
@@ -55,7 +60,7 @@ struct Lines {
 
 impl Output {
     /// Nothing is written yet; a line with the awaited text in it will be news.
-    pub(super) fn new(source: Source, awaited: Option<String>) -> Arc<Output> {
+    pub fn new(source: Source, awaited: Option<String>) -> Arc<Output> {
         Arc::new(Output { source, awaited, lines: Mutex::default(), news: watch::Sender::default() })
     }
 
@@ -70,20 +75,20 @@ impl Output {
     }
 
     /// The lines that are kept and wanted, in the order they were read.
-    pub(super) fn lines_where(&self, wanted: impl Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
+    pub fn lines_where(&self, wanted: impl Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
         let lines = self.lock();
         lines.first.iter().chain(&lines.last).filter(|record| wanted(record)).cloned().collect()
     }
 
     /// How many lines were not kept, because there were too many.
-    pub(super) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.lock().dropped
     }
 
     /// The last lines of both streams for an error message, each behind a line break and an indent; empty when there are
     /// none. Standard error stands last, and on its own: in the order of reading, which between two pipes is chance, the
     /// reason would be lost among what else was written.
-    pub(super) fn tail(&self) -> String {
+    pub fn tail(&self) -> String {
         self.last_lines(8)
     }
 
@@ -100,7 +105,7 @@ impl Output {
     }
 
     /// Reads one stream to its end.
-    pub(super) async fn read(self: Arc<Output>, stream: Stream, mut from: impl AsyncRead + Unpin) {
+    pub async fn read(self: Arc<Output>, stream: Stream, mut from: impl AsyncRead + Unpin) {
         let mut buffer = vec![0; 16 * 1024];
         let mut line = Line::default();
         loop {
@@ -120,6 +125,13 @@ impl Output {
             self.push(stream, line.take());
         }
         self.news.send_modify(|news| news.ended += 1);
+    }
+
+    /// Waits until both streams came to their end, but no longer than a moment: it is asked for when the instance is gone, and
+    /// then only a process that it left behind can still hold one.
+    pub async fn last_words(&self) {
+        let mut news = self.subscribe();
+        let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
     }
 
     fn push(&self, stream: Stream, line: String) {

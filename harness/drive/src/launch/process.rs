@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 use spanwise_model::{ProcessEvent, ProcessEventKind, Source};
 use tokio::sync::watch;
 
+use super::history::History;
 use super::watcher::Watcher;
-use crate::clock::now;
 
 /// A process with a group of its own.
 pub(super) struct Process {
@@ -23,7 +23,7 @@ pub(super) struct Process {
     pid: Pid,
     /// Locked while a signal is sent and written down, so that signals and what is known of them have one order.
     stage: Mutex<Stage>,
-    events: Mutex<Vec<ProcessEvent>>,
+    history: History,
     exited: watch::Sender<Option<ExitStatus>>,
     watcher: Arc<Watcher>,
 }
@@ -48,10 +48,10 @@ impl Process {
         let pid = Pid::from_raw(child.id().cast_signed());
         watcher.watch(pid);
         let process = Process {
+            history: History::new(source.clone()),
             source,
             pid,
             stage: Mutex::new(Stage::Running),
-            events: Mutex::default(),
             exited: watch::Sender::default(),
             watcher,
         };
@@ -71,7 +71,7 @@ impl Process {
 
     /// What happened so far; every time stamp is later than the one before it.
     pub(super) fn events(&self) -> Vec<ProcessEvent> {
-        self.noted().clone()
+        self.history.events()
     }
 
     /// Waits for its end.
@@ -101,9 +101,9 @@ impl Process {
     }
 
     fn thaw_at(&self, stage: &mut Stage) {
-        let before = now();
+        let before = History::now();
         if *stage == Stage::Frozen && signal_all(self.pid, Signal::SIGCONT).is_ok() {
-            self.happened_at(before, ProcessEventKind::Thawed);
+            self.history.happened_at(before, ProcessEventKind::Thawed);
             *stage = Stage::Running;
         }
     }
@@ -179,22 +179,11 @@ impl Process {
     }
 
     pub(super) fn happened(&self, kind: ProcessEventKind) {
-        self.happened_at(now(), kind);
-    }
-
-    /// The rules read the order of events from their stamps, so a clock that stands still or goes back must not show.
-    fn happened_at(&self, time: u64, kind: ProcessEventKind) {
-        let mut noted = self.noted();
-        let time = noted.last().map_or(time, |last| time.max(last.time + 1));
-        noted.push(ProcessEvent { source: self.source.clone(), time, kind });
+        self.history.happened(kind);
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn noted(&self) -> MutexGuard<'_, Vec<ProcessEvent>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -28,14 +28,17 @@ pub enum Ready {
 }
 
 impl Ready {
+    /// The text that [`Output::new`] is to look for in lines.
+    pub fn awaited(&self) -> Option<String> {
+        match self {
+            Ready::Says(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// Resolves, with the service's address, when it is ready; that is the given one, unless the service chooses it. Keeps in
     /// `seen` what it saw until then.
-    pub(super) async fn reached(
-        &self,
-        output: &Output,
-        address: SocketAddr,
-        seen: &mut String,
-    ) -> SocketAddr {
+    pub async fn reached(&self, output: &Output, address: SocketAddr, seen: &mut String) -> SocketAddr {
         let client = Client::plaintext();
         let url = format!("http://{address}");
         let mut pause = Duration::from_millis(1);

@@ -13,15 +13,11 @@ use futures_util::future::BoxFuture;
 use spanwise_model::{Evidence, LogRecord, ProcessEvent, ProcessEventKind, Source, Stream};
 use tokio::process::{ChildStderr, ChildStdout};
 
-use super::output::{News, Output};
+use super::output::Output;
 use super::process::{Process, exited};
 use super::watcher::{MARKER, Watcher};
-use super::{Launch, Ready, listening, port, program_in};
+use super::{Launch, listening, port, program_in};
 use crate::{DriveError, Instance};
-
-/// How long the rest of the output is waited for once the process is gone. Only a process that left the group and
-/// kept the pipe can make it matter.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A started service. Dropping it kills its whole process group and reaps it.
 pub struct Service {
@@ -49,10 +45,7 @@ impl Service {
         command.args(launch.args.iter().map(filled));
         command.env_clear().envs(super::environment::base());
         command.envs(launch.env.iter().map(|(name, value)| (name, filled(value))));
-        let awaited = match &launch.ready {
-            Ready::Says(text) => Some(text.clone()),
-            _ => None,
-        };
+        let awaited = launch.ready.awaited();
         Service::run(command, folder, launch.source.clone(), awaited, watcher)
     }
 
@@ -108,7 +101,7 @@ impl Service {
                 return Ok(self);
             }
             status = self.exit_status() => {
-                self.last_words().await;
+                self.output.last_words().await;
                 port_was_taken = !self.output.lines_where(|record| port::is_taken(&record.line)).is_empty();
                 DriveError::Exited { service: self.source().to_string(), how: how(status), output: self.output.tail() }
             }
@@ -147,8 +140,7 @@ impl Service {
 
     /// Waits until both streams came to their end.
     pub(super) async fn last_words(&self) {
-        let mut news = self.output.subscribe();
-        let _ = tokio::time::timeout(LAST_WORDS, news.wait_for(|news: &News| news.ended >= 2)).await;
+        self.output.last_words().await;
     }
 }
 
@@ -210,7 +202,7 @@ impl Instance for Service {
             if tokio::time::timeout(grace, self.exit_status()).await.is_err() {
                 return self.kill_as_it_is().await;
             }
-            self.last_words().await;
+            self.output.last_words().await;
             self.events()
         })
     }
@@ -220,7 +212,7 @@ impl Instance for Service {
         Box::pin(async move {
             self.process.kill();
             self.exit_status().await;
-            self.last_words().await;
+            self.output.last_words().await;
             self.events()
         })
     }

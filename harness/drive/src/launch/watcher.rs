@@ -3,8 +3,10 @@
 //! It reads from a pipe which process groups live. However the harness ends - a panic, Ctrl-C, SIGKILL - the pipe
 //! comes to its end, and the watcher removes the run's folder, kills the groups still listed, then every process that
 //! carries the run's marker in its environment, where `/proc` shows it (Linux): that finds processes that left their
-//! group, too.
+//! group, too. Containers are not the harness's children: where there were any, it asks the engine for those that are left,
+//! through the program `docker`.
 
+use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -21,26 +23,47 @@ use crate::DriveError;
 pub(super) const MARKER: &str = "SPANWISE_RUN";
 
 /// POSIX shell. `kill -s KILL -- -GROUP` is the form that every shell understands; `$1` is `MARKER=RUN`, `$2` the run's
-/// folder. The sweep is repeated, because a process may start another while it runs; the status of `grep` says nothing,
-/// because processes come and go under it.
+/// folder. Both sweeps are repeated, because a process may start another while it runs, and an engine may be making a container
+/// that was asked for; the status of `grep` says nothing, because processes come and go under it.
 const SCRIPT: &str = r#"
 trap "" INT TERM HUP
 groups=
-while read -r what group; do
+label=
+while read -r what which; do
   case $what in
-  +) groups="$groups $group" ;;
-  -) left=; for g in $groups; do [ "$g" = "$group" ] || left="$left $g"; done; groups=$left ;;
+  +) groups="$groups $which" ;;
+  -) left=; for g in $groups; do [ "$g" = "$which" ] || left="$left $g"; done; groups=$left ;;
+  c) label=$which ;;
   esac
 done
 rm -rf -- "$2"
 for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
-[ -e /proc/self/environ ] || exit 0
+if [ -e /proc/self/environ ]; then
+  for round in 1 2 3 4 5; do
+    files=$(grep -l -F -- "$1" /proc/[0-9]*/environ 2>/dev/null)
+    [ "$files" ] || break
+    for file in $files; do pid=${file#/proc/}; kill -s KILL "${pid%/environ}" 2>/dev/null; done
+  done
+fi
+[ "$label" ] || exit 0
 for round in 1 2 3 4 5; do
-  files=$(grep -l -F -- "$1" /proc/[0-9]*/environ 2>/dev/null)
-  [ "$files" ] || exit 0
-  for file in $files; do pid=${file#/proc/}; kill -s KILL "${pid%/environ}" 2>/dev/null; done
+  containers=$(docker ps --all --quiet --filter "label=$label")
+  [ "$containers" ] || break
+  docker rm --force --volumes $containers
 done
+networks=$(docker network ls --quiet --filter "label=$label")
+[ "$networks" ] && docker network rm $networks
 "#;
+
+/// What the program `docker` reads, so that it asks the engine that the harness asks.
+const ENGINE: [&str; 6] = [
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS_VERIFY",
+    "XDG_RUNTIME_DIR",
+];
 
 /// The running watcher. Dropping it makes it do its work and waits for it.
 pub(super) struct Watcher {
@@ -58,6 +81,7 @@ impl Watcher {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "spanwise-watcher"]).arg(format!("{MARKER}={run}")).arg(&folder);
         command.env_clear().envs(super::environment::base()).process_group(0);
+        command.envs(ENGINE.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut shell = command.spawn().map_err(DriveError::Watcher)?;
         let pipe = shell.stdin.take();
@@ -80,19 +104,24 @@ impl Watcher {
 
     /// A group lives.
     pub(super) fn watch(&self, group: Pid) {
-        self.say('+', group);
+        self.say('+', &group);
     }
 
     /// A group is gone; said before its leader is reaped, because its number may be given anew after that.
     pub(super) fn forget(&self, group: Pid) {
-        self.say('-', group);
+        self.say('-', &group);
     }
 
-    fn say(&self, what: char, group: Pid) {
+    /// There may be containers and networks with this label.
+    pub(super) fn watch_containers(&self, label: &str) {
+        self.say('c', &label);
+    }
+
+    fn say(&self, what: char, which: &dyn Display) {
         let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipe) = pipe.as_mut() {
             // A watcher that somebody killed leaves the run without its net, not without its results.
-            let _ = pipe.write_all(format!("{what} {group}\n").as_bytes());
+            let _ = pipe.write_all(format!("{what} {which}\n").as_bytes());
         }
     }
 }

@@ -32,9 +32,10 @@ pub(crate) fn environment(
     choice: &Choice,
     project: Option<&str>,
     deployed: &[(String, String)],
+    is_container: bool,
 ) -> Environment {
     let mut environment = Environment::new();
-    let set = TABLE.iter().filter(|row| row.when.holds(choice, project));
+    let set = TABLE.iter().filter(|row| row.when.holds(choice, project, is_container));
     environment.extend(set.map(|row| (row.name.to_owned(), row.template(service, project))));
     if choice.platform == Platform::CloudRun {
         for (name, value) in deployed {

@@ -2,6 +2,7 @@
 //! cannot say anything else. Written and compared by `cargo xtask generate` and `tidy`.
 
 use super::table::{Row, TABLE, Value, When};
+use crate::Export;
 
 const HEAD: &str = "# The environment of a service
 
@@ -49,14 +50,16 @@ fn place(when: When) -> String {
     match when {
         When::Always => "always".to_owned(),
         When::Project => "where the suite names one".to_owned(),
-        When::Export(exports) => {
-            let words: Vec<String> =
-                exports.iter().map(|export| format!("`export={}`", export.as_str())).collect();
-            words.join(", ")
-        }
+        When::Export(exports) => of_exports(exports),
+        When::ExportOutside(exports) => format!("{}, in no container", of_exports(exports)),
         When::Propagation(propagation) => format!("`propagation={}`", propagation.as_str()),
         When::CloudRun => "`platform=cloud-run`".to_owned(),
+        When::Metadata => "`platform=cloud-run`, and in containers".to_owned(),
         When::OtlpOnCloudRun => "`platform=cloud-run` with OTLP".to_owned(),
         When::JavaTrustStore => "`java-trust-store: true`".to_owned(),
     }
+}
+fn of_exports(exports: &[Export]) -> String {
+    let words: Vec<String> = exports.iter().map(|export| format!("`export={}`", export.as_str())).collect();
+    words.join(", ")
 }

@@ -37,6 +37,11 @@ pub(super) enum When {
     Export(&'static [Export]),
     Propagation(Propagation),
     CloudRun,
+    /// Where a metadata server is: on Cloud Run, and in containers. Some libraries believe that there is one only where they are
+    /// told, or see it at the address that it has in the world.
+    Metadata,
+    /// In no container: there the real name leads to the mock, and an exporter is left to what it has built in.
+    ExportOutside(&'static [Export]),
     /// On Cloud Run, whose mock is behind TLS, where OTLP is exported.
     OtlpOnCloudRun,
     /// For a service that says `java-trust-store: true`.
@@ -111,7 +116,7 @@ pub(super) const TABLE: &[Row] = &[
     row(
         "GOOGLE_CLOUD_TRACE_ENDPOINT",
         Value::Text("{{collector.cloud_trace}}"),
-        When::Export(&[Export::GcpTrace]),
+        When::ExportOutside(&[Export::GcpTrace]),
         "the demo's own. Google's exporters for Python, Node, Java and Rust read no endpoint from their environment: in containers \
          the mock stands under Google's names",
     ),
@@ -167,8 +172,8 @@ pub(super) const TABLE: &[Row] = &[
         When::Project,
         "Google's client libraries, exporters and resource detectors",
     ),
-    row("GCE_METADATA_HOST", Value::Text("{{metadata.host}}"), When::CloudRun, METADATA),
-    row("GCE_METADATA_IP", Value::Text("{{metadata.host}}"), When::CloudRun, METADATA),
+    row("GCE_METADATA_HOST", Value::Text("{{metadata.host}}"), When::Metadata, METADATA),
+    row("GCE_METADATA_IP", Value::Text("{{metadata.host}}"), When::Metadata, METADATA),
     row("K_SERVICE", Value::Service(""), When::CloudRun, CONTRACT),
     row("K_REVISION", Value::Service("-00001-spw"), When::CloudRun, CONTRACT),
     row("K_CONFIGURATION", Value::Service(""), When::CloudRun, CONTRACT),
@@ -185,8 +190,8 @@ const fn row(name: &'static str, value: Value, when: When, why: &'static str) ->
 }
 
 impl When {
-    /// Whether it holds under these axes, before anything is known of the service.
-    pub(super) fn holds(self, choice: &Choice, project: Option<&str>) -> bool {
+    /// Whether it holds under these axes, for a service of which no more is known than whether it runs in a container.
+    pub(super) fn holds(self, choice: &Choice, project: Option<&str>, is_container: bool) -> bool {
         let on_cloud_run = choice.platform == Platform::CloudRun;
         match self {
             When::Always => true,
@@ -194,6 +199,8 @@ impl When {
             When::Export(exports) => exports.contains(&choice.export),
             When::Propagation(propagation) => choice.propagation == propagation,
             When::CloudRun => on_cloud_run,
+            When::Metadata => on_cloud_run || is_container,
+            When::ExportOutside(exports) => !is_container && exports.contains(&choice.export),
             When::OtlpOnCloudRun => on_cloud_run && OTLP.contains(&choice.export),
             // Put before the options of the suite when those are known.
             When::JavaTrustStore => false,

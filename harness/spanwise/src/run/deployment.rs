@@ -10,15 +10,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use spanwise_cloud_run as cloud_run;
 use spanwise_cloud_run::schedule::{Runtime, Schedule};
-use spanwise_cloud_run::{
-    Account, Admission, FrontEndPolicy, Identity, MetadataServer, PolicyOptions, Sampler, Urls,
-};
+use spanwise_cloud_run::{Account, Admission, FrontEndPolicy, Identity, PolicyOptions, Sampler, Urls};
 use spanwise_drive::Instance;
 use spanwise_front::Policy;
 use spanwise_model::{CloudRunService, FrontEnd, Source};
 use spanwise_scenario::{Caller, Launch, ServiceStart, Setting};
 
-use super::fleet::{Fleet, Hop, chain};
+use super::fleet::{Fleet, Hop};
 
 /// Where a suite names no project, services are told this one.
 const PROJECT: &str = "spanwise-project";
@@ -124,17 +122,9 @@ impl Deployment {
         self.identity.id_token(&driver(&self.project), audience, DRIVER_TOKEN)
     }
 
-    /// The metadata server of an instance.
-    pub(super) async fn metadata(&self, start: &ServiceStart, number: u32) -> Result<MetadataServer, String> {
-        let instance = cloud_run::Instance {
-            project: self.project.clone(),
-            project_number: PROJECT_NUMBER,
-            region: self.front_end.region.clone().unwrap_or_else(|| FrontEnd::REGION.to_owned()),
-            id: instance_id(&start.name, number),
-            account: account(start, &self.project),
-            token_lifetime: Duration::from_secs(start.cloud_run.token_lifetime_s),
-        };
-        MetadataServer::start(self.identity.clone(), instance).await.map_err(|error| chain(&error))
+    /// What an instance is told of itself.
+    pub(super) fn instance(&self, start: &ServiceStart, number: u32) -> cloud_run::Instance {
+        instance(start, number, &self.project, self.front_end.region.as_deref())
     }
 
     /// From here on instances are neither started nor frozen; returns when none is being started or ended any more.
@@ -193,6 +183,27 @@ impl Runtime for Processes {
             let Some(fleet) = self.fleet.upgrade() else { return };
             fleet.end(&self.source(instance)).await;
         })
+    }
+}
+
+/// What an instance is told of itself where no platform is emulated: a container asks all the same, because an image that was
+/// made for Google Cloud cannot export without a token.
+pub(super) fn instance_on_plain(
+    start: &ServiceStart,
+    number: u32,
+    project: Option<&str>,
+) -> cloud_run::Instance {
+    instance(start, number, project.unwrap_or(PROJECT), None)
+}
+
+fn instance(start: &ServiceStart, number: u32, project: &str, region: Option<&str>) -> cloud_run::Instance {
+    cloud_run::Instance {
+        project: project.to_owned(),
+        project_number: PROJECT_NUMBER,
+        region: region.unwrap_or(FrontEnd::REGION).to_owned(),
+        id: instance_id(&start.name, number),
+        account: account(start, project),
+        token_lifetime: Duration::from_secs(start.cloud_run.token_lifetime_s),
     }
 }
 

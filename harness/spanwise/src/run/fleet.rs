@@ -41,14 +41,14 @@ pub(super) struct Fleet {
 
 /// What lives as long as the lane.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<dyn Instance>>,
     /// A listener for each instance; held so that it listens.
     listeners: Vec<(Source, Listener)>,
-    fronts: HashMap<Hop, Front>,
-    /// What ends TLS before listeners, where services shall believe that they export to Google.
-    tls: Vec<Front>,
+    pub(super) fronts: HashMap<Hop, Front>,
+    /// What ends TLS before listeners and metadata servers, where services shall believe that they speak to Google.
+    pub(super) tls: Vec<Front>,
     metadata: Vec<MetadataServer>,
     /// They wait for instances that end by themselves, and end with the lane.
     watchers: JoinSet<()>,
@@ -159,7 +159,7 @@ impl Fleet {
         number: u32,
     ) -> Result<Arc<dyn Instance>, String> {
         let source = Source::new(&start.name, number);
-        let (mut listener, mut collector, mut metadata) = (None, None, None);
+        let (mut listener, mut collector, mut metadata, mut google) = (None, None, None, None);
         if start.start.launch.takes_environment() {
             for to in callees(start) {
                 self.open(self.inner_hop(&source, to)).await?;
@@ -168,15 +168,16 @@ impl Fleet {
             let own = own.map_err(|error| chain(&error))?;
             collector = Some(match &self.deployment {
                 None => own.url(),
-                Some(_) => self.behind_tls(&own).await?,
+                Some(_) => format!("https://localhost:{}", self.behind_tls(own.address()).await?.port()),
             });
-            listener = Some(own);
-            if let Some(deployment) = &self.deployment {
-                metadata = Some(deployment.metadata(start, number).await?);
+            metadata = self.metadata(start, number).await?;
+            if let Some(metadata) = metadata.as_ref().filter(|_| start.start.launch.is_container()) {
+                google = Some(self.google(&own, metadata).await?);
             }
+            listener = Some(own);
         }
-        let metadata_host = metadata.as_ref().map(MetadataServer::host);
-        let around = Surroundings { fleet: self, source: &source, collector, metadata: metadata_host };
+        let host = metadata.as_ref().map(MetadataServer::host);
+        let around = Surroundings { fleet: self, source: &source, collector, metadata: host, google };
         let service = around.start(start).await?;
         let mut held = self.held();
         held.listeners.extend(listener.map(|listener| (source.clone(), listener)));
@@ -266,20 +267,7 @@ impl Fleet {
         Hop { from: source.clone(), to, channel, caller: Caller::default() }
     }
 
-    /// The URL of a listener behind TLS, as Google's endpoints are: exporters send their tokens to no other.
-    async fn behind_tls(&self, listener: &Listener) -> Result<String, String> {
-        let collector = Source::new("collector", 1);
-        // What is exported is read where it arrives, so nobody looks at this log.
-        let mut options = FrontOptions::new(None, collector, Arc::new(TapLog::new()));
-        options.tls = Some(self.world.authority.server_tls());
-        options.upstream = Some(listener.address());
-        let front = Front::start(options).await.map_err(|error| chain(&error))?;
-        let url = front.url("localhost");
-        self.held().tls.push(front);
-        Ok(url)
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
+    pub(super) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,14 @@ use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
 use tokio::net::TcpListener;
 
 use super::fleet::{Fleet, chain};
+use super::google::{Google, METADATA};
 use super::in_process::{InProcess, Program};
+
+/// Where the certificate authority of the run is in a container. Files at the top need no folder, so that they can be put into an
+/// image that has none.
+pub(super) const CONTAINER_CA_FILE: &str = "/spanwise-ca.pem";
+/// The same for Java.
+pub(super) const CONTAINER_CA_PKCS12: &str = "/spanwise-ca.p12";
 
 /// What an instance finds around it when it starts.
 pub(super) struct Surroundings<'f> {
@@ -21,6 +28,8 @@ pub(super) struct Surroundings<'f> {
     pub(super) collector: Option<String>,
     /// The address of its own metadata server, where one is emulated.
     pub(super) metadata: Option<String>,
+    /// What stands for Google, where the instance runs in a container.
+    pub(super) google: Option<Google>,
 }
 
 impl Surroundings<'_> {
@@ -53,7 +62,22 @@ impl Surroundings<'_> {
                 let started = Stub::start(self.source.clone(), responses.clone(), on_unmatched).await;
                 Ok(Arc::new(started.map_err(|error| chain(&error))?))
             }
+            scenario::Launch::Container(container) => self.container(start, container).await,
         }
+    }
+
+    /// What runs containers is large, and so not part of every build.
+    #[cfg(not(feature = "containers"))]
+    async fn container(
+        &self,
+        _: &ServiceStart,
+        _: &scenario::Container,
+    ) -> Result<Arc<dyn Instance>, String> {
+        Err(format!(
+            "{} runs in a container, and this build of spanwise starts none; build it with the feature `containers`, as in \
+             `cargo install --path harness/spanwise --features containers`",
+            self.source
+        ))
     }
 
     /// Starts a child process of the harness.
@@ -80,7 +104,7 @@ impl Surroundings<'_> {
     }
 
     /// Text of the service's environment or command, with everything that is known by now.
-    fn fill(&self, template: &Template) -> Result<String, String> {
+    pub(super) fn fill(&self, template: &Template) -> Result<String, String> {
         template.fill(|reference| self.value(reference))
     }
 
@@ -90,6 +114,7 @@ impl Surroundings<'_> {
             Reference::Collector(_) => {
                 self.collector.clone().ok_or_else(|| "it has no collector of its own".to_owned())
             }
+            Reference::MetadataHost if self.google.is_some() => Ok(METADATA.to_owned()),
             Reference::MetadataHost => {
                 self.metadata.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
             }
@@ -98,7 +123,9 @@ impl Surroundings<'_> {
                 url.ok_or_else(|| format!("no front before {callee}"))
             }
             Reference::Port => Ok(Launch::PORT.to_owned()),
+            Reference::CaFile if self.google.is_some() => Ok(CONTAINER_CA_FILE.to_owned()),
             Reference::CaFile => Ok(world.ca_file().display().to_string()),
+            Reference::CaPkcs12 if self.google.is_some() => Ok(CONTAINER_CA_PKCS12.to_owned()),
             Reference::CaPkcs12 => Ok(world.ca_pkcs12().display().to_string()),
             Reference::UntrustedUrl => Ok(world.untrusted_url()),
             Reference::RefusedUrl => {
@@ -109,7 +136,7 @@ impl Surroundings<'_> {
 }
 
 /// How a service says that it serves, in the words of the driver.
-fn ready(ready: &scenario::Ready) -> Ready {
+pub(super) fn ready(ready: &scenario::Ready) -> Ready {
     match ready {
         scenario::Ready::Line => Ready::Line,
         scenario::Ready::Port => Ready::Port,

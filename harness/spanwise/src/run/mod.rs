@@ -11,6 +11,8 @@ mod attribution;
 mod call;
 mod command;
 mod complete;
+#[cfg(feature = "containers")]
+mod container;
 mod context;
 mod deployment;
 mod drive;
@@ -19,6 +21,7 @@ mod fixed;
 #[cfg(test)]
 mod fixture;
 mod fleet;
+mod google;
 mod in_process;
 mod instances;
 mod judge;

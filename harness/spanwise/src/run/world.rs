@@ -17,7 +17,7 @@ use super::fixed::FixedListeners;
 use super::fleet::chain;
 use super::in_process::Programs;
 use super::instances::Instances;
-use super::{Options, RunError};
+use super::{Options, RunError, google};
 
 /// The run's certificate authority in the run's folder.
 const CA_FILE: &str = "ca.pem";
@@ -45,6 +45,9 @@ pub(super) struct World {
     pub(super) fixed: FixedListeners,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
     identity: OnceCell<Arc<Identity>>,
+    /// Who starts containers, or why nobody does. It is asked where a suite has one.
+    #[cfg(feature = "containers")]
+    pub(super) engine: OnceCell<Result<spanwise_containers::Engine, String>>,
     /// Answers with a certificate that no service trusts.
     untrusted: Front,
     /// Bound and never listening, so that connecting is refused and nobody else can take the port.
@@ -61,7 +64,7 @@ pub(super) type KeptInstances = std::sync::Mutex<Option<Instances>>;
 impl World {
     /// Makes what lanes share; where there is a place for them, the first lane's services are left up.
     pub(super) async fn new(options: Options, kept: Weak<KeptInstances>) -> Result<World, RunError> {
-        let authority = Authority::new()?;
+        let authority = Authority::for_names(&google::secure_names())?;
         let launcher = Launcher::new()?;
         std::fs::write(launcher.folder().join(CA_FILE), authority.ca_pem())?;
         std::fs::write(launcher.folder().join(CA_PKCS12), authority.ca_pkcs12())?;
@@ -85,6 +88,8 @@ impl World {
             builds: Mutex::default(),
             fixed: FixedListeners::default(),
             identity: OnceCell::new(),
+            #[cfg(feature = "containers")]
+            engine: OnceCell::new(),
             untrusted: Front::start(front).await?,
             refused: (socket, address),
             stopped: watch::Sender::new(false),
@@ -164,6 +169,12 @@ impl World {
     /// A URL that answers with a certificate nobody trusts.
     pub(super) fn untrusted_url(&self) -> String {
         self.untrusted.url("127.0.0.1")
+    }
+
+    /// The port of that.
+    #[cfg(feature = "containers")]
+    pub(super) fn untrusted_port(&self) -> u16 {
+        self.untrusted.addr().port()
     }
 
     /// A URL at which nothing listens.

@@ -1,0 +1,167 @@
+//! The images that services are started from: one by its name, or one that is built from a Dockerfile.
+//!
+//! Images are built by the program `docker`, as their owner builds them: it reads `.dockerignore`, knows the caches, the mounts
+//! and the secrets that a Dockerfile may use, and sends no more of a folder than is asked for.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use sha2::{Digest as _, Sha256};
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error as EngineError;
+use testcontainers::bollard::query_parameters::RemoveImageOptions;
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{ContainerRequest, GenericImage};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::Command;
+
+use crate::error::reason;
+use crate::{ContainerError, LABEL};
+
+/// How many of the last lines of a build are shown.
+const SHOWN: usize = 12;
+
+/// What a container is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Image {
+    /// An image by its name, with or without a tag; it is pulled where it is not on the machine.
+    Named(String),
+    /// One that is built, once a run.
+    Built(Build),
+}
+
+/// How an image is built.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Build {
+    /// The Dockerfile.
+    pub dockerfile: PathBuf,
+    /// The folder that its `COPY` reads.
+    pub context: PathBuf,
+    /// Values for its `ARG`s.
+    pub args: Vec<(String, String)>,
+}
+
+/// What builds of one run have in common.
+pub(crate) struct Builds {
+    /// For files that go with the run.
+    pub(crate) folder: PathBuf,
+    /// The variable by which a build is found that the harness left behind.
+    pub(crate) marker: (&'static str, String),
+}
+
+impl Image {
+    /// Sees to it that the image is there, and gives the name by which containers are made of it.
+    pub(crate) async fn prepare(&self, docker: &Docker, builds: &Builds) -> Result<String, ContainerError> {
+        match self {
+            Image::Named(name) => named(docker, name).await,
+            Image::Built(build) => build.run(docker, builds).await,
+        }
+    }
+}
+
+/// The image as the library pulls it. The library wants the name in two parts; of an image that is named by its digest, the
+/// colon stands within that.
+fn request(image: &str) -> ContainerRequest<GenericImage> {
+    let (name, tag) = split(image);
+    GenericImage::new(name, tag).into()
+}
+
+fn split(image: &str) -> (&str, &str) {
+    // A colon before the last slash belongs to the port of a registry.
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    }
+}
+
+async fn named(docker: &Docker, name: &str) -> Result<String, ContainerError> {
+    let failed = |reason| ContainerError::Pull { image: name.to_owned(), reason };
+    match docker.inspect_image(name).await {
+        Ok(_) => {}
+        Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => {
+            let pulled = request(name).pull_image().await;
+            pulled.map(drop).map_err(|error| failed(reason(&error)))?;
+        }
+        Err(error) => return Err(failed(reason(&error))),
+    }
+    Ok(name.to_owned())
+}
+
+impl Build {
+    /// Builds the image and gives its id. It is kept as the next build's cache, under a name of its Dockerfile's own; the one that
+    /// had this name before is removed, unless somebody uses it.
+    async fn run(&self, docker: &Docker, builds: &Builds) -> Result<String, ContainerError> {
+        let tag = self.tag();
+        let before = docker.inspect_image(&tag).await.ok().and_then(|image| image.id);
+        let id_file = builds.folder.join(format!("image-{}", tag.rsplit('-').next().unwrap_or_default()));
+        let mut command = Command::new("docker");
+        command.arg("build").arg("--file").arg(&self.dockerfile).args(["--tag", &tag]);
+        command.args(["--label", LABEL, "--force-rm"]).arg("--iidfile").arg(&id_file);
+        for (name, value) in &self.args {
+            command.arg("--build-arg").arg(format!("{name}={value}"));
+        }
+        command.arg(&self.context).env(builds.marker.0, &builds.marker.1);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let no_builder = |error: std::io::Error| ContainerError::NoBuilder(error.to_string());
+        let mut child = command.spawn().map_err(no_builder)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (steps, errors, status) =
+            futures_util::future::join3(last_lines(stdout), last_lines(stderr), child.wait()).await;
+        let failed = |last: String| ContainerError::Build {
+            dockerfile: self.dockerfile.display().to_string(),
+            output: steps + &errors + &last,
+        };
+        if !status.map_err(no_builder)?.success() {
+            return Err(failed(String::new()));
+        }
+        let id = tokio::fs::read_to_string(&id_file).await;
+        let id = id.map_err(|error| failed(format!("\n  the id of the image: {error}")))?.trim().to_owned();
+        if let Some(before) = before.filter(|before| *before != id) {
+            let _ = docker.remove_image(&before, None::<RemoveImageOptions>, None).await;
+        }
+        Ok(id)
+    }
+
+    /// The same for the same Dockerfile in every run.
+    fn tag(&self) -> String {
+        let place = std::path::absolute(&self.dockerfile).unwrap_or_else(|_| self.dockerfile.clone());
+        let digest =
+            Sha256::digest(format!("{}\n{}\n{:?}", place.display(), self.context.display(), self.args));
+        let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("spanwise/built-{digits}")
+    }
+}
+
+/// The last lines of a stream, each behind a line break and an indent.
+async fn last_lines(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let Some(stream) = stream else { return String::new() };
+    let mut last = VecDeque::new();
+    let mut lines = BufReader::new(stream).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line);
+        if !line.trim().is_empty() {
+            last.push_back(format!("\n  {}", line.trim_end()));
+        }
+        if last.len() > SHOWN {
+            last.pop_front();
+        }
+    }
+    last.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_images_are_split() {
+        let check = |image: &str, expected: (&str, &str)| assert_eq!(split(image), expected, "{image}");
+        check("shop", ("shop", "latest"));
+        check("shop:1.2", ("shop", "1.2"));
+        check("registry.example:5000/team/shop", ("registry.example:5000/team/shop", "latest"));
+        check("registry.example:5000/team/shop:1.2", ("registry.example:5000/team/shop", "1.2"));
+        check("shop@sha256:0a1b", ("shop@sha256", "0a1b"));
+        check("sha256:0a1b", ("sha256", "0a1b"));
+    }
+}

@@ -1,0 +1,102 @@
+//! No container and no network outlives the harness, however it ends: this binary starts itself again as a harness, which starts a
+//! container and ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Failed;
+
+use super::{Ground, Run, Test, launch, left};
+
+/// The first argument of the harness that this binary starts; the second is how it ends, the third the folder of the service.
+pub(super) const HARNESS: &str = "__harness";
+
+pub(super) const TRIALS: [(&str, Test); 5] = [
+    ("nothing_is_left_when_the_runtime_is_shut_down_under_it", |ground| check(ground, "shut_down")),
+    ("nothing_is_left_when_the_harness_is_killed", |ground| check(ground, "killed")),
+    ("nothing_is_left_when_the_harness_is_interrupted", |ground| check(ground, "interrupted")),
+    ("nothing_is_left_when_the_harness_exits", |ground| check(ground, "exit")),
+    ("nothing_is_left_when_the_harness_panics", |ground| check(ground, "panic")),
+];
+
+/// Starts a container, says which run it is, and ends.
+pub(super) fn harness(end: &str, folder: &Path) -> ExitCode {
+    let Ok(run) = Run::new() else { return ExitCode::FAILURE };
+    let started = run.runtime.block_on(run.engine.start(launch(folder, "serve")));
+    let Ok(_service) = started else { return ExitCode::FAILURE };
+    println!("{}", run.launcher.marker().1);
+    if end == "shut_down" {
+        return shut_down(run, folder);
+    }
+    let _guard = run.runtime.enter();
+    match end {
+        "exit" => std::process::exit(0),
+        "panic" => panic!("as asked"),
+        _ => loop {
+            std::thread::park();
+        },
+    }
+}
+
+/// Ends as a program does that was interrupted: its runtime goes with tasks in it, of which one starts a container just now and one
+/// holds another.
+fn shut_down(run: Run, folder: &Path) -> ExitCode {
+    let Run { runtime, engine, launcher } = run;
+    let engine = Arc::new(engine);
+    let (running, has_started) = std::sync::mpsc::channel();
+    for _ in 0..2 {
+        let (engine, launch, running) = (Arc::clone(&engine), launch(folder, "serve"), running.clone());
+        runtime.spawn(async move {
+            let held = engine.start(launch).await;
+            let _ = running.send(());
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+    }
+    let _ = has_started.recv();
+    drop(runtime);
+    drop((engine, launcher));
+    ExitCode::SUCCESS
+}
+
+fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
+    let mut harness = Command::new(std::env::current_exe()?)
+        .args([HARNESS, end])
+        .arg(ground.folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let stdout = harness.stdout.take().ok_or("no output")?;
+    let run = BufReader::new(stdout).lines().next().ok_or("the harness did not start")??;
+    match end {
+        "killed" => harness.kill()?,
+        "interrupted" => {
+            let interrupt = Command::new("kill").args(["-s", "INT", &harness.id().to_string()]).status()?;
+            assert!(interrupt.success(), "the signal is sent");
+        }
+        _ => {}
+    }
+    let latest = Instant::now() + Duration::from_secs(60);
+    while harness.try_wait()?.is_none() {
+        if Instant::now() > latest {
+            harness.kill()?;
+            return Err("the harness does not end".into());
+        }
+        // waits on purpose: an end that does not come can only be seen in time.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    loop {
+        let left = left(&run)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > latest {
+            return Err(format!("left of run {run}: {left:?}").into());
+        }
+        // waits on purpose: the engine tells nobody that a container is gone; it has to be asked again.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
