@@ -201,12 +201,12 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Byte
     Ok(bytes.map(Bytes::from))
 }
 
-/// Writes the requests behind the first `cursor` ones; gives how many there are now.
+/// Writes the requests behind the first `cursor` ones, but no more than so many; gives the cursor behind them.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_recording(store: &Store, cursor: usize, out: &mut impl Write) -> io::Result<usize> {
-    let recorded = store.recorded_since(cursor);
+pub fn write_recording(store: &Store, cursor: usize, most: usize, out: &mut impl Write) -> io::Result<usize> {
+    let recorded = store.recorded(cursor, most);
     for one in &recorded {
         serde_json::to_writer(&mut *out, one)?;
         out.write_all(b"\n")?;

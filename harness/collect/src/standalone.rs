@@ -65,7 +65,7 @@ impl Standalone {
         closed.join_all().await;
         // What was acknowledged until the last connection ended belongs to the recording and to the counts.
         if let Some(recording) = &mut recording {
-            recording.write(store)?;
+            recording.write(store, usize::MAX)?;
         }
         line(output, "the last line", &store.counts())
     }
@@ -109,6 +109,9 @@ pub fn create_private(file: &Path) -> std::io::Result<File> {
     options.open(file)
 }
 
+/// How many requests are written down before anything else is looked at.
+const AT_ONCE: usize = 64;
+
 /// The recording, as far as it is written.
 struct Recording {
     file: BufWriter<File>,
@@ -127,19 +130,25 @@ impl Recording {
         let mut stop = std::pin::pin!(stop);
         let mut changed = store.changed();
         loop {
+            let is_behind = self.write(store, AT_ONCE)? == AT_ONCE;
+            // There is always more to write while senders are faster, and whoever says stop must be heard.
+            tokio::task::yield_now().await;
             tokio::select! {
+                biased;
                 () = &mut stop => return Ok(()),
-                _ = changed.changed() => self.write(store)?,
+                () = std::future::ready(()), if is_behind => {}
+                _ = changed.changed() => {}
             }
         }
     }
 
-    /// Writes down what is not yet.
-    fn write(&mut self, store: &Store) -> Result<(), CollectError> {
-        let written = write_recording(store, self.requests, &mut self.file);
+    /// Writes down what is not yet, but no more than so many requests; gives how many.
+    fn write(&mut self, store: &Store, most: usize) -> Result<usize, CollectError> {
+        let written = write_recording(store, self.requests, most, &mut self.file);
         let written = written.and_then(|requests| self.file.flush().map(|()| requests));
+        let before = self.requests;
         self.requests = written.map_err(writing("the recording"))?;
-        Ok(())
+        Ok(self.requests - before)
     }
 }
 

@@ -220,9 +220,9 @@ impl Store {
         Counts { traces: inner.traces.len() as u64, ..inner.counts }
     }
 
-    /// The requests behind the first `cursor` ones, as they may be written down.
-    pub fn recorded_since(&self, cursor: usize) -> Vec<Recorded> {
-        let payloads = self.lock().payloads.get(cursor..).unwrap_or_default().to_vec();
+    /// The requests behind the first `cursor` ones, but no more than so many, as they may be written down.
+    pub fn recorded(&self, cursor: usize, most: usize) -> Vec<Recorded> {
+        let payloads: Vec<_> = self.lock().payloads.iter().skip(cursor).take(most).cloned().collect();
         payloads.iter().map(|payload| Recorded::of(payload)).collect()
     }
 

@@ -16,6 +16,7 @@ const SECRET: &str = "hunter2-and-more";
 fn recorded(protocol: Protocol, payload: impl Into<Bytes>) -> Recorded {
     Recorded {
         recording: 1,
+        scope_sources: Box::default(),
         source: Some(Source::new("web", 2)),
         protocol,
         single_span: false,
@@ -66,7 +67,7 @@ fn with_secret(protocol: Protocol) -> Vec<u8> {
 fn check(requests: Vec<Recorded>) -> Vec<Recorded> {
     let kept = Store::of(requests);
     let mut text = Vec::new();
-    let written = write_recording(&kept, 0, &mut text).expect("memory");
+    let written = write_recording(&kept, 0, usize::MAX, &mut text).expect("memory");
     let text = String::from_utf8(text).expect("text");
     let lines = text.lines().enumerate();
     let read =

@@ -71,7 +71,7 @@ fn check(collector: &Collector, protocol: Protocol, code: &str, defects: usize) 
 
     // A recording says the same.
     let mut recording = Vec::new();
-    write_recording(store, 0, &mut recording).expect("memory takes everything");
+    write_recording(store, 0, usize::MAX, &mut recording).expect("memory takes everything");
     assert!(is_recording(&recording));
     let (again, decoded) = read_recorded(1, &recording).expect("one line of a recording").decode();
     assert_eq!(&again, export);

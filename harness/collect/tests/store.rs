@@ -208,3 +208,60 @@ async fn a_dropped_listener_listens_no_more() {
     assert_eq!(tokio::io::AsyncReadExt::read(&mut peer, &mut byte).await.unwrap_or(0), 0);
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+/// The same spans once for each of these services, in one request, as a collector forwards them.
+fn forwarded(names: &[&str]) -> Vec<u8> {
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+    let mut request = otlp_request();
+    let spans = request.resource_spans[0].clone();
+    let of_service = |name: &&str| {
+        let mut spans = spans.clone();
+        let value = AnyValue { value: Some(any_value::Value::StringValue((*name).to_owned())) };
+        let resource = spans.resource.get_or_insert_default();
+        resource.attributes.retain(|attribute| attribute.key != "service.name");
+        resource.attributes.push(KeyValue {
+            key: "service.name".to_owned(),
+            value: Some(value),
+            ..KeyValue::default()
+        });
+        spans
+    };
+    request.resource_spans = names.iter().map(of_service).collect();
+    request.encode_to_vec()
+}
+
+#[tokio::test]
+async fn where_several_send_a_service_name_says_who_did() {
+    let senders = [("shop-web", "web"), ("shop-stock", "stock")];
+    let senders = senders.map(|(name, service)| (name.to_owned(), Source::new(service, 1)));
+    let options = ListenOptions { senders: senders.into(), ..ListenOptions::default() };
+    let check = async |names: &[&str], spans: &[Option<&str>], export: Option<&str>| {
+        let collector = collector();
+        let listener = collector.listen_with(options.clone()).expect("a free port");
+        assert!(send(&listener, Protocol::OtlpGrpc, forwarded(names), false).await);
+        let service = |source: Option<Source>| source.map(|source| source.service.to_string());
+        let store = collector.store();
+        let found: Vec<_> =
+            store.spans_of(trace(TRACE)).0.into_iter().map(|span| service(span.source)).collect();
+        let expected: Vec<_> = spans.iter().map(|name| name.map(str::to_owned)).collect();
+        assert_eq!(found, expected, "{names:?}");
+        let heads: Vec<_> = store.ids_of(trace(TRACE)).into_iter().map(|head| service(head.source)).collect();
+        assert_eq!(heads, expected, "{names:?}");
+        assert_eq!(service(store.exports()[0].source.clone()), export.map(str::to_owned), "{names:?}");
+    };
+    check(&["shop-web"], &[Some("web")], Some("web")).await;
+    check(&["shop-stock", "shop-stock"], &[Some("stock"), Some("stock")], Some("stock")).await;
+    check(&["shop-web", "other", "shop-stock"], &[Some("web"), None, Some("stock")], None).await;
+    check(&["other"], &[None], None).await;
+}
+
+#[tokio::test]
+async fn a_listener_delivers_to_another_collector_when_it_is_told_to() {
+    let (first, second) = (collector(), collector());
+    let listener = first.listen_with(ListenOptions::default()).expect("a free port");
+    for to in [&first, &second, &first] {
+        listener.deliver_to(to);
+        assert!(send(&listener, Protocol::OtlpGrpc, payload(Protocol::OtlpGrpc), false).await);
+    }
+    assert_eq!((first.store().counts().requests, second.store().counts().requests), (2, 1));
+}

@@ -53,6 +53,9 @@ pub struct CleanedSpan {
 
 /// A payload as it may be written down in place of its bytes; `None` where these hold no secret and may be written.
 pub fn cleaned(protocol: Protocol, message: Message, payload: &[u8]) -> Option<Cleaned> {
+    if !secret::may_be_in(payload) {
+        return None;
+    }
     let walk = walk(protocol, message, payload);
     // Bytes that no field is made of may hold one, too.
     let mut holds_secret = secret::is_in(payload);

@@ -15,12 +15,12 @@ pub enum DriveError {
     #[error("could not make a temporary folder")]
     Folder(#[source] io::Error),
     /// The program could not be started at all.
-    #[error("could not start {program:?}: {source}")]
+    #[error("could not start {program:?}: {reason}")]
     Spawn {
         /// The program.
         program: String,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The folder that a service is to be built or started in is not there.
     #[error("there is no folder {} to start {service} in", .folder.display())]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use spanwise_drive::{DriveError, Instance as _, Launch, Launcher, Ready, Service};
-use spanwise_model::{ProcessEventKind, Source, Stream};
+use spanwise_drive::{Build, DriveError, Instance as _, Launch, Launcher, Ready, Running, Service};
+use spanwise_model::{Evidence, ProcessEventKind, Source, Stream};
 
 const READY: &str = r#"echo '{"severity":"INFO","message":"listening","address":"127.0.0.1:40123"}'"#;
 const LONG: Duration = Duration::from_secs(30);
@@ -124,6 +124,84 @@ async fn a_flood_of_output_neither_blocks_the_service_nor_is_kept() {
         start(&format!("yes flood | head -n 200000; {READY}; exec sleep 600")).await.expect("a service");
     assert!(service.logs().len() <= 25_000);
     assert!(service.dropped_lines() > 170_000);
+}
+
+/// A folder with files that can be run, which goes with what is given back.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("a file");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("the mode");
+    }
+    folder
+}
+
+#[tokio::test]
+async fn a_relative_program_begins_at_the_folder() {
+    let folder =
+        folder(&[("serve", &format!("#!/bin/sh\ncat here\n{READY}\nexec sleep 600\n")), ("here", "it is\n")]);
+    let mut launch = Launch::new(Source::new("service", 1), "./serve");
+    launch.folder = Some(folder.path().to_owned());
+    let service = Launcher::new().expect("a watcher").start(launch).await.expect("a service");
+    assert!(service.logs()[0].line.starts_with("it is"), "{:?}", service.logs());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() {
+    let mut launch = shell(READY);
+    launch.folder = Some("/no/such/folder".into());
+    check_failure(launch, "there is no folder /no/such/folder to start service in").await;
+}
+
+/// Runs a command that builds; the message of its error, if there is one.
+async fn built(words: &[&str], folder: Option<&std::path::Path>) -> Result<(), String> {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    let build = Build { words, folder: folder.map(ToOwned::to_owned) };
+    let built = Launcher::new().expect("a watcher").build("service", &build).await;
+    built.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn what_builds_runs_in_its_folder_with_the_environment_of_the_harness() {
+    // Cargo sets this for its tests, and services do not get it.
+    let script = "#!/bin/sh\n[ \"$CARGO_MANIFEST_DIR\" ] && echo made > made\n";
+    let folder = folder(&[("make-it", script)]);
+    built(&["./make-it"], Some(folder.path())).await.expect("it is built");
+    assert_eq!(std::fs::read_to_string(folder.path().join("made")).expect("the file"), "made\n");
+}
+
+#[tokio::test]
+async fn what_does_not_build_says_its_last_lines() {
+    let failed = built(&["sh", "-c", "echo half; echo no luck >&2; exit 2"], None).await;
+    let expected = "`sh -c echo half; echo no luck >&2; exit 2`, which builds service, exited with code 2\n  half\n  no luck";
+    assert_eq!(failed, Err(expected.to_owned()));
+    let missing = built(&["/no/such/compiler"], None).await;
+    assert!(
+        missing.is_err_and(|error| error.starts_with("could not start \"/no/such/compiler\": No such file"))
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_runs_already_is_found_where_it_is() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let source = Source::new("service", 1);
+    let address = format!("localhost:{port}");
+    let find = |within| Running::find(source.clone(), &address, &Ready::Port, within);
+    let running = find(LONG).await.expect("it is there");
+    assert_eq!(running.addr().port(), port);
+    assert!(
+        !running.shows(Evidence::Logs) && !running.shows(Evidence::Process) && running.shows(Evidence::Wire)
+    );
+    assert_eq!(running.terminate(LONG).await, []);
+    drop(listener);
+    let gone = find(Duration::from_millis(50)).await.expect_err("nobody is there").to_string();
+    let expected = format!(
+        "nothing serves at localhost:{port}, where service should run already: for 50 ms no connection to its port"
+    );
+    assert!(gone.starts_with(&expected), "{gone}");
 }
 
 /// Runs a script and compares its exit code, or what ended it, and what it wrote to standard output.

@@ -27,11 +27,15 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let handle = runtime.handle().clone();
+    let says = |text: &str| Ready::Says(text.to_owned());
     let path = |path: &str| Ready::HttpPath(path.to_owned());
     let trials = [
         ("by_its_port", "health", Ready::Port, Ok(())),
         ("by_grpc_health", "health", Ready::GrpcHealth, Ok(())),
         ("by_a_path", "http", path("/healthz"), Ok(())),
+        ("by_a_line", "health", says("serves now"), Ok(())),
+        ("not_by_a_line_it_does_not_write", "health", says("never"), Err("no line with \"never\" in it")),
+        ("not_by_a_redirect", "http", path("/moved"), Err("; last seen: 302")),
         ("not_while_it_is_unhealthy", "unhealthy", Ready::GrpcHealth, Err("; last seen: NOT_SERVING")),
         ("not_by_a_path_it_does_not_have", "http", path("/nope"), Err("; last seen: 404")),
         ("not_by_another_protocol", "health", path("/healthz"), Err("; last seen: no answer")),
@@ -75,6 +79,7 @@ async fn serve(what: &str, port: u16) {
     }
     let (reporter, health) = tonic_health::server::health_reporter();
     let serving = tonic_health::ServingStatus::Serving;
+    eprintln!("it serves now, and says so");
     let status = if what == "health" { serving } else { tonic_health::ServingStatus::NotServing };
     reporter.set_service_status("", status).await;
     let served =
@@ -82,14 +87,19 @@ async fn serve(what: &str, port: u16) {
     served.expect("a server");
 }
 
-/// Knows one path.
+/// Knows one path, and that another moved.
 async fn http(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n")
             && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0)
         {}
-        let status = if request.starts_with(b"GET /healthz ") { "204 No Content" } else { "404 Not Found" };
+        let is_for = |path: &str| request.starts_with(format!("GET {path} ").as_bytes());
+        let status = match (is_for("/healthz"), is_for("/moved")) {
+            (true, _) => "204 No Content",
+            (_, true) => "302 Found",
+            _ => "404 Not Found",
+        };
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         // A caller that only looked whether the port is open is gone by now.
         let _ = stream.write_all(answer.as_bytes()).await;

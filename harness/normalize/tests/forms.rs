@@ -46,6 +46,14 @@ api SERVER \"GET /x\" 200 trace=T2
 }
 
 #[test]
+fn old_labels_with_ports_and_versions_in_them_are_scrubbed() {
+    check(
+        "api SERVER \"GET /x\" 200 http.server_name=\"localhost:40123\" rpc.user_agent=\"grpc-python/1.85.3\"\n",
+        "api SERVER \"GET /x\" 200 http.server_name=<host> rpc.user_agent=<user-agent>\n",
+    );
+}
+
+#[test]
 fn attempts_of_one_call_keep_their_order() {
     let text = "\
 api CLIENT \"a.B/C\" OK

@@ -17,7 +17,7 @@ pub struct Bar {
     bar: ProgressBar,
     ready: usize,
     failed: usize,
-    /// What stubs had no answer to, as it was told.
+    /// What stubs had no answer to: settings repeat what their services ask for.
     told: BTreeSet<String>,
 }
 
@@ -61,7 +61,6 @@ impl Reporter for Bar {
             }
             RunEvent::StubUnmatched { stub, request, known } => {
                 let line = unmatched(stub, request, known);
-                // Settings repeat what their services ask for; once is enough.
                 if self.told.insert(line.clone()) {
                     self.bar.println(line);
                 }

@@ -3,7 +3,7 @@
 mod canned;
 
 use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
-use spanwise_model::RunEvent;
+use spanwise_model::{Finding, Level, RunEvent};
 use spanwise_report::{Annotations, Bar, Junit, Markdown, Progress, Reporter, Terminal, snapshot};
 
 fn told(reporter: &mut dyn Reporter, events: &[RunEvent]) {
@@ -26,6 +26,34 @@ fn progress(events: &[RunEvent], quiet: bool) -> String {
 #[test]
 fn the_terminal_shows_trees_and_findings() {
     insta::assert_snapshot!("terminal", terminal(&canned::events(), false));
+}
+
+#[test]
+fn warnings_of_one_rule_are_told_in_a_line_each() {
+    let mut events = canned::events();
+    let warned = events.iter_mut().find_map(|event| match event {
+        RunEvent::Finished(result)
+            if result.findings.iter().any(|finding| finding.level == Level::Warning) =>
+        {
+            Some(result)
+        }
+        _ => None,
+    });
+    let warned = warned.expect("a warning in the canned run");
+    let warning = warned.findings.iter().find(|finding| finding.level == Level::Warning).cloned();
+    let mut second = warning.expect("the same");
+    second.message = "Another label has an old name.".to_owned();
+    warned.findings.push(second);
+    let shown = terminal(&events, false);
+    assert!(shown.contains("\n    also      Another label has an old name.\n"), "{shown}");
+    // A violation is told in full, however often: each is something to mend.
+    let worse = |finding: &mut Finding| finding.level = Level::Violation;
+    events.iter_mut().for_each(|event| {
+        if let RunEvent::Finished(result) = event {
+            result.findings.iter_mut().for_each(worse);
+        }
+    });
+    assert!(!terminal(&events, false).contains("    also"));
 }
 
 #[test]

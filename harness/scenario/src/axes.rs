@@ -169,8 +169,8 @@ pub(crate) fn chosen(axes: &[Axis], name: &str, word: &str) -> Result<Value, Str
                 None => (known.words)(),
             },
             None => {
-                let own = axes.iter().map(|axis| axis.name.as_str());
-                let own = own.filter(|axis| built_in_axis(axis).is_none());
+                let own =
+                    axes.iter().map(|axis| axis.name.as_str()).filter(|axis| built_in_axis(axis).is_none());
                 let built_in = BUILT_IN.iter().map(|axis| axis.name).filter(|axis| *axis != PLATFORM);
                 let all: Vec<&str> = built_in.chain(own).collect();
                 return Err(format!("there is no axis `{name}` to choose of; there are: {}", all.join(", ")));

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use crate::spanned::Spanned;
 use spanwise_model::GrpcCode;
 
 use crate::Persona;
 use crate::error::{File, SuiteError};
 use crate::format::{CollectorFile, FixedCollectorFile};
+use crate::spanned::Spanned;
 
 /// What a service meets where it exports to; the default takes everything that can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,12 +20,13 @@ use crate::error::{File, SuiteError};
 use crate::launch::LONGEST_READY_S;
 use crate::schema::{Axes, Component, ErrorCode, Levels, Named, Word};
 use crate::spanned::Spanned;
-use crate::stub::LONGEST_DELAY_MS;
 use crate::yaml::{AxisNode, Described, Entries, Scalar};
 
 mod case;
+mod stub;
 
 pub(crate) use case::{CaseFile, ExpectFile, ExpectedSpanFile, GrpcFile, HttpFile, ShellFile, StepFile};
+pub(crate) use stub::StubFile;
 
 /// No hand writes a longer file; a program that does should make several.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -66,11 +67,11 @@ pub(crate) struct SuiteFile {
     /// The services by name: how each is started, and what is declared of it.
     #[schemars(with = "Named<ServiceFile>")]
     pub(crate) services: Entries<ServiceFile>,
-    /// Stand-ins for HTTP services of others, each with what it answers. {{NAME.url}} is where one is.
+    /// Stand-ins for HTTP services of others by name, each with what it answers, the first that fits. `{{NAME.url}}` is where it is.
     #[serde(default)]
     #[schemars(with = "Named<Vec<StubFile>>")]
     pub(crate) stubs: Entries<Vec<StubFile>>,
-    /// Where the services that run already export to.
+    /// Where the services export to that run already; two addresses that are the same are one listener.
     pub(crate) collector: Option<Spanned<FixedCollectorFile>>,
     /// Every case runs under every combination of their values. Their order is the order in full names.
     #[serde(default)]
@@ -110,14 +111,14 @@ pub(crate) struct ServiceFile {
     pub(crate) image: Option<Spanned<IgnoredAny>>,
     #[schemars(skip)]
     pub(crate) dockerfile: Option<Spanned<IgnoredAny>>,
-    /// Where it runs already, as http://HOST:PORT. It is neither started nor ended, and exports to the suite's `collector`.
+    /// Where it runs already, as `http://HOST:PORT`. It is neither started nor ended, and exports to the suite's `collector`.
     pub(crate) url: Option<Spanned<String>>,
     /// The `service.name` under which it exports, where it runs already and others export there, too.
     pub(crate) service_name: Option<Spanned<String>>,
-    /// Program and arguments that are run before the service is started, in `folder`, once a run; a line for a shell is
-    /// [sh, -c, LINE].
+    /// Program and arguments that are run before the service is started, in `folder`, once a run. A line for a shell is
+    /// `[sh, -c, LINE]`.
     pub(crate) build: Option<Spanned<Vec<Spanned<String>>>>,
-    /// The folder that it is built and started in, relative to that of this file, which it is where nothing is said.
+    /// The folder that it is built and started in, relative to that of the suite file, which it is where nothing is said.
     pub(crate) folder: Option<Spanned<String>>,
     /// What it speaks: `http` or `grpc`.
     #[schemars(with = "Word<ServiceProtocol>")]
@@ -126,9 +127,9 @@ pub(crate) struct ServiceFile {
     pub(crate) protos: Option<Vec<Spanned<String>>>,
     /// Folders in which `protos` and what they import are looked for, before the folder of this file.
     pub(crate) proto_paths: Option<Vec<Spanned<String>>>,
-    /// How it says that it serves: a JSON line with its address, its port, or grpc.health.v1; or a mapping that says more.
-    #[schemars(with = "Option<Described<ReadyFile, Word<ReadyWord>>>")]
-    pub(crate) ready: Option<Spanned<Described<ReadyFile, ReadyWord>>>,
+    /// How it says that it serves: by a JSON line with its address, its port, or grpc.health.v1; by a GET of a path that is answered
+    /// with a status of 200 to 299; or by a line with some text in it.
+    pub(crate) ready: Option<Spanned<Described<ReadyFile>>>,
     /// How long it may take until it does, in seconds; 60 where nothing is said, and 10 where it runs already.
     #[schemars(range(min = 1, max = LONGEST_READY_S))]
     pub(crate) ready_within_s: Option<Spanned<u64>>,
@@ -155,77 +156,41 @@ pub(crate) struct ServiceFile {
     pub(crate) cloud_run: Option<Spanned<CloudRunFile>>,
 }
 
-/// `ready` of a service, in a word.
+// `ready` of a service, in a word.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ReadyWord {
-    /// A JSON line `{"message":"listening","address":"HOST:PORT"}`.
     Line,
-    /// Its port accepts connections.
     Port,
-    /// `grpc.health.v1` says SERVING.
     GrpcHealth,
 }
 
-/// `ready` of a service, where a word does not say it: one of these.
+/// One of these.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "ready", extend("oneOf" = [{ "required": ["http"] }, { "required": ["line"] }]))]
+#[schemars(inline, extend("oneOf" = [{ "required": ["http"] }, { "required": ["line"] }]))]
 pub(crate) struct ReadyFile {
     /// A path; a GET of it is answered with a status of 200 to 299.
     pub(crate) http: Option<Spanned<String>>,
-    /// Text of a line that it writes.
+    /// Text of a line that it writes, to standard output or standard error.
     pub(crate) line: Option<Spanned<String>>,
 }
 
-/// Addresses as 127.0.0.1:4317. Two that are the same are one listener.
+// `collector` of a suite.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "fixed-collector")]
+#[schemars(inline)]
 pub(crate) struct FixedCollectorFile {
-    /// Where OTLP over gRPC is taken.
+    /// Where OTLP over gRPC is taken, as `127.0.0.1:4317`.
     pub(crate) otlp_grpc: Option<Spanned<String>>,
-    /// Where OTLP over HTTP is taken.
+    /// Where OTLP over HTTP is taken, as `127.0.0.1:4318`.
     pub(crate) otlp_http: Option<Spanned<String>>,
     /// Where Cloud Trace v2 is taken, over gRPC and REST.
     pub(crate) cloud_trace: Option<Spanned<String>>,
-    /// Whom it stands for when OTLP comes in, as `persona` of a service's `collector`.
+    /// Whom the collector stands for when OTLP comes in: anybody's, or Google's Telemetry API, which asks for a token and a project.
     #[serde(default)]
     #[schemars(with = "Word<Persona>")]
     pub(crate) persona: Persona,
-}
-
-/// One answer of a stub. The first one that fits a request is given.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "stub")]
-pub(crate) struct StubFile {
-    /// The method; every one where nothing is said.
-    pub(crate) method: Option<Spanned<String>>,
-    /// The path without the query; `*` stands for any characters.
-    pub(crate) path: Spanned<String>,
-    /// What it answers; 200 without a body where nothing is said.
-    #[serde(default)]
-    pub(crate) respond: RespondFile,
-}
-
-#[derive(Deserialize, Default, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "respond")]
-pub(crate) struct RespondFile {
-    /// The status; 200 where nothing is said.
-    #[schemars(range(min = 200, max = 599))]
-    pub(crate) status: Option<Spanned<u16>>,
-    /// Headers of the answer.
-    #[serde(default)]
-    pub(crate) headers: Entries<Spanned<Scalar>>,
-    /// The body as JSON, with `content-type: application/json` where `headers` has none.
-    pub(crate) json: Option<Spanned<serde_json::Value>>,
-    /// The body as it is.
-    pub(crate) body: Option<Spanned<String>>,
-    /// How long it takes to answer, in milliseconds.
-    #[schemars(range(min = 0, max = LONGEST_DELAY_MS))]
-    pub(crate) delay_ms: Option<Spanned<u64>>,
 }
 
 // `cloud-run` of a suite; `spanwise_model::FrontEnd` says what it means.
@@ -308,7 +273,7 @@ pub(crate) struct CloudRunFile {
     pub(crate) token_lifetime_s: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "collector")]
 pub(crate) struct CollectorFile {

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
 use serde_saphyr::Location;
-
-use crate::spanned::Spanned;
 use spanwise_model::StubResponse;
 
 use crate::cloud_run::number;
 use crate::error::{File, SuiteError};
 use crate::format::{ReadyFile, ReadyWord, ServiceFile};
 use crate::names::Names;
+use crate::schema::words;
+use crate::spanned::Spanned;
 use crate::template::Template;
 use crate::yaml::Described;
 use crate::{Known, Ready, running};
@@ -106,7 +109,8 @@ pub(crate) fn start(
         }
         Launch::Command(_) | Launch::Stub(_) => {
             start.build = service.build.as_ref().map(|written| build(written, names)).transpose()?;
-            start.folder = Some(folder(file, service.folder.as_ref())?);
+            let folder = folder(file, service.folder.as_ref())?;
+            start.folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
         }
     }
     if let Some(written) = &service.ready {
@@ -177,11 +181,9 @@ fn folder(file: File<'_>, written: Option<&Spanned<String>>) -> Result<PathBuf, 
     }
 }
 
-fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile, ReadyWord>>) -> Result<Ready, SuiteError> {
+fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile>>) -> Result<Ready, SuiteError> {
     let asked = match &written.value {
-        Described::Text(ReadyWord::Line) => return Ok(Ready::Line),
-        Described::Text(ReadyWord::Port) => return Ok(Ready::Port),
-        Described::Text(ReadyWord::GrpcHealth) => return Ok(Ready::GrpcHealth),
+        Described::Text(word) => return ready_word(file, word, written.referenced),
         Described::Mapping(asked) => asked,
     };
     match (&asked.http, &asked.line) {
@@ -192,5 +194,16 @@ fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile, ReadyWord>>) -> 
         }
         (None, Some(line)) => Ok(Ready::Says(line.value.clone())),
         _ => Err(file.error(written.referenced, "`ready` has exactly one of `http` and `line`")),
+    }
+}
+
+fn ready_word(file: File<'_>, word: &str, at: Location) -> Result<Ready, SuiteError> {
+    match ReadyWord::deserialize(IntoDeserializer::<Error>::into_deserializer(word)) {
+        Ok(ReadyWord::Line) => Ok(Ready::Line),
+        Ok(ReadyWord::Port) => Ok(Ready::Port),
+        Ok(ReadyWord::GrpcHealth) => Ok(Ready::GrpcHealth),
+        Err(_) => {
+            Err(file.error(at, format!("unknown word `{word}`")).with_names(word, words::<ReadyWord>()))
+        }
     }
 }

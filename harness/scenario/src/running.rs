@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use crate::spanned::Spanned;
-
-use crate::axes::Axis;
+use crate::axes::{Axis, on_cloud_run};
 use crate::collector::FixedSender;
 use crate::error::{File, SuiteError};
-use crate::format::{ReadyFile, ReadyWord, ServiceFile, SuiteFile};
+use crate::format::{ReadyFile, ServiceFile, SuiteFile};
 use crate::launch::Launch;
+use crate::spanned::Spanned;
 use crate::yaml::{AxisNode, Described};
 
 /// Reads where such a service is.
@@ -18,13 +17,11 @@ pub(crate) fn launch(
     url: &Spanned<String>,
     service_name: Option<&Spanned<String>>,
 ) -> Result<Launch, SuiteError> {
-    let error = |message: &str| Err(file.error(url.referenced, format!("`{}` {message}", url.value)));
+    let error = |message: &str| file.error(url.referenced, format!("`{}` {message}", url.value));
     if url.value.starts_with("https://") {
-        return error("is behind TLS").map_err(|error: SuiteError| {
-            error.with_help(
-                "TLS ends at the front before the service, as on Cloud Run: write where it serves plaintext",
-            )
-        });
+        let help =
+            "TLS ends at the front before the service, as on Cloud Run: write where it serves plaintext";
+        return Err(error("is behind TLS").with_help(help));
     }
     let address = url.value.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let is_address = |address: &&str| {
@@ -33,7 +30,7 @@ pub(crate) fn launch(
         parts.is_some_and(|(host, port)| fits(host) && port.parse::<u16>().is_ok_and(|port| port != 0))
     };
     let Some(address) = address.filter(is_address) else {
-        return error("is no URL of the form `http://HOST:PORT`");
+        return Err(error("is no URL of the form `http://HOST:PORT`"));
     };
     if let Some(empty) = service_name.filter(|name| name.value.is_empty()) {
         return Err(file.error(empty.referenced, "the `service.name` is empty"));
@@ -43,8 +40,8 @@ pub(crate) fn launch(
 
 /// Refuses what is about the start, the end or the output of a service that runs already.
 pub(crate) fn refuse_what_starts(file: File<'_>, service: &ServiceFile) -> Result<(), SuiteError> {
-    let asks_for_a_line = |ready: &&Spanned<Described<ReadyFile, ReadyWord>>| match &ready.value {
-        Described::Text(word) => matches!(word, ReadyWord::Line),
+    let asks_for_a_line = |ready: &&Spanned<Described<ReadyFile>>| match &ready.value {
+        Described::Text(word) => word == "line",
         Described::Mapping(asked) => asked.line.is_some(),
     };
     let keys = [
@@ -128,8 +125,8 @@ pub(crate) fn check(file: File<'_>, suite: &SuiteFile, axes: &[Axis]) -> Result<
         _ => false,
     };
     let axis = suite.axes.iter().find(|(name, node)| needs_another(&name.value, node)).map(|(name, _)| name);
-    let on_cloud_run = || suite.axes.iter().map(|(name, _)| name).find(|name| name.value == "platform");
-    match axis.or_else(|| on_cloud_run().filter(|_| crate::axes::on_cloud_run(axes))) {
+    let platform = || suite.axes.iter().map(|(name, _)| name).find(|name| name.value == "platform");
+    match axis.or_else(|| platform().filter(|_| on_cloud_run(axes))) {
         None => Ok(()),
         Some(axis) => {
             let message = format!(

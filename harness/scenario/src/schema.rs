@@ -17,7 +17,7 @@ use spanwise_model::{GrpcCode, Level};
 
 use crate::Known;
 use crate::axes::BUILT_IN;
-use crate::format::SuiteFile;
+use crate::format::{ReadyFile, ReadyWord, SuiteFile};
 use crate::yaml::{Described, Entries, LabelValue, Scalar};
 
 /// The JSON Schema (draft 2020-12) of suite files, as pretty JSON that ends with a line break. Of `known` it takes the profiles
@@ -134,8 +134,8 @@ inline!(Entries<V>, [V: JsonSchema], |generator| json_schema!({
     "type": "object",
     "additionalProperties": generator.subschema_for::<V>(),
 }));
-inline!(Described<M, W>, [M: JsonSchema, W: JsonSchema], |generator| json_schema!({
-    "anyOf": [generator.subschema_for::<W>(), generator.subschema_for::<M>()],
+inline!(Described<ReadyFile>, [], |generator| json_schema!({
+    "anyOf": [one_of(words::<ReadyWord>()), generator.subschema_for::<ReadyFile>()],
 }));
 inline!(Named<V>, [V: JsonSchema], |generator| json_schema!({
     "type": "object",
@@ -168,7 +168,7 @@ fn one_of(words: impl IntoIterator<Item = &'static str>) -> Schema {
 }
 
 /// The words that an enum is read from: it is asked to read itself, and names them.
-fn words<T: DeserializeOwned>() -> Vec<&'static str> {
+pub(crate) fn words<T: DeserializeOwned>() -> Vec<&'static str> {
     let mut words = Vec::new();
     // There is nothing to read, so this always fails.
     let _ = T::deserialize(Asking(&mut words));

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::spanned::Spanned;
 use spanwise_model::{Auth, CloudRunService, Platform, ServiceFacts, ServiceProtocol, Source, StubResponse};
 
 use crate::axes::{Axis, on_cloud_run};
@@ -17,6 +16,7 @@ use crate::format::SuiteFile;
 use crate::launch::{self, Launch, Start};
 use crate::names::Names;
 use crate::protos;
+use crate::spanned::Spanned;
 use crate::stub;
 use crate::template::{RESERVED, Reference, Template};
 use crate::yaml::{AsText, Entries, Scalar};

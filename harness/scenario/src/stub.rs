@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::spanned::Spanned;
 use spanwise_model::StubResponse;
 
 use crate::cloud_run::number;
 use crate::error::{File, SuiteError};
 use crate::format::StubFile;
 use crate::request::header_name;
+use crate::spanned::Spanned;
 use crate::yaml::AsText as _;
 
 /// The longest that a stub takes to answer, in milliseconds.
@@ -42,7 +42,11 @@ fn response(file: File<'_>, written: &StubFile) -> Result<StubResponse, SuiteErr
     }
     let mut headers = Vec::new();
     for (name, value) in respond.headers.iter() {
-        headers.push((header_name(file, name)?, value.text().value));
+        let text = value.text().value;
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+            return Err(file.error(value.referenced, "a header holds ASCII characters of one line"));
+        }
+        headers.push((header_name(file, name)?, text));
     }
     let body = match (&respond.json, &respond.body) {
         (Some(_), Some(body)) => {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::spanned::Spanned;
 use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Place, Platform, Sampling, Settings};
 
 use crate::axes::Axis;
@@ -12,6 +11,7 @@ use crate::known::KnownEntry;
 use crate::levels::LevelEntry;
 use crate::request::EntryRequest;
 use crate::service::{Service, ServiceStart};
+use crate::spanned::Spanned;
 use crate::{
     Caller, Channel, CompileProtos, ContextKind, FixedCollector, Propagation, ReadRegistry, ServiceYaml,
     axes, cloud_run, collector, exclude, expand, format, known, levels, name, registry, running, service,

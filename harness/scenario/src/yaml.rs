@@ -4,9 +4,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
-
 use crate::spanned::Spanned;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use spanwise_model::Value;
 
 /// A mapping in the order of the file, each key with its place. Duplicate keys are the YAML reader's to refuse.
@@ -190,27 +189,27 @@ impl From<&Scalar> for Value {
 }
 
 /// Text, or a mapping that says more: levels of a suite, types and deprecations of a registry, how a service gets ready.
-pub(crate) enum Described<M, T = String> {
-    Text(T),
+pub(crate) enum Described<M> {
+    Text(String),
     Mapping(M),
 }
 
-impl<'de, M: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for Described<M, T> {
+impl<'de, M: Deserialize<'de>> Deserialize<'de> for Described<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DescribedVisitor<M, T>(PhantomData<(M, T)>);
+        struct DescribedVisitor<M>(PhantomData<M>);
 
-        impl<'de, M: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for DescribedVisitor<M, T> {
-            type Value = Described<M, T>;
+        impl<'de, M: Deserialize<'de>> Visitor<'de> for DescribedVisitor<M> {
+            type Value = Described<M>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("text or a mapping")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Described<M, T>, E> {
-                T::deserialize(text.into_deserializer()).map(Described::Text)
+            fn visit_str<E: Error>(self, text: &str) -> Result<Described<M>, E> {
+                Ok(Described::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Described<M, T>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Described<M>, A::Error> {
                 M::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Described::Mapping)
             }
         }

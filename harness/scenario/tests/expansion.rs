@@ -52,6 +52,23 @@ fn check_variable(suite: &Suite, service: &str, variable: &str, expected: &[Opti
 }
 
 #[test]
+fn permutations_know_where_their_case_stands() {
+    let suite = suite(&format!(
+        "axes: {{ entry: [http, grpc] }}\ncases: {{ early: {{ {BUY} }}, late: {{ {BUY} }},\n  buy: {{ {BUY} }} }}"
+    ));
+    let places: Vec<String> = suite.permutations.iter().map(|one| one.place.to_string()).collect();
+    let expected = [
+        "shop.yaml:6:10",
+        "shop.yaml:6:10",
+        "shop.yaml:6:93",
+        "shop.yaml:6:93",
+        "shop.yaml:7:3",
+        "shop.yaml:7:3",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
 fn names_follow_the_suite() {
     check_names("cases: { a: { http: { to: web, get: / } } }", &["shop/a"]);
     check_names(

@@ -62,15 +62,15 @@ fn keys() {
     check("/$defs/case/properties", "suite: a\nservices: {}\ncases: { a: { @: x } }");
     check("/$defs/case/properties/expect/properties", "cases: { a: { expect: { @: x } } }");
     check("/$defs/service/properties/collector/properties", "services: { web: { collector: { @: x } } }");
+    check("/$defs/service/properties/ready/anyOf/1/properties", "services: { web: { ready: { @: x } } }");
+    check("/properties/collector/properties", "collector: { @: x }");
+    check("/$defs/stub/properties", "stubs: { pay: [{ @: x }] }");
+    check("/$defs/stub/properties/respond/properties", "stubs: { pay: [{ path: /, respond: { @: x } }] }");
     check("/$defs/span/properties", "cases: { a: { expect: { spans: [{ @: x }] } } }");
     check("/$defs/http/properties", "cases: { a: { http: { @: x } } }");
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/properties/cloud-run/properties", "cloud-run: { @: x }");
     check("/$defs/cloud-run/properties", "services: { web: { cloud-run: { @: x } } }");
-    check("/$defs/stub/properties", "stubs: { pay: [{ @: x }] }");
-    check("/$defs/respond/properties", "stubs: { pay: [{ path: /, respond: { @: x } }] }");
-    check("/$defs/fixed-collector/properties", "collector: { @: x }");
-    check("/$defs/ready/properties", "services: { web: { ready: { @: x } } }");
     check("/$defs/shell/properties", "cases: { a: { shell: { @: x } } }");
     check("/$defs/step/properties", "cases: { a: { sequence: [{ @: x }] } }");
     check("/$defs/case/properties/repeat/properties", "cases: { a: { repeat: { @: x } } }");
@@ -122,11 +122,15 @@ fn words() {
     check("/$defs/span/properties/kind/enum", "cases: { a: { expect: { spans: [{ kind: @ }] } } }");
     check("/$defs/span/properties/status/enum", "cases: { a: { expect: { spans: [{ status: @ }] } } }");
     check("/$defs/service/properties/protocol/enum", "services: { web: { protocol: @ } }");
-    check("/$defs/service/properties/ready/anyOf/0/enum", "services: { web: { ready: @ } }");
+    check(
+        "/$defs/service/properties/ready/anyOf/0/enum",
+        "suite: a\nservices: { web: { demo: web, protocol: http, ready: @ } }\ncases: {}",
+    );
     check(
         "/$defs/service/properties/collector/properties/persona/enum",
         "services: { web: { collector: { persona: @ } } }",
     );
+    check("/properties/collector/properties/persona/enum", "collector: { persona: @ }");
     let refused = "suite: a\nservices: { web: { demo: web, protocol: http, collector: { refuse-first: @ } } }\ncases: {}";
     check("/$defs/service/properties/collector/properties/refuse-first/enum", refused);
     check("/$defs/case/properties/context/enum", "cases: { a: { context: @ } }");

@@ -116,14 +116,16 @@ fn what_only_a_dockerfile_says() {
 #[test]
 fn names_that_yaml_takes_for_something_else_and_services_that_call_each_other() {
     let program = |other: &str| format!("app = FastAPI()\nother = os.environ[\"{other}\"]\n");
-    let (one, two) = (program("TRUE_URL"), program("X_2048_URL"));
+    let packages = "fastapi\nopentelemetry-distro\n";
     check(
         "2048",
         &[
-            ("2048/main.py", &one),
-            ("2048/requirements.txt", "fastapi\nopentelemetry-distro\n"),
-            ("true/main.py", &two),
-            ("true/requirements.txt", "fastapi\nopentelemetry-distro\n"),
+            ("2048/main.py", &program("TRUE_URL")),
+            ("2048/requirements.txt", packages),
+            ("orders/main.py", &program("TRUE_URL")),
+            ("orders/requirements.txt", packages),
+            ("true/main.py", &program("ORDERS_URL")),
+            ("true/requirements.txt", packages),
         ],
     );
 }

@@ -1,15 +1,15 @@
-//! The suite that README.md shows can be read and planned, its known failures too.
+//! The suites that README.md shows can be read and planned, known failures too.
 
 use spanwise::plan::{SuiteText, plan};
 
 const README: &str = include_str!("../../../README.md");
 
 #[test]
-fn the_example_of_the_readme_is_a_suite() {
+fn the_examples_of_the_readme_are_suites() {
     let blocks: Vec<&str> = (README.split("```yaml\n").skip(1))
         .map(|rest| rest.split("```").next().expect("a block ends"))
         .collect();
-    let [suite, cases, known_failing] = blocks[..] else {
+    let [suite, cases, running, known_failing] = blocks[..] else {
         panic!("{} YAML blocks in README.md", blocks.len())
     };
     let planned = |text: String| {
@@ -19,6 +19,9 @@ fn the_example_of_the_readme_is_a_suite() {
     let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
     let planned_cases = planned(format!("{services}{cases}"));
     assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
+    let already =
+        planned(format!("suite: already\n{running}cases: {{ page: {{ http: {{ to: web, get: / }} }} }}\n"));
+    assert_eq!(already.plan.permutations.len(), 1);
     let planned = planned(format!("{suite}{known_failing}"));
     let names: Vec<&str> = planned.plan.permutations.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names.len(), 8, "{names:?}");

@@ -309,7 +309,7 @@ fn a_run_that_was_killed_leaves_what_it_had() {
         lines[..=first].concat()
     };
     let parts = ["the recorded run was broken off"];
-    let report = damaged("lanes.jsonl", until_first_lane, 3, &parts);
+    let report = damaged("lanes.jsonl", until_first_lane, 1, &parts);
     assert!(
         report.contains("4 permutations: ") && report.contains("when the run was broken off"),
         "{report}"

@@ -11,8 +11,8 @@ type Page = (&'static str, fn() -> String);
 
 const PAGES: [Page; 3] = [
     ("harness/check/RULES.md", spanwise_check::rules_page),
-    ("harness/scenario/ENVIRONMENT.md", spanwise_scenario::environment_page),
     ("fixtures/schema/suite.schema.json", schema_of_suites),
+    ("harness/scenario/ENVIRONMENT.md", spanwise_scenario::environment_page),
 ];
 
 fn schema_of_suites() -> String {

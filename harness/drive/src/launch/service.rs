@@ -74,7 +74,7 @@ impl Service {
         command.env(MARKER, watcher.run());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |source| DriveError::Spawn { program: program.clone(), source };
+        let failed = |reason| DriveError::Spawn { program: program.clone(), reason };
         let mut child = command.spawn().map_err(failed)?;
 
         let process = Process::watched(source.clone(), &child, watcher);

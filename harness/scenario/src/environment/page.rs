@@ -18,8 +18,9 @@ const FOOT: &str = "
 `env` where its deployment does.
 
 `{{ca.file}}` holds the run's own certificate authority alone, and takes the place of the system's: a service under test that turns to
-the real Google, or to anybody else outside, is refused instead of leaving test data there. A service that must reach the outside says
-so: `env: { SSL_CERT_FILE: /etc/ssl/certs/ca-certificates.crt }`. Node trusts its own authorities besides.
+the real Google, or to anybody else outside, is refused instead of leaving test data there. A service that must reach the outside names
+another file under `env` (`SSL_CERT_FILE: /etc/ssl/certs/ca-certificates.crt`), and can then call the services of the suite over
+insecure channels alone. Node trusts its own authorities besides.
 
 Java reads no PEM file. With `java-trust-store: true` a service finds the authority in a PKCS#12 file (`{{ca.pkcs12}}`, which
 any password opens), to which `JAVA_TOOL_OPTIONS` points; what the suite sets there is kept, behind it, so that an agent

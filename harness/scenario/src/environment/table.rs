@@ -112,8 +112,8 @@ pub(super) const TABLE: &[Row] = &[
         "GOOGLE_CLOUD_TRACE_ENDPOINT",
         Value::Text("{{collector.cloud_trace}}"),
         When::Export(&[Export::GcpTrace]),
-        "the demo's own. No exporter of Google's reads an endpoint from its environment: in containers the mock stands under \
-         Google's names",
+        "the demo's own. Google's exporters for Python, Node, Java and Rust read no endpoint from their environment: in containers \
+         the mock stands under Google's names",
     ),
     row("OTEL_TRACES_EXPORTER", Value::Text("otlp"), When::Export(OTLP), EXPORTER),
     row("OTEL_EXPORTER_OTLP_PROTOCOL", Value::Text("grpc"), When::Export(&[Export::OtlpGrpc]), PROTOCOL),

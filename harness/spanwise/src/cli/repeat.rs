@@ -6,7 +6,7 @@ use spanwise::RepeatCommand;
 
 use super::run::RunArguments;
 
-/// The command up to the names: what was said that changes how permutations run and are judged.
+/// What was said that changes how permutations run and are judged; names follow behind it.
 pub(super) fn command(arguments: &RunArguments) -> RepeatCommand {
     let mut words = vec!["spanwise".to_owned(), "run".to_owned()];
     let file = |file: &Path| file.display().to_string();
@@ -20,5 +20,5 @@ pub(super) fn command(arguments: &RunArguments) -> RepeatCommand {
     if let Some(ratchet) = &arguments.ratchet {
         words.extend(["--ratchet".to_owned(), file(ratchet)]);
     }
-    RepeatCommand::new(words)
+    RepeatCommand::new(words.iter().map(String::as_str), "--filter")
 }

@@ -30,12 +30,6 @@ pub(super) struct RunArguments {
     /// Write the ratchet file from what this run finds; nothing that it writes fails the run
     #[arg(long, requires = "ratchet")]
     ratchet_update: bool,
-    /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
-    #[arg(long, value_name = "DIR")]
-    record: Option<PathBuf>,
-    /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
-    #[arg(long, value_name = "FILE")]
-    jsonl: Option<PathBuf>,
     /// How many settings' services run at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
@@ -51,6 +45,12 @@ pub(super) struct RunArguments {
     /// Show what the services wrote about permutations that fail
     #[arg(long)]
     logs: bool,
+    /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
+    #[arg(long, value_name = "DIR", conflicts_with = "repeat")]
+    record: Option<PathBuf>,
+    /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
+    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
+    jsonl: Option<PathBuf>,
     /// No progress on standard error
     #[arg(long, short)]
     quiet: bool,
@@ -88,6 +88,7 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
     Ok(record::finish(recorder, exit))
 }
 
+/// Runs, and reports; what could not be recorded of it is for the caller to say.
 fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Recorder>) -> Result<Exit, Exit> {
     let file = arguments.ratchet.as_deref();
     let ratchet = file.map(|file| ratchet::read(file, arguments.ratchet_update)).transpose()?;
@@ -106,26 +107,26 @@ fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Record
     let Reporters { strays_fail, ended, .. } = reporters;
     reporters.finish()?;
     let Ran { summary, kept } = ran.map_err(|error| could_not(&error))?;
+    let exit = Exit::of(&summary, strays_fail);
     if let Some(kept) = kept {
         runtime.block_on(kept::until(kept, signals.stopped()));
     } else if signals.is_stopped() {
         eprintln!("spanwise: interrupted");
-        return Ok(Exit::of(&summary, strays_fail).broken_off());
+        return Ok(exit.broken_off());
     } else if !ended {
         let (told, all) = (summary.all(), planned.plan.permutations.len());
         eprintln!(
             "spanwise: ended by the first failure (`--fail-fast`): {told} of {all} permutations are in the report"
         );
-        return Ok(Exit::of(&summary, strays_fail).broken_off());
+        return Ok(exit.broken_off());
     }
-    drop(runtime);
     Ok(match review {
         Some(review) if arguments.ratchet_update => ratchet::update(&review, &summary, strays_fail),
         Some(review) => {
             ratchet::tell(&review);
-            Exit::of(&summary, strays_fail)
+            exit
         }
-        None => Exit::of(&summary, strays_fail),
+        None => exit,
     })
 }
 

@@ -114,10 +114,12 @@ fn callee<'g>(link: &str, caller: &Guess, all: &'g [Guess]) -> Option<&'g Guess>
     // The longest name that fits is the one that is meant.
     let meant =
         others.iter().copied().filter(|other| is_named(link, other)).max_by_key(|other| other.name.len());
+    let place = |guess: &Guess| all.iter().position(|one| one.name == guess.name);
+    let goes_back = |meant: &&Guess| {
+        meant.links.iter().any(|link| is_named(link, caller)) && place(meant) < place(caller)
+    };
     match (meant, &others[..]) {
-        (Some(meant), _) => {
-            Some(meant).filter(|meant| !meant.links.iter().any(|link| is_named(link, caller)))
-        }
+        (Some(meant), _) => Some(meant).filter(|meant| !goes_back(meant)),
         (None, [only]) if only.links.is_empty() => Some(only),
         _ => None,
     }

@@ -1,10 +1,10 @@
 //! The files of a recording and what stands in them. `write` and `read` hold on to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use spanwise_check::Profile;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, WireTap};
+use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, TraceId, WireTap};
 
 use super::plan::PlanRecord;
 use crate::ratchet::Ratchet;
@@ -47,8 +47,7 @@ pub(super) struct OptionsRecord {
     ratchet: Option<RatchetRecord>,
     /// Whether results hold what services wrote.
     logs: bool,
-    /// The words of [`Options::command`].
-    command: Option<Vec<String>>,
+    command: Option<RepeatCommand>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +79,8 @@ pub(super) struct LaneLine {
     pub(super) again: bool,
     /// How many export requests in [`EXPORTS`] are its own.
     pub(super) exports: usize,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) past: BTreeSet<TraceId>,
     pub(super) driven: Vec<(usize, Driven)>,
     pub(super) taps: Vec<WireTap>,
     pub(super) logs: Vec<LogRecord>,
@@ -100,7 +101,7 @@ impl OptionsRecord {
             ratchet: ratchet
                 .map(|ratchet| RatchetRecord { file: ratchet.file().to_owned(), text: ratchet.to_string() }),
             logs: options.logs,
-            command: options.command.as_ref().map(|command| command.words().to_vec()),
+            command: options.command.clone(),
         }
     }
 
@@ -119,7 +120,7 @@ impl OptionsRecord {
             suite_profiles: self.suite_profiles.iter().map(of_suite).collect::<Result<_, String>>()?,
             ratchet: ratchet.map(Into::into),
             logs: self.logs,
-            command: self.command.clone().map(RepeatCommand::new),
+            command: self.command.clone(),
             ..Options::default()
         })
     }

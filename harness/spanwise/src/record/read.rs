@@ -113,7 +113,7 @@ impl Recording {
         Ok(Recording { folder: folder.to_owned(), plan, options })
     }
 
-    /// The options that the run was judged with: profiles and ratchet. Rules of the user's own are for the caller to add.
+    /// The options that the run was judged with: profiles, ratchet, and what results show. Rules of the user's own are for the caller to add.
     pub fn options(&self) -> Options {
         self.options.clone()
     }
@@ -167,6 +167,7 @@ fn evidence(lane: LaneLine, exports: Vec<Recorded>) -> LaneEvidence {
         again: lane.again,
         driven: lane.driven,
         exports: Arc::new(Store::of(exports)),
+        past: lane.past,
         taps: Arc::new(TapLog::of(lane.taps)),
         logs: lane.logs,
         process: lane.process,

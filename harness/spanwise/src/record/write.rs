@@ -153,12 +153,13 @@ impl Recorder {
     pub(crate) fn encode(&self, lane: &LaneEvidence) -> io::Result<Encoded> {
         let mut encoded = Encoded { lane: Vec::new(), exports: Vec::new(), json_lines: Vec::new() };
         if self.has_folder {
-            let exports = write_recording(&lane.exports, 0, &mut encoded.exports)?;
+            let exports = write_recording(&lane.exports, 0, usize::MAX, &mut encoded.exports)?;
             encoded.lane = line(&Line::Lane(Box::new(LaneLine {
                 suite: lane.suite.clone(),
                 alone: lane.alone,
                 again: lane.again,
                 exports,
+                past: lane.past.clone(),
                 driven: lane.driven.clone(),
                 taps: lane.taps.all(),
                 logs: lane.logs.clone(),
@@ -168,7 +169,7 @@ impl Recorder {
             })))?;
         }
         if self.has_json_lines {
-            for one in lane.exports.recorded_since(0) {
+            for one in lane.exports.recorded(0, usize::MAX) {
                 // Whoever refuses a line for an id that is none shall lose no other span by it.
                 let is_whole = |span: &Span| span.malformed_ids.is_empty();
                 let (whole, broken): (Vec<Span>, Vec<Span>) =

@@ -90,9 +90,10 @@ pub(super) async fn wait_for(
         let of_traces =
             || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace)).collect();
         let taps: Vec<WireTap> = claim.map_or_else(of_traces, |mark| mark.taps(instances.taps()));
+        let past = instances.past();
         let mut traces = sent.traces.clone();
         let claimed = claim.into_iter().flat_map(|mark| mark.traces(store));
-        traces.extend(claimed.filter(|trace| !sent.traces.contains(trace)));
+        traces.extend(claimed.filter(|trace| !sent.traces.contains(trace) && !past.contains(trace)));
         let known: Vec<Known> =
             traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
         let open = taps.iter().filter(|tap| tap.end == End::Open);

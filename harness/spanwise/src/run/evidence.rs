@@ -1,13 +1,13 @@
 //! What a lane leaves behind when its services are gone. Everything after it reads this alone (`observe`), and nothing that is
 //! alive, so a lane that was read back from a recording is judged as it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use spanwise_collect::Store;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent};
+use spanwise_model::{Evidence, LogRecord, ProcessEvent, TraceId};
 
 use super::send::Sent;
 
@@ -23,6 +23,9 @@ pub(crate) struct LaneEvidence {
     pub(crate) driven: Vec<(usize, Driven)>,
     /// Everything that was exported.
     pub(crate) exports: Arc<Store>,
+    /// The traces among them that an earlier lane saw: a service that runs already exports when it pleases, and what is late belongs
+    /// to nobody any more.
+    pub(crate) past: BTreeSet<TraceId>,
     /// What went over the wire.
     pub(crate) taps: Arc<TapLog>,
     /// The lines that its services wrote, instance by instance.
@@ -73,6 +76,7 @@ impl LaneEvidence {
             again,
             driven,
             exports: Arc::new(Store::of([])),
+            past: BTreeSet::new(),
             taps: Arc::default(),
             logs: Vec::new(),
             process: Vec::new(),

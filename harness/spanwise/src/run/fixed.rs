@@ -2,14 +2,14 @@
 //! that needs them to the end of the run, so that no exporter meets a closed port between two lanes. All lanes share the services
 //! behind them, so they take turns; what comes is kept by the lane whose turn it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use spanwise_collect::{CollectError, Collector, ListenOptions, Listener, Protocols};
-use spanwise_model::Source;
-use spanwise_scenario::FixedCollector;
+use spanwise_collect::{CollectError, Collector, ListenOptions, Listener, Protocols, Store};
+use spanwise_model::{Source, TraceId};
+use spanwise_scenario::{FixedCollector, FixedSender};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::fleet::{chain, persona};
@@ -17,12 +17,34 @@ use super::fleet::{chain, persona};
 /// The collectors of a run's suites.
 #[derive(Default)]
 pub(super) struct FixedListeners {
-    open: Mutex<HashMap<FixedCollector, Arc<Mutex<Vec<Listener>>>>>,
+    open: Mutex<HashMap<FixedCollector, Arc<Mutex<Open>>>>,
+}
+
+/// The listeners of one suite's collector, and the traces that earlier turns saw: services that are not ended export when they
+/// please, and what is late belongs to nobody any more.
+#[derive(Default)]
+struct Open {
+    listeners: Vec<Listener>,
+    past: HashSet<TraceId>,
 }
 
 /// What comes in is kept by a lane for as long as it has this.
 pub(super) struct Turn {
-    _listeners: OwnedMutexGuard<Vec<Listener>>,
+    open: OwnedMutexGuard<Open>,
+    store: Arc<Store>,
+}
+
+impl Turn {
+    /// Whether a trace was seen in an earlier turn.
+    pub(super) fn is_past(&self, trace: TraceId) -> bool {
+        self.open.past.contains(&trace)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.open.past.extend(self.store.traces());
+    }
 }
 
 impl FixedListeners {
@@ -31,13 +53,13 @@ impl FixedListeners {
     /// # Errors
     /// It cannot listen there.
     pub(super) async fn turn(&self, fixed: &FixedCollector, to: &Collector) -> Result<Turn, String> {
-        let listeners = self.open.lock().await.entry(fixed.clone()).or_default().clone();
-        let mut listeners = listeners.lock_owned().await;
-        if listeners.is_empty() {
-            *listeners = listen(fixed, to)?;
+        let open = self.open.lock().await.entry(fixed.clone()).or_default().clone();
+        let mut open = open.lock_owned().await;
+        if open.listeners.is_empty() {
+            open.listeners = listen(fixed, to)?;
         }
-        listeners.iter().for_each(|listener| listener.deliver_to(to));
-        Ok(Turn { _listeners: listeners })
+        open.listeners.iter().for_each(|listener| listener.deliver_to(to));
+        Ok(Turn { open, store: to.store().clone() })
     }
 }
 
@@ -50,9 +72,7 @@ fn listen(fixed: &FixedCollector, to: &Collector) -> Result<Vec<Listener>, Strin
     addresses.dedup();
     let source = |service: &str| Source::new(service, 1);
     let alone = senders.iter().find(|sender| sender.service_name.is_none());
-    let named = |sender: &spanwise_scenario::FixedSender| {
-        Some((sender.service_name.clone()?, source(&sender.service)))
-    };
+    let named = |sender: &FixedSender| Some((sender.service_name.clone()?, source(&sender.service)));
     let open = |address: SocketAddr| {
         let is_of = |given: &Option<SocketAddr>| *given == Some(address);
         let options = ListenOptions {

@@ -12,7 +12,7 @@ use spanwise_collect::{
 };
 use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
-use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source};
+use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId};
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
@@ -31,7 +31,7 @@ pub(super) struct Fleet {
     deployment: Option<Deployment>,
     collector: Collector,
     /// Where services of the lane run already: nobody else observes them at the same time.
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
     /// What went over the wire.
     taps: Arc<TapLog>,
     /// Stubs and the requests that they had no answer to.
@@ -85,7 +85,7 @@ impl Fleet {
             world,
             setting,
             collector,
-            _turn: turn,
+            turn,
             taps: Arc::new(TapLog::new()),
             unmatched: Arc::default(),
             held: Mutex::default(),
@@ -117,6 +117,12 @@ impl Fleet {
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.collector.store()
+    }
+
+    /// The traces of which something was exported, and that an earlier lane saw.
+    pub(super) fn past(&self) -> BTreeSet<TraceId> {
+        let Some(turn) = &self.turn else { return BTreeSet::new() };
+        self.store().traces().into_iter().filter(|trace| turn.is_past(*trace)).collect()
     }
 
     /// Opens the front of a hop. Its service need not run yet.

@@ -1,6 +1,6 @@
 //! The running half of a lane: which instances of its services run, from their start to their end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -181,6 +181,11 @@ impl Instances {
     /// What went over the wire.
     pub(super) fn taps(&self) -> &Arc<TapLog> {
         self.fleet.taps()
+    }
+
+    /// The traces of which something was exported, and that an earlier lane saw.
+    pub(super) fn past(&self) -> BTreeSet<TraceId> {
+        self.fleet.past()
     }
 
     /// Everything that was exported.

@@ -180,6 +180,7 @@ pub(super) async fn run(
         again: lane.again,
         driven,
         exports: instances.store().clone(),
+        past: instances.past(),
         taps: instances.taps().clone(),
         logs: instances.all().iter().flat_map(|service| service.logs()).collect(),
         process,

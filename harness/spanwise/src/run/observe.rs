@@ -147,11 +147,16 @@ impl LaneEvidence {
         Evidence::ALL.into_iter().filter(|evidence| !hidden.contains(&evidence)).collect()
     }
 
+    /// The traces of which something came that is the lane's own.
+    fn traces(&self) -> impl Iterator<Item = TraceId> {
+        self.exports.traces().into_iter().filter(|trace| !self.past.contains(trace))
+    }
+
     /// The traces of the requests first, then whatever else is claimed.
     fn all_traces(&self, named: &[TraceId], claim: Option<&Mark>) -> Vec<TraceId> {
         let claimed = claim.into_iter().flat_map(|mark| mark.traces(&self.exports));
         let mut traces = named.to_vec();
-        traces.extend(claimed.filter(|trace| !named.contains(trace)));
+        traces.extend(claimed.filter(|trace| !named.contains(trace) && !self.past.contains(trace)));
         traces
     }
 
@@ -242,7 +247,7 @@ impl Strays {
     fn of_lane(lane: &LaneEvidence, named: &Named) -> Strays {
         let store = &lane.exports;
         let (mut spans, mut defects) = (Vec::new(), store.payload_defects());
-        for trace in store.traces().into_iter().filter(|trace| !named.traces.contains(trace)) {
+        for trace in lane.traces().filter(|trace| !named.traces.contains(trace)) {
             let (of_trace, broken) = store.spans_of(trace);
             spans.extend(of_trace);
             defects.extend(broken);

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use spanwise_model::{PermutationResult, Value};
 
-/// A command line that runs permutations again: its words, to which it adds the permutations, each as `--filter NAME`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Makes commands of the full names of permutations. Plain data, so that a recording keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepeatCommand {
-    words: Vec<String>,
+    /// The command up to the names, for a shell.
+    beginning: String,
+    /// What stands before each name; nothing where it is empty.
+    option: String,
 }
 
 impl RepeatCommand {
-    /// A command that begins with these words, each one argument.
-    pub fn new(words: Vec<String>) -> RepeatCommand {
-        RepeatCommand { words }
-    }
-
-    /// What it begins with.
-    pub(crate) fn words(&self) -> &[String] {
-        &self.words
+    /// A command of these words, in which `option` stands before each name, such as `--filter`.
+    pub fn new<'w>(words: impl IntoIterator<Item = &'w str>, option: &str) -> RepeatCommand {
+        let words: Vec<String> = words.into_iter().map(quoted).collect();
+        RepeatCommand { beginning: words.join(" "), option: option.to_owned() }
     }
 
     /// The command for a result, for a shell. Alone it would lack what it was compared with, and pass.
@@ -26,10 +26,12 @@ impl RepeatCommand {
         let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
         let partners = causes.filter_map(|finding| finding.facts.get("partner").and_then(Value::as_str));
         let partners: BTreeSet<&str> = partners.filter(|partner| *partner != result.name).collect();
-        let names = std::iter::once(result.name.as_str()).chain(partners);
-        let filters = names.flat_map(|name| ["--filter", name]);
-        let words: Vec<String> = self.words.iter().map(String::as_str).chain(filters).map(quoted).collect();
-        words.join(" ")
+        let mut command = self.beginning.clone();
+        for name in std::iter::once(result.name.as_str()).chain(partners) {
+            let option = if self.option.is_empty() { String::new() } else { format!(" {}", self.option) };
+            command.push_str(&format!("{option} {}", quoted(name)));
+        }
+        command
     }
 }
 
@@ -41,14 +43,45 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use spanwise_model::{Facts, Finding, Level, Outcome};
+
     use super::*;
 
     #[test]
-    fn names_and_files_are_one_word_each() {
+    fn words_stay_one_word_each() {
         let check = |word: &str, expected: &str| assert_eq!(quoted(word), expected);
         check("demo/greet", "demo/greet");
-        check("demo/a/entry=http", "'demo/a/entry=http'");
         check("my suite.yaml", "'my suite.yaml'");
-        check("it's $HOME", "\"it's \\$HOME\"");
+        check("it's $HOME", "\"it's \"'$HOME'");
+    }
+
+    fn finding(partner: &str, consequence_of: Option<usize>) -> Finding {
+        Finding {
+            rule: Cow::Borrowed("permutations-differ"),
+            level: Level::Violation,
+            service: None,
+            trace_id: None,
+            span_id: None,
+            span_path: Vec::new(),
+            message: String::new(),
+            expected: None,
+            actual: None,
+            facts: Facts::from([("partner".to_owned(), partner.into())]),
+            hop: None,
+            consequence_of,
+        }
+    }
+
+    #[test]
+    fn what_it_was_compared_with_runs_too() {
+        let command = RepeatCommand::new(["spanwise", "run", "my suite.yaml"], "--filter");
+        let mut result = PermutationResult::new("a/b/entry=http", "a/b", Outcome::Failed);
+        let before = "spanwise run 'my suite.yaml' --filter 'a/b/entry=http'";
+        assert_eq!(command.repeats(&result), before);
+        result.findings = vec![finding("a/c", None), finding("a/c", None), finding("a/d", Some(0))];
+        assert_eq!(command.repeats(&result), format!("{before} --filter a/c"));
+        assert_eq!(RepeatCommand::new(["test"], "").repeats(&result), "test 'a/b/entry=http' a/c");
     }
 }

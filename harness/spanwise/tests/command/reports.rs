@@ -246,5 +246,5 @@ fn completions_and_pages_know_every_command() {
     check(&[], &["completions", "csh"], 2, &["bash"]);
     check(&[], &["man"], 0, &[".TH spanwise 1", "spanwise\\-merge(1)"]);
     check(&[], &["man", "run"], 0, &[".TH spanwise-run 1", "\\-\\-keep\\-running"]);
-    check(&[], &["man", "rum"], 2, &["no command is called \"rum\"; there are run, check"]);
+    check(&[], &["man", "rum"], 2, &["no command is called \"rum\"; there are run,"]);
 }

@@ -1,0 +1,310 @@
+//! The run loop with services that are built, that run already, and that call stubs.
+//!
+//! This binary starts itself again as a service that calls another one.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Trial};
+use spanwise::model::{Outcome, PermutationResult, RunEvent, Verdict};
+use spanwise::plan::{SuiteText, plan};
+use spanwise::{Options, run};
+
+/// The first argument of the service that this binary starts.
+const CALLER: &str = "__caller";
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(CALLER) {
+        caller();
+        return ExitCode::SUCCESS;
+    }
+    let trials: [(&str, fn()); 7] = [
+        ("what_is_built_is_built_once_in_its_folder", what_is_built_is_built_once_in_its_folder),
+        ("what_does_not_build_could_not_run_alone", what_does_not_build_could_not_run_alone),
+        ("a_service_that_runs_already_is_observed", a_service_that_runs_already_is_observed),
+        ("services_that_run_already_are_told_apart", services_that_run_already_are_told_apart),
+        ("an_address_that_is_taken_is_named", an_address_that_is_taken_is_named),
+        ("a_service_that_should_run_already_is_missed", a_service_that_should_run_already_is_missed),
+        ("a_stub_answers_and_is_watched", a_stub_answers_and_is_watched),
+    ];
+    let trials = trials.map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+/// Runs a suite in a file of a folder to its end.
+fn ran(folder: &Path, text: &str) -> (Vec<PermutationResult>, Vec<RunEvent>) {
+    let suite = SuiteText { file: folder.join("small.yaml").display().to_string(), text: text.to_owned() };
+    let planned = plan(&[suite], &[]).unwrap_or_else(|error| panic!("{error:?} in\n{text}"));
+    let options = Options { deadline: Duration::from_secs(30), ..Options::default() };
+    let (mut results, mut events) = (Vec::new(), Vec::new());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(run(Arc::new(planned.plan), options, |event| match event {
+        RunEvent::Finished(result) => results.push((**result).clone()),
+        event => events.push(event.clone()),
+    }));
+    ended.expect("a run");
+    (results, events)
+}
+
+/// A permutation that could not run, for a reason that has all these parts in it.
+#[track_caller]
+fn could_not_run(result: &PermutationResult, parts: &[&str]) {
+    let reason = result.reason.as_deref().unwrap_or_default();
+    assert_eq!(result.outcome, Outcome::CouldNotRun, "{result:#?}");
+    for part in parts {
+        assert!(reason.contains(part), "{part:?} is not in {reason:?}");
+    }
+}
+
+#[track_caller]
+fn passed(results: &[PermutationResult], number: usize) {
+    assert_eq!(results.len(), number);
+    for result in results {
+        assert_eq!(
+            result.outcome,
+            Outcome::Passed,
+            "{}: {:#?} {:?}",
+            result.name,
+            result.findings,
+            result.reason
+        );
+    }
+}
+
+const GREET: &str =
+    "grpc: { to: backend, call: backend_service.v1.BackendService/Greet, message: { name: Ada } }";
+const UNTRACED: &str = "untraced: [grpc.health.v1.Health, grpc.reflection.v1.ServerReflection]";
+
+/// The demo's backend by a script in a folder of its own, which is only there once it is built.
+fn built(build: &str) -> String {
+    format!(
+        "suite: small\nproject: demo-project\nservices:\n  \
+         backend: {{ build: {build}, folder: made, command: [./serve], protocol: grpc, ready: line, flushes-on-sigterm: true, {UNTRACED} }}\n  \
+         other: {{ command: [\"{program}\", __demo-service, backend-service], protocol: grpc, ready: {{ line: listening }}, \
+         flushes-on-sigterm: true }}\n\
+         axes: {{ entry: [grpc], export: [otlp-grpc, otlp-http] }}\n\
+         cases:\n  greet:\n    {GREET}\n    expect: {{ grpc: OK }}\n",
+        program = env!("CARGO_BIN_EXE_spanwise")
+    )
+}
+
+fn what_is_built_is_built_once_in_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = folder.path().join("made");
+    std::fs::create_dir(&made).expect("a folder");
+    let script = made.join("make-it");
+    let program = env!("CARGO_BIN_EXE_spanwise");
+    let text = format!(
+        "#!/bin/sh\necho built >> times\nprintf '#!/bin/sh\\nexec {program} __demo-service backend-service\\n' > serve\nchmod +x serve\n"
+    );
+    std::fs::write(&script, text).expect("a script");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("the mode");
+    let (results, _) = ran(folder.path(), &built("[./make-it]"));
+    // Two exporters are two settings, each with an instance.
+    passed(&results, 2);
+    assert_eq!(std::fs::read_to_string(made.join("times")).expect("what was built"), "built\n");
+}
+
+fn what_does_not_build_could_not_run_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = built("[sh, -c, \"echo no luck >&2; exit 2\"]").replace("folder: made, ", "")
+        + "  page:\n    grpc: { to: other, call: backend_service.v1.BackendService/Greet, message: { name: Ada } }\n    expect: { grpc: OK }\n    \
+           axes: { export: [otlp-grpc] }\n";
+    let (results, events) = ran(folder.path(), &text);
+    let (greet, page): (Vec<_>, Vec<_>) = results.into_iter().partition(|one| one.name.contains("greet"));
+    for result in &greet {
+        could_not_run(result, &["which builds backend, exited with code 2\n  no luck"]);
+    }
+    assert_eq!(greet.len(), 2);
+    assert!(page.iter().all(|one| one.outcome != Outcome::CouldNotRun) && page.len() == 1, "{page:#?}");
+    let failed = events.iter().filter(|event| matches!(event, RunEvent::ServiceFailed { .. })).count();
+    assert_eq!(failed, 2, "once a setting");
+}
+
+/// A port that nothing listened on just now.
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|one| one.local_addr()).expect("a port").port()
+}
+
+/// A demo service that somebody else started; it is killed when it is dropped.
+struct Started {
+    child: Child,
+    url: String,
+}
+
+impl Started {
+    fn new(service: &str, collector: u16, env: &[(&str, &str)]) -> Started {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+        command.args(["__demo-service", service]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let endpoint = format!("http://127.0.0.1:{collector}");
+        command.envs([
+            ("PORT", "0"),
+            ("OTEL_TRACES_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_PROPAGATORS", "tracecontext,baggage"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "5"),
+            ("GOOGLE_CLOUD_PROJECT", "demo-project"),
+        ]);
+        let mut child = command.envs(env.iter().copied()).spawn().expect("a service");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let address = output.lines().map_while(Result::ok).find_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+            Some(line["address"].as_str()?.to_owned())
+        });
+        Started { child, url: format!("http://{}", address.expect("a line with its address")) }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A suite of these services that run already; `more` cases stand beside the greeting.
+fn running(collector: u16, services: &str, more: &str) -> String {
+    format!(
+        "suite: small\nproject: demo-project\ncollector: {{ otlp-http: 127.0.0.1:{collector}, otlp-grpc: 127.0.0.1:{collector} }}\n\
+         services:\n{services}axes: {{ entry: [grpc, http], channel-in: [insecure, secure], propagation: [tracecontext] }}\n\
+         cases:\n{more}"
+    )
+}
+
+fn a_service_that_runs_already_is_observed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let collector = free_port();
+    let backend = Started::new("backend-service", collector, &[]);
+    let services = format!(
+        "  backend: {{ url: \"{}\", protocol: grpc, ready: grpc-health, {UNTRACED} }}\n",
+        backend.url
+    );
+    // Without a context nothing tells whose spans are whose, so these run alone, one after the other.
+    let cases = format!(
+        "  greet:\n    {GREET}\n    expect: {{ grpc: OK }}\n  alone:\n    context: none\n    {GREET}\n    expect: {{ grpc: OK }}\n"
+    );
+    let (results, _) = ran(folder.path(), &running(collector, &services, &cases));
+    passed(&results, 4);
+    for result in &results {
+        assert_eq!(result.traces.iter().map(|trace| trace.spans).sum::<usize>(), 1, "{}", result.name);
+        for rule in ["log-not-structured", "sigterm-ignored"] {
+            assert_eq!(result.rules.get(rule), Some(&Verdict::NotObserved), "{rule}: {:?}", result.rules);
+        }
+    }
+}
+
+fn services_that_run_already_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let collector = free_port();
+    let backend = Started::new("backend-service", collector, &[]);
+    let api = Started::new("api-service", collector, &[("BACKEND_SERVICE_URL", &backend.url)]);
+    let services = format!(
+        "  backend: {{ url: \"{}\", service-name: backend-service, protocol: grpc, {UNTRACED} }}\n  \
+         api-service: {{ url: \"{}\", protocol: http, ready: {{ http: /healthz }} }}\n",
+        backend.url, api.url
+    );
+    let span = "{ service: api-service, kind: SERVER, children: [{ service: api-service, kind: CLIENT, children: [{ service: backend, kind: SERVER }] }] }";
+    let case = format!(
+        "  greet:\n    http: {{ to: api-service, post: /greet, json: {{ name: Ada }} }}\n    expect: {{ http: 200, spans: [{span}] }}\n"
+    );
+    let (results, _) = ran(folder.path(), &running(collector, &services, &case));
+    assert_eq!(results.len(), 2);
+    for result in &results {
+        assert_eq!(result.rules.get("expected-span-missing"), Some(&Verdict::Pass), "{:#?}", result.findings);
+    }
+}
+
+fn an_address_that_is_taken_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let services = format!("  backend: {{ url: \"http://127.0.0.1:{port}\", protocol: grpc }}\n");
+    let case = format!("  greet:\n    {GREET}\n");
+    let (results, _) = ran(folder.path(), &running(port, &services, &case));
+    let what = format!("the suite's collector cannot listen on 127.0.0.1:{port}");
+    assert_eq!(results.len(), 2);
+    for result in &results {
+        could_not_run(result, &[&what, "end what listens there, or name another address under `collector`"]);
+    }
+}
+
+fn a_service_that_should_run_already_is_missed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (nobody, collector) = (free_port(), free_port());
+    let services =
+        format!("  backend: {{ url: \"http://127.0.0.1:{nobody}\", protocol: grpc, ready-within-s: 1 }}\n");
+    let case = format!("  greet:\n    {GREET}\n");
+    let (results, _) = ran(folder.path(), &running(collector, &services, &case));
+    let what = format!(
+        "nothing serves at 127.0.0.1:{nobody}, where backend should run already: for 1000 ms no connection"
+    );
+    assert_eq!(results.len(), 2);
+    for result in &results {
+        could_not_run(result, &[&what]);
+    }
+}
+
+fn a_stub_answers_and_is_watched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = std::env::current_exe().expect("this program");
+    let text = format!(
+        "suite: small\nservices:\n  \
+         web: {{ command: [\"{}\", {CALLER}, \"{{{{port}}}}\", \"{{{{bank.url}}}}\"], protocol: http, flushes-on-sigterm: true }}\n\
+         stubs:\n  bank:\n    - {{ method: POST, path: /charge, respond: {{ status: 201 }} }}\n    \
+         - {{ path: \"/rates/*\", respond: {{ json: {{ eur: 1 }}, headers: {{ x-bank: stub }} }} }}\n\
+         axes: {{ entry: [http] }}\n\
+         cases:\n  rates:\n    http: {{ to: web, get: /rates/eur }}\n    expect: {{ http: 200 }}\n  \
+         charge:\n    http: {{ to: web, get: /charge }}\n    expect: {{ http: 404 }}\n",
+        program.display()
+    );
+    let (results, events) = ran(folder.path(), &text);
+    assert_eq!(results.len(), 2);
+    for result in &results {
+        assert_eq!(result.rules.get("unexpected-response"), Some(&Verdict::Pass), "{:#?}", result.findings);
+        // The service hands every header on.
+        let sent = result.findings.iter().find(|finding| finding.rule == "context-sent-to-third-party");
+        assert!(sent.is_some_and(|finding| finding.message.contains("bank")), "{:#?}", result.findings);
+        // Nothing is read of a stub, which takes no evidence away from rules about others.
+        assert_ne!(result.rules.get("sigterm-ignored"), Some(&Verdict::NotObserved), "{:?}", result.rules);
+    }
+    let unmatched: Vec<&RunEvent> =
+        events.iter().filter(|event| matches!(event, RunEvent::StubUnmatched { .. })).collect();
+    let expected = RunEvent::StubUnmatched {
+        stub: "bank".to_owned(),
+        request: "GET /charge".to_owned(),
+        known: ["POST /charge", "/rates/*"].map(str::to_owned).to_vec(),
+    };
+    assert_eq!(unmatched, [&expected]);
+}
+
+/// Passes each request on to the service whose URL is the second argument, with its headers, and gives back what that answers.
+fn caller() {
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    let [port, url] = arguments.as_slice() else { panic!("{arguments:?}") };
+    let other = url.trim_start_matches("http://");
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port");
+    for stream in listener.incoming().map_while(Result::ok) {
+        let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        // Whoever looked whether the port is open says nothing.
+        let Some((first, headers)) = head.split_first() else { continue };
+        let kept = headers.iter().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+        let headers: String = kept.map(|line| format!("{line}\r\n")).collect();
+        let mut called = TcpStream::connect(other).expect("the other service");
+        write!(called, "{first}\r\n{headers}connection: close\r\n\r\n").expect("a request");
+        let mut answer = Vec::new();
+        called.read_to_end(&mut answer).expect("an answer");
+        let _ = (&stream).write_all(&answer);
+    }
+}
