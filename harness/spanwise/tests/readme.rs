@@ -16,12 +16,12 @@ fn the_examples_of_the_readme_are_suites() {
         let text = SuiteText { file: "README.md".to_owned(), text };
         plan(&[text], &[]).unwrap_or_else(|error| panic!("{error}"))
     };
-    let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
-    let planned_cases = planned(format!("{services}{cases}"));
-    assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
     let already =
         planned(format!("suite: already\n{running}cases: {{ page: {{ http: {{ to: web, get: / }} }} }}\n"));
     assert_eq!(already.plan.permutations.len(), 1);
+    let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
+    let planned_cases = planned(format!("{services}{cases}"));
+    assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
     let planned = planned(format!("{suite}{known_failing}"));
     let names: Vec<&str> = planned.plan.permutations.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names.len(), 8, "{names:?}");
