@@ -127,7 +127,7 @@ pub(crate) struct ServiceFile {
     /// Program and arguments that are run before the service is started, in `folder`, once a run. A line for a shell is
     /// `[sh, -c, LINE]`.
     pub(crate) build: Option<Spanned<Vec<Spanned<String>>>>,
-    /// The folder that it is built and started in, relative to that of this file, which it is where nothing is said.
+    /// The folder that it is built and started in, relative to that of the suite file, which it is where nothing is said.
     pub(crate) folder: Option<Spanned<String>>,
     /// What it speaks: `http` or `grpc`.
     #[schemars(with = "Word<ServiceProtocol>")]
@@ -282,7 +282,7 @@ pub(crate) struct CloudRunFile {
     pub(crate) token_lifetime_s: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "collector")]
 pub(crate) struct CollectorFile {

@@ -72,10 +72,6 @@ fn keys() {
     check("/$defs/grpc/properties", "cases: { a: { grpc: { @: x } } }");
     check("/properties/cloud-run/properties", "cloud-run: { @: x }");
     check("/$defs/cloud-run/properties", "services: { web: { cloud-run: { @: x } } }");
-    check("/$defs/stub/properties", "stubs: { pay: [{ @: x }] }");
-    check("/$defs/respond/properties", "stubs: { pay: [{ path: /, respond: { @: x } }] }");
-    check("/$defs/fixed-collector/properties", "collector: { @: x }");
-    check("/$defs/ready/properties", "services: { web: { ready: { @: x } } }");
     check("/$defs/shell/properties", "cases: { a: { shell: { @: x } } }");
     check("/$defs/step/properties", "cases: { a: { sequence: [{ @: x }] } }");
     check("/$defs/case/properties/repeat/properties", "cases: { a: { repeat: { @: x } } }");

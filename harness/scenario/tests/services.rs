@@ -8,8 +8,15 @@ use std::time::Duration;
 
 use spanwise_scenario::{FixedCollector, FixedSender, Known, Launch, Persona, Ready, Suite, SuiteError};
 
-const KNOWN: Known<'static> =
-    Known { rules: &[], profiles: &[], demos: &["api-service"], schemas: &[], registry: None, deployed: &[] };
+const KNOWN: Known<'static> = Known {
+    rules: &[],
+    profiles: &[],
+    demos: &["api-service"],
+    schemas: &[],
+    registry: None,
+    protos: None,
+    deployed: &[],
+};
 
 fn parse(text: &str) -> Result<Suite, SuiteError> {
     Suite::parse("shop/spanwise.yaml", text, &KNOWN)
@@ -86,7 +93,7 @@ fn folders_begin_at_the_suite_file() {
     folder("demo: api-service", None);
     let beside_the_harness =
         Suite::parse("spanwise.yaml", &web("command: [./web]"), &KNOWN).expect("a suite");
-    assert_eq!(beside_the_harness.settings[0].services[0].start.folder, None);
+    assert_eq!(beside_the_harness.settings[0].services[0].start.folder.as_deref(), Some(Path::new(".")));
     let empty = "the folder has no name; `.` is that of the suite file";
     check(&web("command: [./web], folder: ^\"\""), empty, "");
     let demo = |key| format!("a demo service is part of the program; `{key}` does nothing for it");
