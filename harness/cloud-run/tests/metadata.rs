@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use spanwise_cloud_run::{Account, Identity, Instance, JWKS_PATH, MetadataServer};
+use spanwise_cloud_run::{Account, Identity, Instance, JWKS_PATH, MetadataServer, TOKEN_PATH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -205,6 +205,34 @@ async fn the_public_keys_are_served_to_anybody() {
     let server = server().await;
     let answer = ask(&server, "GET", JWKS_PATH, "x-forwarded-for: 10.0.0.1\r\n").await;
     assert_eq!((answer.status, answer.json()), (200, IDENTITY.jwks()));
+}
+
+/// As libraries ask that have the key of a service account in a file.
+#[tokio::test]
+async fn tokens_are_granted_for_a_key_as_oauth2_googleapis_com_does() {
+    let server = server().await;
+    let post = async |claims: &str| {
+        let assertion = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let form =
+            format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
+        let kind = "content-type: application/x-www-form-urlencoded";
+        let headers = format!("{kind}\r\ncontent-length: {}\r\n\r\n{form}", form.len());
+        ask(&server, "POST", TOKEN_PATH, &headers).await
+    };
+    let access = post(&format!(r#"{{"scope":"{SCOPE}"}}"#)).await;
+    let granted = access.json();
+    assert_eq!(
+        (access.status, &granted["expires_in"], &granted["token_type"]),
+        (200, &json!(90), &json!("Bearer"))
+    );
+    let caller = IDENTITY.verify_access_token(granted["access_token"].as_str().expect("a token"));
+    assert_eq!(caller.expect("it is good").email, EMAIL);
+    let identity = post(r#"{"target_audience":"https://backend.run.app"}"#).await;
+    assert_eq!((identity.status, identity.json()["id_token"].is_string()), (200, true));
+    assert_eq!(ask(&server, "POST", TOKEN_PATH, "content-length: 0\r\n").await.status, 400);
+    assert_eq!(ask(&server, "GET", TOKEN_PATH, "").await.status, 405);
+    let asked = server.asked();
+    assert!(asked.iter().all(|request| request.path == TOKEN_PATH && request.query.is_empty()), "{asked:?}");
 }
 
 #[tokio::test]

@@ -112,13 +112,11 @@ fn a_build_is_a_command_without_references() {
 
 #[test]
 fn a_service_is_started_in_one_way() {
-    let one = "a service has exactly one of `demo`, `command` and `url`";
+    let one = "a service has exactly one of `demo`, `command`, `image`, `dockerfile` and `url`; beside an image, `command` takes the \
+               place of its CMD";
     let twice = "services:\n  ^web: { command: [./web], url: \"http://localhost:1\", protocol: http }\n";
     check(&suite(twice, ""), one, "");
     check(&suite("services:\n  ^web: { protocol: http }\n", ""), one, "");
-    let later = "starting a service by `image` is not supported yet";
-    let help = "use `demo: NAME`, `command: [PROGRAM, …]` or `url: http://HOST:PORT`";
-    check(&web("image: ^web:1"), later, help);
 }
 
 const COLLECTOR: &str = "collector: { otlp-grpc: 127.0.0.1:4317 }\n";

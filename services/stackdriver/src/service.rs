@@ -11,7 +11,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::propagation::{Extractor, Injector};
-use opentelemetry::trace::{FutureExt as _, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
+use opentelemetry::trace::{
+    FutureExt as _, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+};
 use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
@@ -51,7 +53,8 @@ pub(crate) fn router(role: Role, provider: &SdkTracerProvider) -> Router {
 
 /// The server span around a request.
 async fn traced(State(service): State<Service>, path: MatchedPath, request: Request, next: Next) -> Response {
-    let parent = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
+    let parent =
+        global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
     let method = request.method().to_string();
     let span = service
         .tracer
@@ -73,7 +76,8 @@ async fn greet(State(service): State<Service>) -> Result<String, StatusCode> {
     match &service.role {
         Role::Backend => Ok("Hello!".to_owned()),
         Role::Api { backend } => {
-            let url: Uri = format!("{backend}/greet").parse().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+            let url: Uri =
+                format!("{backend}/greet").parse().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
             let status = call(&service, url).await.ok_or(StatusCode::BAD_GATEWAY)?;
             if status.is_success() { Ok("Hello!".to_owned()) } else { Err(StatusCode::BAD_GATEWAY) }
         }

@@ -26,7 +26,11 @@ impl Authorizer for SlowAuthorizer {
         self.0.project_id()
     }
 
-    async fn authorize<T: Send + Sync>(&self, request: &mut Request<T>, scopes: &[&str]) -> Result<(), Error> {
+    async fn authorize<T: Send + Sync>(
+        &self,
+        request: &mut Request<T>,
+        scopes: &[&str],
+    ) -> Result<(), Error> {
         // waits on purpose: it stands for a token that has to be made.
         tokio::time::sleep(TOKEN).await;
         self.0.authorize(request, scopes).await
