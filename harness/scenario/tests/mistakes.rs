@@ -184,35 +184,6 @@ fn words_of_names() {
 }
 
 #[test]
-fn containers() {
-    check("  web:\n", "  ^web:\n    image: shop\n", EXACTLY_ONE, "");
-    check(
-        "demo: api-service",
-        "image: shop\n    dockerfile: ^Dockerfile",
-        "an image that is built needs no other: a service has one of `image` and `dockerfile`",
-        "",
-    );
-    check("demo: api-service", "image: ^\"\"", "\"\" is no name of an image", "");
-    check("demo: api-service", "image: ^my shop", "\"my shop\" is no name of an image", "");
-    check("demo: api-service", "dockerfile: ^\"\"", "the Dockerfile has no name", "");
-    check("demo: api-service", "dockerfile: x\n    context: ^\"\"", "the folder has no name", "");
-    check(
-        "demo: api-service",
-        "image: x\n    context: ^.",
-        "`context` is for services with `dockerfile`",
-        "",
-    );
-    let args = "`build-args` is for services with `dockerfile`";
-    check("demo: api-service", "image: x\n    build-args: { ^A: 1 }", args, "");
-    let name = "\"A=B\" cannot be the name of an environment variable";
-    check("demo: api-service", "dockerfile: x\n    build-args: { ^A=B: 1 }", name, "");
-    let port = "a service in a container cannot choose its port: say a number";
-    check("demo: api-service", "image: x\n    container-port: ^0", port, "");
-    let others = "`container-port` is for services with `image` or `dockerfile`; others find theirs in PORT";
-    check("demo: api-service", "demo: api-service\n    container-port: ^8080", others, "");
-}
-
-#[test]
 fn services() {
     check("api-service", "^api-servise", "unknown demo service `api-servise`", "did you mean `api-service`?");
     check("  web:\n", "  ^web:\n    command: [x]\n", EXACTLY_ONE, "");

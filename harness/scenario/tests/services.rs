@@ -6,7 +6,9 @@ mod marked;
 use std::path::Path;
 use std::time::Duration;
 
-use spanwise_scenario::{FixedCollector, FixedSender, Known, Launch, Persona, Ready, Suite, SuiteError};
+use spanwise_scenario::{
+    FixedCollector, FixedSender, Image, Known, Launch, Persona, Ready, Suite, SuiteError,
+};
 
 const KNOWN: Known<'static> = Known {
     rules: &[],
@@ -117,6 +119,58 @@ fn a_service_is_started_in_one_way() {
     let twice = "services:\n  ^web: { command: [./web], url: \"http://localhost:1\", protocol: http }\n";
     check(&suite(twice, ""), one, "");
     check(&suite("services:\n  ^web: { protocol: http }\n", ""), one, "");
+}
+
+#[test]
+fn mistakes_in_containers() {
+    let one = "an image that is built needs no other: a service has one of `image` and `dockerfile`";
+    check(&web("image: shop, dockerfile: ^Dockerfile"), one, "");
+    check(&web("image: ^\"\""), "\"\" is no name of an image", "");
+    check(&web("image: ^my shop"), "\"my shop\" is no name of an image", "");
+    check(&web("dockerfile: ^\"\""), "the Dockerfile has no name", "");
+    check(&web("dockerfile: x, context: ^\"\""), "the folder has no name", "");
+    check(&web("image: x, context: ^."), "`context` is for services with `dockerfile`", "");
+    check(&web("image: x, build-args: { ^A: 1 }"), "`build-args` is for services with `dockerfile`", "");
+    let name = "\"A=B\" cannot be the name of an environment variable";
+    check(&web("dockerfile: x, build-args: { ^A=B: 1 }"), name, "");
+    let port = "a service in a container cannot choose its port: say a number";
+    check(&web("image: x, container-port: ^0"), port, "");
+    let others = "`container-port` is for services with `image` or `dockerfile`; others find theirs in PORT";
+    check(&web("demo: api-service, container-port: ^8080"), others, "");
+}
+
+#[test]
+fn containers_are_read() {
+    let container = |keys: &str| {
+        let suite = read(&web(keys));
+        match &suite.settings[0].services[0].start.launch {
+            Launch::Container(container) => container.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let named = container("image: registry.example/shop:1.2, command: [--serve], container-port: 9000");
+    assert_eq!(named.image, Image::Named("registry.example/shop:1.2".to_owned()));
+    assert_eq!((named.args.len(), named.port), (1, 9000));
+    let built = container("dockerfile: web/Dockerfile, build-args: { VERSION: 7 }");
+    let (dockerfile, context) = ("shop/web/Dockerfile".into(), "shop/web".into());
+    let args = vec![("VERSION".to_owned(), "7".to_owned())];
+    assert_eq!(built.image, Image::Built { dockerfile, context, args });
+    assert_eq!((built.args.len(), built.port), (0, 8080));
+    let elsewhere = container("dockerfile: web/Dockerfile, context: .");
+    assert!(matches!(elsewhere.image, Image::Built { context, .. } if context == Path::new("shop")));
+}
+
+#[test]
+fn a_container_is_told_where_the_metadata_server_is_and_not_where_to_export() {
+    let has = |keys: &str, name: &str| {
+        let services = format!("services:\n  web: {{ {keys}, protocol: http }}\n");
+        let suite = read(&suite(&services, "entry: [http], export: [gcp_trace]"));
+        suite.settings[0].services[0].env.contains_key(name)
+    };
+    let endpoint = "GOOGLE_CLOUD_TRACE_ENDPOINT";
+    assert_eq!((has("image: x", endpoint), has("command: [x]", endpoint)), (false, true));
+    let metadata = "GCE_METADATA_HOST";
+    assert_eq!((has("image: x", metadata), has("command: [x]", metadata)), (true, false));
 }
 
 const COLLECTOR: &str = "collector: { otlp-grpc: 127.0.0.1:4317 }\n";
