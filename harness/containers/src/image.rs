@@ -4,7 +4,7 @@
 //! and the secrets that a Dockerfile may use, and sends no more of a folder than is asked for.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use sha2::{Digest as _, Sha256};
@@ -123,11 +123,12 @@ impl Build {
         Ok(id)
     }
 
-    /// The same for the same Dockerfile in every run.
+    /// The same for the same Dockerfile in every run, by whatever way it is named.
     fn tag(&self) -> String {
-        let place = std::path::absolute(&self.dockerfile).unwrap_or_else(|_| self.dockerfile.clone());
+        let place =
+            |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
         let digest =
-            Sha256::digest(format!("{}\n{}\n{:?}", place.display(), self.context.display(), self.args));
+            Sha256::digest(format!("{}\n{}\n{:?}", place(&self.dockerfile), place(&self.context), self.args));
         let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         format!("spanwise/built-{digits}")
     }

@@ -46,12 +46,14 @@ type Test = fn(&Ground) -> Result<(), Failed>;
 
 /// What all trials stand on: a folder with the service, and an engine that answers.
 struct Ground {
-    folder: tempfile::TempDir,
+    /// The same every time, and so the image that is built from it, which is kept.
+    folder: PathBuf,
 }
 
 impl Ground {
     fn new() -> Result<Ground, String> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("containers");
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         let launcher = Launcher::new().map_err(|error| error.to_string())?;
         runtime.block_on(Engine::connect(&launcher)).map_err(|error| error.to_string())?;
@@ -67,16 +69,13 @@ impl Ground {
             "-C",
             "strip=symbols",
         ]);
-        rustc
-            .args(["--target", "x86_64-unknown-linux-gnu", "-o"])
-            .arg(folder.path().join("service"))
-            .arg(source);
+        rustc.args(["--target", "x86_64-unknown-linux-gnu", "-o"]).arg(folder.join("service")).arg(source);
         let output = rustc.output().map_err(|error| format!("rustc: {error}"))?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
         let dockerfile = "FROM scratch\nCOPY service /service\nENTRYPOINT [\"/service\"]\n";
-        std::fs::write(folder.path().join("Dockerfile"), dockerfile).map_err(|error| error.to_string())?;
+        std::fs::write(folder.join("Dockerfile"), dockerfile).map_err(|error| error.to_string())?;
         Ok(Ground { folder })
     }
 }

@@ -65,7 +65,7 @@ fn shut_down(run: Run, folder: &Path) -> ExitCode {
 fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
     let mut harness = Command::new(std::env::current_exe()?)
         .args([HARNESS, end])
-        .arg(ground.folder.path())
+        .arg(&ground.folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;

@@ -49,7 +49,7 @@ fn started(run: &Run, launch: ContainerLaunch) -> Result<Container, Failed> {
 fn reaches(ground: &Ground) -> Result<(), Failed> {
     let run = Run::new()?;
     let (outside, trace, token, closed) = (word("outside")?, word("trace")?, word("token")?, word("closed")?);
-    let mut launch = launch(ground.folder.path(), "serve");
+    let mut launch = launch(&ground.folder, "serve");
     launch.loopback.insert(outside);
     let name = |host: &str, leads_to| Name { host: host.to_owned(), port: 443, leads_to };
     launch.names = vec![name("cloudtrace.googleapis.com", trace), name("oauth2.googleapis.com", token)];
@@ -98,46 +98,44 @@ fn check(launch: ContainerLaunch, expected: &[&str]) -> Result<(), Failed> {
 }
 
 fn loopback(ground: &Ground) -> Result<(), Failed> {
-    let launch = ContainerLaunch {
-        ready_within: Duration::from_secs(2),
-        ..launch(ground.folder.path(), "serve-loopback")
-    };
+    let launch =
+        ContainerLaunch { ready_within: Duration::from_secs(2), ..launch(&ground.folder, "serve-loopback") };
     check(launch, &["service was not ready after 2000 ms", "port 8080 of the container", "refused"])
 }
 
 fn exits(ground: &Ground) -> Result<(), Failed> {
     let expected = ["service exited with code 7 before it was ready", "\n  the reason why it does not start"];
-    check(launch(ground.folder.path(), "7"), &expected)
+    check(launch(&ground.folder, "7"), &expected)
 }
 
 fn stuck(ground: &Ground) -> Result<(), Failed> {
     let launch = ContainerLaunch {
         ready: Ready::Line,
         ready_within: Duration::from_secs(2),
-        ..launch(ground.folder.path(), "stuck")
+        ..launch(&ground.folder, "stuck")
     };
     check(launch, &["was not ready after 2000 ms: no JSON line", "\n  stuck with PORT=8080"])
 }
 
 fn does_not_build(ground: &Ground) -> Result<(), Failed> {
-    let dockerfile = ground.folder.path().join("Dockerfile.broken");
+    let dockerfile = ground.folder.join("Dockerfile.broken");
     std::fs::write(&dockerfile, "FROM scratch\nCOPY nothing-of-this-name /\n")?;
-    let context = ground.folder.path().to_owned();
+    let context = ground.folder.clone();
     let image = Image::Built(Build { dockerfile, context, args: Vec::new() });
-    let launch = ContainerLaunch { image, ..launch(ground.folder.path(), "serve") };
+    let launch = ContainerLaunch { image, ..launch(&ground.folder, "serve") };
     check(launch, &["Dockerfile.broken does not build", "\n  ", "nothing-of-this-name"])
 }
 
 fn nowhere(ground: &Ground) -> Result<(), Failed> {
     // The name is one that no registry can have: nothing is asked outside of this machine.
     let image = Image::Named("127.0.0.1:1/nothing-of-this-name".to_owned());
-    let launch = ContainerLaunch { image, ..launch(ground.folder.path(), "serve") };
+    let launch = ContainerLaunch { image, ..launch(&ground.folder, "serve") };
     check(launch, &["the image 127.0.0.1:1/nothing-of-this-name is not on this machine and cannot be pulled"])
 }
 
 fn frozen(ground: &Ground) -> Result<(), Failed> {
     let run = Run::new()?;
-    let service = started(&run, launch(ground.folder.path(), "serve"))?;
+    let service = started(&run, launch(&ground.folder, "serve"))?;
     let guard = run.runtime.enter();
     service.freeze();
     let address = service.addr();
