@@ -9,16 +9,18 @@ fn the_examples_of_the_readme_are_suites() {
     let blocks: Vec<&str> = (README.split("```yaml\n").skip(1))
         .map(|rest| rest.split("```").next().expect("a block ends"))
         .collect();
-    let [suite, cases, running, known_failing] = blocks[..] else {
+    let [suite, cases, running, known_failing, containers] = blocks[..] else {
         panic!("{} YAML blocks in README.md", blocks.len())
     };
     let planned = |text: String| {
         let text = SuiteText { file: "README.md".to_owned(), text };
         plan(&[text], &[]).unwrap_or_else(|error| panic!("{error}"))
     };
-    let already =
-        planned(format!("suite: already\n{running}cases: {{ page: {{ http: {{ to: web, get: / }} }} }}\n"));
-    assert_eq!(already.plan.permutations.len(), 1);
+    for services in [running, containers] {
+        let page = "cases: { page: { http: { to: web, get: / } } }";
+        let planned = planned(format!("suite: page\n{services}{page}\n"));
+        assert_eq!(planned.plan.permutations.len(), 1);
+    }
     let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
     let planned_cases = planned(format!("{services}{cases}"));
     assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
