@@ -2,7 +2,7 @@
 //!
 //! A sampled context with span id X that was seen going to service S lets expect a SERVER span of S with parent X, and X
 //! itself from its sender. In a lane of one, where everything is the permutation's, an exchange without a context lets
-//! expect a root SERVER span of its callee. Used while waiting (services that do not flush when ended), and afterwards to
+//! expect a root SERVER span of its callee. What the suite itself expects comes from `promised`. Used while waiting (services that do not flush when ended), and afterwards to
 //! tell which permutations miss something.
 
 use std::collections::{HashMap, HashSet};
@@ -10,24 +10,25 @@ use std::fmt;
 
 use spanwise_collect::{SpanRef, Store};
 use spanwise_model::{
-    ContextFormat, End, FrontEndContext, Observation, ServiceFacts, Settings, Source, Span, SpanId, SpanKind,
-    TraceContext, TraceId, WireTap,
+    ContextFormat, End, FrontEndContext, Observation, Platform, ServiceFacts, Settings, Source, Span, SpanId,
+    SpanKind, TraceContext, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 use tokio::time::Instant;
 
 use super::instances::Instances;
 use super::observe::Mark;
+use super::promised::promised;
 use super::send::Sent;
 use super::world::World;
 
 /// What is known of a span for this purpose: trace, own id, parent, and the service that sent it.
-struct Known {
+pub(super) struct Known {
     trace: TraceId,
     span: SpanId,
     parent: Option<SpanId>,
-    kind: SpanKind,
-    service: String,
+    pub(super) kind: SpanKind,
+    pub(super) service: String,
 }
 
 /// Something that the taps let expect and that has not come.
@@ -43,6 +44,8 @@ pub(super) enum Awaited {
     First,
     /// The parent of a span, by the span's name.
     Parent { of: String },
+    /// A span that the suite expects.
+    Expected { service: String, kind: SpanKind },
 }
 
 impl fmt::Display for Awaited {
@@ -58,6 +61,9 @@ impl fmt::Display for Awaited {
             Awaited::Sender { from, to, span } => write!(f, "the span {span} of {from}, which called {to}"),
             Awaited::First => f.write_str("any span of the trace"),
             Awaited::Parent { of } => write!(f, "the parent of {of:?}"),
+            Awaited::Expected { service, kind } => {
+                write!(f, "a {} span of {service}, which the suite expects", kind.as_str())
+            }
         }
     }
 }
@@ -100,6 +106,10 @@ pub(super) async fn wait_for(
         let mut awaited: Vec<Awaited> =
             open.map(|tap| Awaited::End { from: caller(tap), to: tap.to.service.to_string() }).collect();
         awaited.extend(missing(&taps, &known, &permutation.settings, claim.is_some()));
+        // The front end of a platform decides what is recorded, and only taps know.
+        if permutation.settings.platform == Platform::Plain {
+            awaited.extend(promised(&permutation.settings.expected, &sent.requests, &known));
+        }
         awaited.extend(more(store));
         awaited
     };
@@ -136,7 +146,7 @@ impl Known {
         Some(Known { trace: span.trace, span: span.span, parent: span.parent, kind: span.kind, service })
     }
 
-    fn decoded(span: &Span) -> Option<Known> {
+    pub(super) fn decoded(span: &Span) -> Option<Known> {
         let service = span.source.as_ref()?.service.to_string();
         let parent = span.parent_span_id;
         Some(Known { trace: span.trace_id, span: span.span_id, parent, kind: span.kind, service })

@@ -29,6 +29,7 @@ mod kept;
 mod lane;
 mod launch;
 mod observe;
+mod promised;
 mod repeat;
 mod replay;
 mod rounds;
