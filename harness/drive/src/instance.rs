@@ -8,6 +8,8 @@ use futures_util::future::BoxFuture;
 use spanwise_model::{Evidence, LogRecord, ProcessEvent, Source};
 
 /// An instance of a service, from the moment it is ready. Dropping it ends it, if it is the harness's to end.
+///
+/// What is written here of output and process is that of an instance which shows neither.
 pub trait Instance: Send + Sync {
     /// Which instance of which service it is.
     fn source(&self) -> &Source;
@@ -20,7 +22,9 @@ pub trait Instance: Send + Sync {
     fn shows(&self, evidence: Evidence) -> bool;
 
     /// The lines that it wrote so far and that are wanted, in the order they were read; none where it shows no output.
-    fn logs_where(&self, wanted: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord>;
+    fn logs_where(&self, _wanted: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
+        Vec::new()
+    }
 
     /// The lines that it wrote so far, in the order they were read.
     fn logs(&self) -> Vec<LogRecord> {
@@ -28,16 +32,24 @@ pub trait Instance: Send + Sync {
     }
 
     /// How many lines were not kept, because there were too many.
-    fn dropped_lines(&self) -> u64;
+    fn dropped_lines(&self) -> u64 {
+        0
+    }
 
     /// The last lines for a message, each behind a line break and an indent; empty where it wrote none.
-    fn tail(&self) -> String;
+    fn tail(&self) -> String {
+        String::new()
+    }
 
     /// What happened to it so far, each with a later stamp than the one before; nothing where it shows no process.
-    fn events(&self) -> Vec<ProcessEvent>;
+    fn events(&self) -> Vec<ProcessEvent> {
+        Vec::new()
+    }
 
     /// The number of its process on this machine, where it has one.
-    fn pid(&self) -> Option<u32>;
+    fn pid(&self) -> Option<u32> {
+        None
+    }
 
     /// Takes the processor away from it, as the platform does with an instance that has no request, and notes
     /// [`spanwise_model::ProcessEventKind::Frozen`]. Does nothing where that cannot be, where it is frozen, was told to end, or is
@@ -45,10 +57,10 @@ pub trait Instance: Send + Sync {
     ///
     /// The events say no more than is certain: frozen is noted once the processor is gone, thawed is stamped before it comes back,
     /// so between the two stamps the service had none. What was answered before `Frozen` was answered while it ran.
-    fn freeze(&self);
+    fn freeze(&self) {}
 
     /// Gives the processor back, and notes [`spanwise_model::ProcessEventKind::Thawed`]. Does nothing where it is not frozen.
-    fn thaw(&self);
+    fn thaw(&self) {}
 
     /// Resolves when it has ended, by itself or otherwise; never for one of which nobody would hear. One that is frozen has not
     /// ended.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select_all};
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, Source};
 
 use super::Ready;
 use super::output::Output;
@@ -60,30 +60,6 @@ impl Instance for Running {
     fn shows(&self, evidence: Evidence) -> bool {
         !matches!(evidence, Evidence::Logs | Evidence::Process)
     }
-
-    fn logs_where(&self, _: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
-        Vec::new()
-    }
-
-    fn dropped_lines(&self) -> u64 {
-        0
-    }
-
-    fn tail(&self) -> String {
-        String::new()
-    }
-
-    fn events(&self) -> Vec<ProcessEvent> {
-        Vec::new()
-    }
-
-    fn pid(&self) -> Option<u32> {
-        None
-    }
-
-    fn freeze(&self) {}
-
-    fn thaw(&self) {}
 
     fn exited(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, Source, StubResponse, secret};
+use spanwise_model::{Evidence, ProcessEvent, Source, StubResponse, secret};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
 use crate::{DriveError, Instance};
@@ -79,30 +79,6 @@ impl Instance for Stub {
     fn shows(&self, evidence: Evidence) -> bool {
         evidence == Evidence::Wire
     }
-
-    fn logs_where(&self, _: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
-        Vec::new()
-    }
-
-    fn dropped_lines(&self) -> u64 {
-        0
-    }
-
-    fn tail(&self) -> String {
-        String::new()
-    }
-
-    fn events(&self) -> Vec<ProcessEvent> {
-        Vec::new()
-    }
-
-    fn pid(&self) -> Option<u32> {
-        None
-    }
-
-    fn freeze(&self) {}
-
-    fn thaw(&self) {}
 
     fn exited(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use spanwise_drive::Instance;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, Source};
+use spanwise_model::{Evidence, ProcessEvent, Source};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -106,31 +106,11 @@ impl Instance for InProcess {
         !matches!(evidence, Evidence::Logs | Evidence::Process)
     }
 
-    fn logs_where(&self, _: &dyn Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
-        Vec::new()
-    }
-
-    fn dropped_lines(&self) -> u64 {
-        0
-    }
-
     fn tail(&self) -> String {
         let ended = self.ended.borrow();
         let failure = ended.as_ref().and_then(Option::as_ref);
         failure.map(|failure| format!("\n  {failure}")).unwrap_or_default()
     }
-
-    fn events(&self) -> Vec<ProcessEvent> {
-        Vec::new()
-    }
-
-    fn pid(&self) -> Option<u32> {
-        None
-    }
-
-    fn freeze(&self) {}
-
-    fn thaw(&self) {}
 
     fn exited(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.gone())
