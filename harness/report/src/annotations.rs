@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use indexmap::IndexMap;
-use spanwise_model::{Finding, Level, Outcome, PermutationResult, Place, RunEvent};
+use spanwise_model::{Level, Outcome, PermutationResult, Place, RunEvent};
 
 use crate::Reporter;
 use crate::causes::worst;
 use crate::paint::clean;
 use crate::progress::count;
+use crate::told::Told;
 
 /// How many of a level GitHub shows of a step.
 const SHOWN: usize = 10;
@@ -23,9 +24,7 @@ const SHOWN: usize = 10;
 pub struct Annotations<W, P> {
     out: W,
     path: P,
-    results: Vec<PermutationResult>,
-    strays: Vec<Finding>,
-    strays_fail: bool,
+    told: Told,
 }
 
 /// One annotation before it is written.
@@ -50,7 +49,7 @@ impl<W: Write, P: Fn(&str) -> String> Annotations<W, P> {
     /// A reporter that writes to `out`. `path` makes the path of a suite file one that GitHub knows: below the root of the
     /// repository.
     pub fn new(out: W, path: P) -> Annotations<W, P> {
-        Annotations { out, path, results: Vec::new(), strays: Vec::new(), strays_fail: false }
+        Annotations { out, path, told: Told::default() }
     }
 
     fn write(&mut self, command: Command, annotations: Vec<Annotation>) -> io::Result<()> {
@@ -81,33 +80,22 @@ impl<W: Write, P: Fn(&str) -> String> Annotations<W, P> {
 
 impl<W: Write, P: Fn(&str) -> String> Reporter for Annotations<W, P> {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
-        match event {
-            RunEvent::Finished(result) => self.results.push((**result).clone()),
-            RunEvent::Ended { strays, strays_fail, .. } => {
-                self.strays.clone_from(strays);
-                self.strays_fail = *strays_fail;
-            }
-            RunEvent::Started { .. }
-            | RunEvent::ServiceReady { .. }
-            | RunEvent::ServiceFailed { .. }
-            | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
-        }
+        self.told.take(event);
         Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.results.sort_by(|one, other| one.name.cmp(&other.name));
+        self.told.sort();
         let mut all: BTreeMap<Command, Vec<Annotation>> = BTreeMap::new();
-        for ((command, ..), annotation) in annotations(&self.results) {
+        for ((command, ..), annotation) in annotations(&self.told.results) {
             all.entry(command).or_default().push(annotation);
         }
         for annotations in all.values_mut() {
             // The sort is stable: of equally many, the order of the names.
             annotations.sort_by_key(|one| std::cmp::Reverse(one.permutations));
         }
-        if let Some((first, others)) = self.strays.split_first() {
-            let command = if self.strays_fail { Command::Error } else { Command::of(first.level) };
+        if let Some((first, others)) = self.told.strays.split_first() {
+            let command = if self.told.strays_fail { Command::Error } else { Command::of(first.level) };
             let others = match others.len() {
                 0 => String::new(),
                 number => format!(" There are {} more like it.", count(number, "finding")),

@@ -9,47 +9,45 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use spanwise_model::{Finding, Outcome, PermutationResult, RunEvent};
+use spanwise_model::{Outcome, PermutationResult, RunEvent};
 
 use crate::Reporter;
 use crate::causes::worst;
 use crate::merged::suite;
 use crate::page::{described, findings_described};
+use crate::told::Told;
 
 /// Writes JUnit XML at the end of the run.
 #[derive(Debug)]
 pub struct Junit<W> {
     out: W,
-    results: Vec<PermutationResult>,
-    strays: Vec<Finding>,
-    strays_fail: bool,
-    duration_ms: Option<u64>,
+    told: Told,
 }
 
 impl<W: Write> Junit<W> {
     /// A reporter that writes to `out`.
     pub fn new(out: W) -> Junit<W> {
-        Junit { out, results: Vec::new(), strays: Vec::new(), strays_fail: false, duration_ms: None }
+        Junit { out, told: Told::default() }
     }
 
     fn report(&mut self) -> Report {
-        self.results.sort_by(|one, other| one.name.cmp(&other.name));
+        self.told.sort();
         let mut report = Report::new("spanwise");
-        if let Some(millis) = self.duration_ms {
+        if let Some(millis) = self.told.duration_ms {
             report.set_time(Duration::from_millis(millis));
         }
         let mut suites: IndexMap<&str, TestSuite> = IndexMap::new();
-        for result in &self.results {
+        for result in &self.told.results {
             // In `check` a permutation is a trace, and there is no suite.
             let name = if result.name.contains('/') { suite(&result.name) } else { "captures" };
             let suite = suites.entry(name).or_insert_with(|| TestSuite::new(name));
             suite.add_test_case(case(result));
         }
         report.add_test_suites(suites.into_values());
-        if !self.strays.is_empty() {
-            let text = findings_described(&self.strays);
-            let status = match self.strays_fail {
-                true => non_success(NonSuccessKind::Failure, &self.strays[0].rule, STRAYS, &text),
+        if !self.told.strays.is_empty() {
+            let text = findings_described(&self.told.strays);
+            let status = match self.told.strays_fail {
+                true => non_success(NonSuccessKind::Failure, &self.told.strays[0].rule, STRAYS, &text),
                 false => TestCaseStatus::success(),
             };
             let mut case = TestCase::new(STRAYS, status);
@@ -67,19 +65,7 @@ const STRAYS: &str = "belongs to no permutation";
 
 impl<W: Write> Reporter for Junit<W> {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
-        match event {
-            RunEvent::Finished(result) => self.results.push((**result).clone()),
-            RunEvent::Ended { strays, strays_fail, duration_ms, .. } => {
-                self.strays.clone_from(strays);
-                self.strays_fail = *strays_fail;
-                self.duration_ms = Some(*duration_ms);
-            }
-            RunEvent::Started { .. }
-            | RunEvent::ServiceReady { .. }
-            | RunEvent::ServiceFailed { .. }
-            | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
-        }
+        self.told.take(event);
         Ok(())
     }
 

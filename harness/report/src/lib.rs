@@ -32,6 +32,7 @@ mod progress;
 mod rounds;
 mod snapshot;
 mod terminal;
+mod told;
 
 pub use annotations::Annotations;
 pub use bar::Bar;

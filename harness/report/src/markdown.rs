@@ -4,13 +4,14 @@
 
 use std::io::{self, Write};
 
-use spanwise_model::{Finding, Level, Outcome, PermutationResult, RunEvent, Summary};
+use spanwise_model::{Finding, Level, Outcome, RunEvent};
 
 use crate::Reporter;
 use crate::blocks::{Block, blocks};
 use crate::causes::{frequent, worst};
 use crate::page::{described, extent, findings_described};
 use crate::progress::count;
+use crate::told::Told;
 
 /// The most that the whole may have, with room for what other tools write in the same step.
 const MOST_BYTES: usize = 900 * 1024;
@@ -21,39 +22,26 @@ const MOST_BYTES_OF_ONE: usize = 32 * 1024;
 #[derive(Debug)]
 pub struct Markdown<W> {
     out: W,
-    results: Vec<PermutationResult>,
-    strays: Vec<Finding>,
-    duration_ms: Option<u64>,
+    told: Told,
 }
 
 impl<W: Write> Markdown<W> {
     /// A reporter that writes to `out`.
     pub fn new(out: W) -> Markdown<W> {
-        Markdown { out, results: Vec::new(), strays: Vec::new(), duration_ms: None }
+        Markdown { out, told: Told::default() }
     }
 }
 
 impl<W: Write> Reporter for Markdown<W> {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
-        match event {
-            RunEvent::Finished(result) => self.results.push((**result).clone()),
-            RunEvent::Ended { strays, duration_ms, .. } => {
-                self.strays.clone_from(strays);
-                self.duration_ms = Some(*duration_ms);
-            }
-            RunEvent::Started { .. }
-            | RunEvent::ServiceReady { .. }
-            | RunEvent::ServiceFailed { .. }
-            | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
-        }
+        self.told.take(event);
         Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.results.sort_by(|one, other| one.name.cmp(&other.name));
-        let mut text = head(&self.results, self.duration_ms);
-        let blocks = blocks(&self.results);
+        self.told.sort();
+        let mut text = head(&self.told);
+        let blocks = blocks(&self.told.results);
         let mut left_out = 0;
         // What failed first: the summary may be cut.
         for outcome in [Outcome::Failed, Outcome::UnexpectedlyPassed, Outcome::CouldNotRun] {
@@ -70,8 +58,8 @@ impl<W: Write> Reporter for Markdown<W> {
             let failures = count(left_out, "distinct failure");
             text.push_str(&format!("\n… and {failures} more; all are in the JSON report.\n"));
         }
-        if !self.strays.is_empty() {
-            text.push_str(&folded("belongs to no permutation", &findings_described(&self.strays)));
+        if !self.told.strays.is_empty() {
+            text.push_str(&folded("belongs to no permutation", &findings_described(&self.told.strays)));
         }
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
@@ -79,16 +67,12 @@ impl<W: Write> Reporter for Markdown<W> {
 }
 
 /// Counts and root causes.
-fn head(results: &[PermutationResult], duration_ms: Option<u64>) -> String {
-    let mut summary = Summary::default();
-    results.iter().for_each(|result| summary.add(result.outcome));
-    let counts = summary.counts().into_iter().filter(|(_, number)| *number > 0);
+fn head(told: &Told) -> String {
+    let results = &told.results;
+    let counts = told.summary().counts().into_iter().filter(|(_, number)| *number > 0);
     let counts: Vec<String> =
         counts.map(|(outcome, number)| format!("{number} {}", outcome.as_str().replace('_', " "))).collect();
-    let end = match duration_ms {
-        Some(millis) => format!("in {}.{} s", millis / 1000, millis % 1000 / 100),
-        None => "when the run was broken off".to_owned(),
-    };
+    let end = told.end();
     let all = count(results.len(), "permutation");
     let counts = if counts.is_empty() { "none ended".to_owned() } else { counts.join(", ") };
     let mut text = format!("## spanwise\n\n**{all}**: {counts} {end}\n");
@@ -168,6 +152,8 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use spanwise_model::PermutationResult;
+
     use super::*;
 
     #[test]
