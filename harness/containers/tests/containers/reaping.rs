@@ -2,12 +2,14 @@
 //! container and ends.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Ground, Run, Test, launch, left};
 
@@ -25,6 +27,9 @@ pub(super) const TRIALS: [(&str, Test); 5] = [
 /// Starts a container, says which run it is, and ends.
 pub(super) fn harness(end: &str, folder: &Path) -> ExitCode {
     let Ok(run) = Run::new() else { return ExitCode::FAILURE };
+    // Whoever started this may have had interrupts ignored, as a shell does for what runs in its background.
+    let interrupted = run.runtime.block_on(async { signal(SignalKind::interrupt()) });
+    let Ok(mut interrupted) = interrupted else { return ExitCode::FAILURE };
     let started = run.runtime.block_on(run.engine.start(launch(folder, "serve")));
     let Ok(_service) = started else { return ExitCode::FAILURE };
     println!("{}", run.launcher.marker().1);
@@ -35,6 +40,10 @@ pub(super) fn harness(end: &str, folder: &Path) -> ExitCode {
     match end {
         "exit" => std::process::exit(0),
         "panic" => panic!("as asked"),
+        "interrupted" => {
+            run.runtime.block_on(interrupted.recv());
+            std::process::exit(130)
+        }
         _ => loop {
             std::thread::park();
         },
@@ -68,13 +77,16 @@ fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
         .arg(&ground.folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()?;
     let stdout = harness.stdout.take().ok_or("no output")?;
     let run = BufReader::new(stdout).lines().next().ok_or("the harness did not start")??;
     match end {
         "killed" => harness.kill()?,
         "interrupted" => {
-            let interrupt = Command::new("kill").args(["-s", "INT", &harness.id().to_string()]).status()?;
+            // As Ctrl-C does: to the whole group, whatever the harness started in it.
+            let group = format!("-{}", harness.id());
+            let interrupt = Command::new("kill").args(["-s", "INT", "--", &group]).status()?;
             assert!(interrupt.success(), "the signal is sent");
         }
         _ => {}
