@@ -1,4 +1,5 @@
-//! The tracer provider: the published exporter with the published authorizer, in front of which a token takes its time.
+//! The tracer provider: the published exporter with the published authorizer, in front of which a token takes as long as
+//! `TOKEN_MS` says.
 #![allow(deprecated, reason = "services that still have this crate are what it is about")]
 
 use std::time::Duration;
@@ -12,12 +13,10 @@ use opentelemetry_stackdriver::{
 };
 use tonic::Request;
 
-/// How long a token takes: as when the metadata server has to make one. What is handed to the exporter in this time before the
-/// end of the process is lost, always, and not only on a bad day.
-const TOKEN: Duration = Duration::from_millis(500);
-
-/// Google's authorizer, which asks the metadata server by its name.
-struct SlowAuthorizer(GcpAuthorizer);
+/// Google's authorizer, which asks the metadata server by its name, and takes this much longer: as when the metadata server has
+/// to make a token. What is handed to the exporter in this time before the end of the process is lost, always, and not only on a
+/// bad day.
+struct SlowAuthorizer(GcpAuthorizer, Duration);
 
 impl Authorizer for SlowAuthorizer {
     type Error = Error;
@@ -32,7 +31,7 @@ impl Authorizer for SlowAuthorizer {
         scopes: &[&str],
     ) -> Result<(), Error> {
         // waits on purpose: it stands for a token that has to be made.
-        tokio::time::sleep(TOKEN).await;
+        tokio::time::sleep(self.1).await;
         self.0.authorize(request, scopes).await
     }
 }
@@ -40,10 +39,11 @@ impl Authorizer for SlowAuthorizer {
 /// A provider that exports to Google.
 ///
 /// # Errors
-/// There is no metadata server, or no connection to Cloud Trace.
-pub(crate) async fn provider(service: &'static str) -> Result<SdkTracerProvider, Error> {
+/// `TOKEN_MS` is no number; there is no metadata server, or no connection to Cloud Trace.
+pub(crate) async fn provider(service: &'static str) -> Result<SdkTracerProvider, Box<dyn std::error::Error>> {
     global::set_text_map_propagator(GoogleTraceContextPropagator::default());
-    let authorizer = SlowAuthorizer(GcpAuthorizer::new().await?);
+    let token = Duration::from_millis(std::env::var("TOKEN_MS").map_or(Ok(0), |millis| millis.parse())?);
+    let authorizer = SlowAuthorizer(GcpAuthorizer::new().await?, token);
     let (exporter, sending) = StackDriverExporter::builder().build(authorizer).await?;
     tokio::spawn(sending);
     let resource = Resource::builder().with_service_name(service).build();
