@@ -145,6 +145,8 @@ pub struct Review<'p> {
     /// Permutations that did not end yet.
     open: BTreeSet<&'p str>,
     met: BTreeSet<RatchetEntry>,
+    /// Entries whose rule was not observed in a permutation of their case, and may fail there all the same.
+    unseen: BTreeSet<RatchetEntry>,
 }
 
 impl<'p> Review<'p> {
@@ -160,6 +162,7 @@ impl<'p> Review<'p> {
             suites: planned.plan.suites.iter().map(String::as_str).collect(),
             cut: planned.cut_cases.clone(),
             met: BTreeSet::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -174,15 +177,22 @@ impl<'p> Review<'p> {
         let unknown = failing(&result.findings, profile)
             .filter(|finding| permutation.known_for(&finding.rule).is_none());
         self.met.extend(unknown.map(|finding| RatchetEntry::of(&result.name, finding)));
+        let is_unseen = |entry: &&RatchetEntry| {
+            entry.case == case(&result.name) && result.rules.get(&entry.rule) == Some(&Verdict::NotObserved)
+        };
+        self.unseen.extend(self.ratchet.entries.keys().filter(is_unseen).cloned());
     }
 
-    /// The entries of the file that can go: their case was run completely and nothing like them failed, or it is no longer
-    /// in its suite.
+    /// The entries of the file that can go: their case was run completely, their rule was observed and nothing like them failed,
+    /// or the case is no longer in its suite.
     pub fn gone(&self) -> Vec<&RatchetEntry> {
         let open: BTreeSet<&str> = self.open.iter().map(|name| case(name)).collect();
         let is_whole = |entry: &RatchetEntry| {
             let suite = entry.case.split('/').next().unwrap_or_default();
-            self.suites.contains(suite) && !self.cut.contains(&entry.case) && !open.contains(&*entry.case)
+            self.suites.contains(suite)
+                && !self.cut.contains(&entry.case)
+                && !open.contains(&*entry.case)
+                && !self.unseen.contains(entry)
         };
         let entries = self.ratchet.entries.keys();
         entries.filter(|entry| is_whole(entry) && !self.met.contains(entry)).collect()

@@ -1,5 +1,7 @@
 //! Files as they are read and written, and what a run means for one.
 
+use std::sync::Arc;
+
 use spanwise_check::{Engine, Profile};
 use spanwise_model::notation;
 
@@ -92,6 +94,14 @@ fn entries_go_when_their_case_ran_completely_without_them() {
     check(&[result(SELL[0], Passed, false)], &["shop/sell/entry=http/export=gcp_trace"], &[]);
     check(&[result(BUY, Passed, false)], &[], &[OLD_BUY]);
     check(&[result(BUY, Passed, false)], &["shop/buy"], &[OLD_BUY]);
+}
+
+#[test]
+fn entries_stay_whose_rule_was_not_observed() {
+    let rules = |verdict| Arc::new(BTreeMap::from([("http-server-error-unset".to_owned(), verdict)]));
+    let bought = |verdict| PermutationResult { rules: rules(verdict), ..result(BUY, Outcome::Passed, false) };
+    check(&[bought(Verdict::NotObserved)], &[], &[]);
+    check(&[bought(Verdict::Pass)], &[], &[OLD_BUY]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use spanwise_check::conventions::Registry;
 use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, Rule, registry};
 use spanwise_model::{
     Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
-    notation,
+    Verdict, notation,
 };
 use spanwise_normalize::{agreeing, fold_front_end};
 use spanwise_scenario::{KnownEntry, LevelEntry, Permutation, Plan};
@@ -263,8 +263,12 @@ fn outcome(
         entry.or_else(|| ratchet.map(|ratchet| format!("in the ratchet {}", ratchet.file())))
     };
     let failing: Vec<Option<String>> = failing(&checked.findings, profile).map(known).collect();
-    let is_stale =
-        |rules: &[String]| !checked.findings.iter().any(|one| rules.iter().any(|rule| *rule == one.rule));
+    // A rule that was not observed may fail all the same: one that compares, where it had nobody to compare with.
+    let may_fail = |rule: &String| {
+        checked.verdicts.get(rule) == Some(Verdict::NotObserved)
+            || checked.findings.iter().any(|finding| *rule == finding.rule)
+    };
+    let is_stale = |rules: &[String]| !rules.iter().any(may_fail);
     let stale = permutation.known.iter().find(|entry| !entry.flaky && is_stale(&entry.rules));
     if failing.iter().any(Option::is_none) {
         (Outcome::Failed, None)
