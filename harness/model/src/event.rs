@@ -61,6 +61,20 @@ pub enum RunEvent {
     },
 }
 
+/// A part of what was selected, of which other machines run the rest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Which, from 1.
+    pub number: usize,
+    /// How many parts there are.
+    pub of: usize,
+    /// How many permutations they have together.
+    pub permutations: usize,
+    /// The same for all parts of one selection: a hash of the permutations' names.
+    pub selection: String,
+}
+
 /// One permutation's result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PermutationResult {

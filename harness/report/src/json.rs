@@ -24,6 +24,7 @@ impl<W: Write> Json<W> {
             summary: Summary::default(),
             duration_ms: None,
             strays_fail: false,
+            shard: None,
             permutations: Vec::new(),
             strays: Vec::new(),
         };

@@ -66,7 +66,7 @@ impl<W: Write> Progress<W> {
 impl<W: Write> Reporter for Progress<W> {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
         match event {
-            RunEvent::Started { suites, permutations } => {
+            RunEvent::Started { suites, permutations, .. } => {
                 self.permutations = *permutations;
                 if self.quiet {
                     return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use spanwise_check::{Profile, Rule, conventions, registry as rules};
-use spanwise_model::{Pattern, PermutationName};
+use spanwise_model::{Part, Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Stage, StageError, Suite, SuiteError};
 
 use crate::shard::Shard;
@@ -40,6 +40,7 @@ impl Planned {
     /// Leaves the permutations of one shard.
     pub fn shard(&mut self, shard: Shard) {
         let mine = shard.of_plan(&self.plan);
+        self.part = Some(shard.part(&self.plan));
         self.retain(|name| mine.contains(name));
     }
 

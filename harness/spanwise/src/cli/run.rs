@@ -135,6 +135,7 @@ fn options(arguments: &RunArguments, planned: &Planned) -> Options {
         lanes: arguments.jobs,
         fail_fast: arguments.fail_fast,
         logs: arguments.logs,
+        part: planned.part.clone(),
         command: Some(repeat::command(arguments)),
         ..Options::default()
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use spanwise_check::Profile;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, TraceId, WireTap};
+use spanwise_model::{Evidence, LogRecord, Part, ProcessEvent, RunEvent, TraceId, WireTap};
 
 use super::plan::PlanRecord;
 use crate::ratchet::Ratchet;
@@ -47,6 +47,8 @@ pub(super) struct OptionsRecord {
     ratchet: Option<RatchetRecord>,
     /// Whether results hold what services wrote.
     logs: bool,
+    #[serde(default)]
+    part: Option<Part>,
     command: Option<RepeatCommand>,
 }
 
@@ -101,6 +103,7 @@ impl OptionsRecord {
             ratchet: ratchet
                 .map(|ratchet| RatchetRecord { file: ratchet.file().to_owned(), text: ratchet.to_string() }),
             logs: options.logs,
+            part: options.part.clone(),
             command: options.command.clone(),
         }
     }
@@ -120,6 +123,7 @@ impl OptionsRecord {
             suite_profiles: self.suite_profiles.iter().map(of_suite).collect::<Result<_, String>>()?,
             ratchet: ratchet.map(Into::into),
             logs: self.logs,
+            part: self.part.clone(),
             command: self.command.clone(),
             ..Options::default()
         })

@@ -30,7 +30,8 @@ pub async fn run_rounds(
     let mut stop = std::pin::pin!(stop);
     let mut all = AllRounds::default();
     let permutations = plan.permutations.len() * rounds;
-    on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations });
+    on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations, part: options.part.clone() });
+    let mut failed = None;
     for _ in 0..rounds {
         let ended_before = all.ended;
         let one = run_until(plan.clone(), options.clone(), stop.as_mut(), |event| match event {

@@ -114,6 +114,13 @@ fn merged_shards_are_what_one_run_reports() {
     assert_eq!(differ, None);
     assert_eq!(one.lines().count(), all.lines().count());
     assert!(read(folder.path(), "merged.xml").contains("failures=\"2\""));
+    // The shards that passed are no run that passed.
+    let passed = codes.iter().enumerate().filter(|(_, code)| **code == Some(0));
+    let passed: Vec<String> = passed.map(|(at, _)| format!("shard-{}.json", at + 1)).collect();
+    let parts = spanwise(&folder, &["merge", &passed[0], &passed[1]]);
+    assert_eq!(parts.status.code(), Some(3));
+    let told = String::from_utf8_lossy(&parts.stderr);
+    assert!(told.contains("/3 is missing: 2 of 6 permutations are in none of these reports\n"), "{told}");
     let twice = spanwise(&folder, &["merge", "one.json", "shard-1.json"]);
     assert_eq!(twice.status.code(), Some(2));
     let told = String::from_utf8_lossy(&twice.stderr);
