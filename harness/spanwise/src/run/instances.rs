@@ -188,6 +188,16 @@ impl Instances {
         self.fleet.past()
     }
 
+    /// Whether what came of the lane may still change when it is over: its services run already, and nobody ends them.
+    pub(super) fn are_shared(&self) -> bool {
+        self.fleet.is_shared()
+    }
+
+    /// Lets the next lane have the services that run already, while others of this one stay up.
+    pub(super) fn end_turn(&self) {
+        self.fleet.end_turn();
+    }
+
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.fleet.store()

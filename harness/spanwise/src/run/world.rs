@@ -42,7 +42,7 @@ pub(super) struct World {
     /// What was built, or why not: each once a run.
     builds: Mutex<HashMap<Build, Built>>,
     /// The listeners at addresses that suites fix.
-    pub(super) fixed: FixedListeners,
+    pub(super) fixed: Arc<FixedListeners>,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
     identity: OnceCell<Arc<Identity>>,
     /// Who starts containers, or why nobody does. It is asked where a suite has one.
@@ -96,6 +96,11 @@ impl World {
             kept,
             options,
         })
+    }
+
+    /// Gives it the listeners of rounds before this one: services that run already go on between rounds, and export when they please.
+    pub(super) fn with_fixed(self, fixed: Arc<FixedListeners>) -> World {
+        World { fixed, ..self }
     }
 
     /// Gives it services that are tasks of this process.
