@@ -12,7 +12,7 @@ use spanwise_collect::{
 };
 use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
-use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId};
+use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId, secret};
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
@@ -351,7 +351,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    secret::text(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId, secret};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -101,7 +101,9 @@ impl Instances {
     /// What stubs had no answer to.
     pub(super) fn unmatched(&self) -> Vec<RunEvent> {
         let known = |stub: &str| match self.fleet.setting().service(stub).map(|one| &one.start.launch) {
-            Some(Launch::Stub(responses)) => responses.iter().map(ToString::to_string).collect(),
+            Some(Launch::Stub(responses)) => {
+                responses.iter().map(|one| secret::text(&one.to_string()).into_owned()).collect()
+            }
             _ => Vec::new(),
         };
         let event = |(stub, request): (String, String)| RunEvent::StubUnmatched {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use spanwise_model::{PermutationResult, Value};
+use spanwise_model::{PermutationResult, Value, secret};
 
 /// Makes commands of the full names of permutations. Plain data, so that a recording keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +15,10 @@ pub struct RepeatCommand {
 }
 
 impl RepeatCommand {
-    /// A command of these words, in which `option` stands before each name, such as `--filter`.
+    /// A command of these words, in which `option` stands before each name, such as `--filter`. Reports and recordings have it, so
+    /// secrets in the words are replaced.
     pub fn new<'w>(words: impl IntoIterator<Item = &'w str>, option: &str) -> RepeatCommand {
-        let words: Vec<String> = words.into_iter().map(quoted).collect();
+        let words: Vec<String> = words.into_iter().map(|word| quoted(&secret::text(word))).collect();
         RepeatCommand { beginning: words.join(" "), option: option.to_owned() }
     }
 
@@ -72,6 +73,14 @@ mod tests {
             hop: None,
             consequence_of,
         }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let command =
+            RepeatCommand::new(["spanwise", "--service-yaml", "https://ada:hunter2@files/web.yaml"], "");
+        let shown = command.repeats(&PermutationResult::new("a/b", "a/b", Outcome::Failed));
+        assert!(shown.contains("web.yaml") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
