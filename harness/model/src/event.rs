@@ -46,6 +46,8 @@ pub enum RunEvent {
         /// How many more.
         permutations: usize,
     },
+    /// A permutation ended in one of several rounds. It is finished when all of them are over.
+    InRound(Box<PermutationResult>),
     /// A permutation ended.
     Finished(Box<PermutationResult>),
     /// All permutations ended.

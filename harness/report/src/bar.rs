@@ -17,6 +17,8 @@ pub struct Bar {
     bar: ProgressBar,
     ready: usize,
     failed: usize,
+    /// Whether it was told of single rounds.
+    has_rounds: bool,
     /// What stubs had no answer to: settings repeat what their services ask for.
     told: BTreeSet<String>,
 }
@@ -34,7 +36,7 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos}/{len} driven{msg}") {
             bar.set_style(style.progress_chars("━╸ "));
         }
-        Bar { bar, ready: 0, failed: 0, told: BTreeSet::new() }
+        Bar { bar, ready: 0, failed: 0, has_rounds: false, told: BTreeSet::new() }
     }
 
     fn say(&self) {
@@ -66,7 +68,12 @@ impl Reporter for Bar {
                 }
             }
             RunEvent::Observed { permutations } => self.bar.inc(*permutations as u64),
-            RunEvent::Finished(result) => self.failed += usize::from(result.fails()),
+            RunEvent::InRound(result) => {
+                self.has_rounds = true;
+                self.failed += usize::from(result.fails());
+            }
+            // What failed in a round was counted there.
+            RunEvent::Finished(result) => self.failed += usize::from(result.fails() && !self.has_rounds),
             RunEvent::Ended { .. } => {}
         }
         self.say();

@@ -48,7 +48,8 @@ impl<W: Write> Reporter for Json<W> {
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
+            | RunEvent::Observed { .. }
+            | RunEvent::InRound(_) => {}
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use spanwise_model::{Outcome, RunEvent};
+use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
@@ -22,6 +22,8 @@ pub struct Progress<W> {
     ready: usize,
     driven: usize,
     failed: usize,
+    /// Whether it was told of single rounds.
+    has_rounds: bool,
     /// What is said once.
     told: HashSet<String>,
 }
@@ -29,7 +31,16 @@ pub struct Progress<W> {
 impl<W: Write> Progress<W> {
     /// A reporter that writes to `out`; a quiet one says only what could not start.
     pub fn new(out: W, quiet: bool) -> Progress<W> {
-        Progress { out, quiet, permutations: 0, ready: 0, driven: 0, failed: 0, told: HashSet::new() }
+        Progress {
+            out,
+            quiet,
+            permutations: 0,
+            ready: 0,
+            driven: 0,
+            failed: 0,
+            has_rounds: false,
+            told: HashSet::new(),
+        }
     }
 
     /// Says so at one, two, four and so on: the first services are waited for, the others are one of many.
@@ -79,9 +90,14 @@ impl<W: Write> Reporter for Progress<W> {
             }
             RunEvent::StubUnmatched { stub, request, known } => self.unmatched(stub, request, known),
             RunEvent::Observed { permutations } => self.driven(*permutations),
+            RunEvent::InRound(result) => {
+                self.has_rounds = true;
+                self.failed += usize::from(result.fails());
+                Ok(())
+            }
             RunEvent::Finished(result) => {
-                let fails = matches!(result.outcome, Outcome::Failed | Outcome::UnexpectedlyPassed);
-                self.failed += usize::from(fails);
+                // What failed in a round was counted there.
+                self.failed += usize::from(result.fails() && !self.has_rounds);
                 Ok(())
             }
             RunEvent::Ended { .. } => Ok(()),

@@ -27,7 +27,8 @@ impl Told {
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
+            | RunEvent::Observed { .. }
+            | RunEvent::InRound(_) => {}
         }
     }
 

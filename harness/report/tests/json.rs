@@ -5,7 +5,7 @@ mod canned;
 mod validator;
 
 use serde_json::Value;
-use spanwise_model::RunEvent;
+use spanwise_model::{Part, RunEvent};
 use spanwise_report::{Json, Merged, Reporter};
 use validator::breaches;
 

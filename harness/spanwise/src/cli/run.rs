@@ -13,7 +13,7 @@ use spanwise::{Kept, Options, Recorder, RunError};
 use super::reports::{ReportArguments, Reporters, progress};
 use super::selection::Selection;
 use super::signals::{self, Signals};
-use super::{Exit, kept, ratchet, record, repeat, runtime};
+use super::{Exit, kept, ratchet, record, repeat, runtime, unusable};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -46,10 +46,10 @@ pub(super) struct RunArguments {
     #[arg(long)]
     logs: bool,
     /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
-    #[arg(long, value_name = "DIR", conflicts_with = "repeat")]
+    #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
     /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
-    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
+    #[arg(long, value_name = "FILE")]
     jsonl: Option<PathBuf>,
     /// No progress on standard error
     #[arg(long, short)]
@@ -83,6 +83,14 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
     if arguments.keep_running {
         kept::is_possible(&planned.plan)?;
     }
+    let writes = [("--record", arguments.record.is_some()), ("--jsonl", arguments.jsonl.is_some())];
+    if let Some((option, _)) = writes.into_iter().find(|(_, is_given)| *is_given && arguments.repeat > 1) {
+        return Err(unusable(format!(
+            "`{option}` writes down one run, and `--repeat {}` makes several; leave one of them out, or call `spanwise run` several \
+             times, each with a place of its own for what it writes",
+            arguments.repeat
+        )));
+    }
     let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
     let exit = recorded(arguments, &planned, recorder.clone()).unwrap_or_else(|exit| exit);
     Ok(record::finish(recorder, exit))
@@ -99,7 +107,7 @@ fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Record
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen(signals::tell) })?;
     let ran = runtime.block_on(ran(arguments, planned, options, signals.stopped(), |event| {
-        if let (RunEvent::Finished(result), Some(review)) = (event, &mut review) {
+        if let (RunEvent::Finished(result) | RunEvent::InRound(result), Some(review)) = (event, &mut review) {
             review.take(result);
         }
         reporters.tell(event);
@@ -110,7 +118,7 @@ fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Record
     let exit = Exit::of(&summary, strays_fail);
     if let Some(kept) = kept {
         runtime.block_on(kept::until(kept, signals.stopped()));
-    } else if signals.is_stopped() {
+    } else if !ended && signals.is_stopped() {
         eprintln!("spanwise: interrupted");
         return Ok(exit.broken_off());
     } else if !ended {

@@ -202,7 +202,11 @@ impl Recorder {
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. } => line(&Line::Event(event.clone())),
             RunEvent::Ended { duration_ms, .. } => line(&Line::Ended { duration_ms: *duration_ms }),
-            RunEvent::Started { .. } | RunEvent::Observed { .. } | RunEvent::Finished(_) => return,
+            RunEvent::Started { .. }
+            | RunEvent::Building { .. }
+            | RunEvent::Observed { .. }
+            | RunEvent::InRound(_)
+            | RunEvent::Finished(_) => return,
         };
         self.write(|sinks| sinks.folder.as_mut().map_or(Ok(()), |folder| folder.lanes.write(&line?)));
     }
