@@ -16,7 +16,7 @@ const STEPS: usize = 10;
 #[derive(Debug)]
 pub struct Progress<W> {
     out: W,
-    /// Says only what could not start.
+    /// Says only what went wrong.
     quiet: bool,
     permutations: usize,
     ready: usize,
@@ -29,7 +29,7 @@ pub struct Progress<W> {
 }
 
 impl<W: Write> Progress<W> {
-    /// A reporter that writes to `out`; a quiet one says only what could not start.
+    /// A reporter that writes to `out`; a quiet one says only what could not start, and what stubs had no answer to.
     pub fn new(out: W, quiet: bool) -> Progress<W> {
         Progress {
             out,
@@ -55,7 +55,7 @@ impl<W: Write> Progress<W> {
     /// Settings repeat what their services ask for; once is enough.
     fn unmatched(&mut self, stub: &str, request: &str, known: &[String]) -> io::Result<()> {
         let line = unmatched(stub, request, known);
-        if self.quiet || !self.told.insert(line.clone()) {
+        if !self.told.insert(line.clone()) {
             return Ok(());
         }
         writeln!(self.out, "{line}")
