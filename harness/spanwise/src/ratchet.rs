@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use spanwise_model::{Finding, Outcome, PermutationResult};
-use spanwise_scenario::Permutation;
+use spanwise_model::{Finding, Outcome, PermutationResult, Verdict};
+use spanwise_scenario::{Permutation, Plan};
 
 use crate::Options;
-use crate::plan::Planned;
 use crate::run::failing;
 
 /// What stands above the findings of a new file.
@@ -150,17 +149,22 @@ pub struct Review<'p> {
 }
 
 impl<'p> Review<'p> {
-    /// Begins with a file, and the plan and options of the run.
-    pub fn new(ratchet: Ratchet, planned: &'p Planned, options: &Options) -> Review<'p> {
-        let permutations = planned.plan.permutations.iter().map(|one| (one.name.as_str(), one));
+    /// Begins with a file, and with what is run: a plan, the cases of which it has only a part, as `suite/case`, and options.
+    pub fn new(
+        ratchet: Ratchet,
+        plan: &'p Plan,
+        cut_cases: BTreeSet<String>,
+        options: &Options,
+    ) -> Review<'p> {
+        let permutations = plan.permutations.iter().map(|one| (one.name.as_str(), one));
         let permutations: BTreeMap<_, _> = permutations.collect();
         Review {
             ratchet,
             options: options.clone(),
             open: permutations.keys().copied().collect(),
             permutations,
-            suites: planned.plan.suites.iter().map(String::as_str).collect(),
-            cut: planned.cut_cases.clone(),
+            suites: plan.suites.iter().map(String::as_str).collect(),
+            cut: cut_cases,
             met: BTreeSet::new(),
             unseen: BTreeSet::new(),
         }

@@ -92,6 +92,7 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
         )));
     }
     let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
+    let recorder = recorder.map(|recorder| recorder.with_cut_cases(planned.cut_cases.clone()));
     let exit = recorded(arguments, &planned, recorder.clone()).unwrap_or_else(|exit| exit);
     Ok(record::finish(recorder, exit))
 }
@@ -102,7 +103,8 @@ fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Record
     let ratchet = file.map(|file| ratchet::read(file, arguments.ratchet_update)).transpose()?;
     let ratcheted = ratchet.clone().map(Arc::new);
     let options = Options { ratchet: ratcheted, record: recorder, ..options(arguments, planned) };
-    let mut review = ratchet.map(|ratchet| Review::new(ratchet, planned, &options));
+    let review = |ratchet| Review::new(ratchet, &planned.plan, planned.cut_cases.clone(), &options);
+    let mut review = ratchet.map(review);
     let mut reporters = arguments.reports.open(progress(arguments.quiet))?;
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen(signals::tell) })?;

@@ -63,7 +63,8 @@ fn reviewed(more: &str, filter: &[&str], file: &str, results: &[PermutationResul
     let suite = SuiteText { file: "shop.yaml".to_owned(), text: format!("{SUITE}{more}") };
     let filter: Vec<_> = filter.iter().map(|text| text.parse().expect("a pattern")).collect();
     let planned = plan(&[suite], &filter).expect("a suite without mistakes");
-    let mut review = Review::new(ratchet(file), &planned, &Options::default());
+    let mut review =
+        Review::new(ratchet(file), &planned.plan, planned.cut_cases.clone(), &Options::default());
     results.iter().for_each(|result| review.take(result));
     (review.gone().iter().map(ToString::to_string).collect(), review.updated().to_string())
 }

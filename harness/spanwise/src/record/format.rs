@@ -37,6 +37,9 @@ pub(super) struct Head {
     pub(super) version: Version,
     pub(super) options: OptionsRecord,
     pub(super) plan: PlanRecord,
+    /// Absent where nobody said it.
+    #[serde(default)]
+    pub(super) cut_cases: Option<BTreeSet<String>>,
 }
 
 /// The options that matter to judging; rules of the user's own are code, and whoever replays brings them.
