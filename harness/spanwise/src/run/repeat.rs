@@ -25,7 +25,9 @@ impl RepeatCommand {
     /// The command for a result, for a shell. Alone it would lack what it was compared with, and pass.
     pub(super) fn repeats(&self, result: &PermutationResult) -> String {
         let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
-        let partners = causes.filter_map(|finding| finding.facts.get("partner").and_then(Value::as_str));
+        // With the partner alone, neither of the two would be the one that deviates.
+        let facts = causes.flat_map(|finding| ["partner", "witness"].map(|fact| finding.facts.get(fact)));
+        let partners = facts.filter_map(|fact| fact.and_then(Value::as_str));
         let partners: BTreeSet<&str> = partners.filter(|partner| *partner != result.name).collect();
         let mut command = self.beginning.clone();
         for name in std::iter::once(result.name.as_str()).chain(partners) {
@@ -92,5 +94,7 @@ mod tests {
         result.findings = vec![finding("a/c", None), finding("a/c", None), finding("a/d", Some(0))];
         assert_eq!(command.repeats(&result), format!("{before} --filter a/c"));
         assert_eq!(RepeatCommand::new(["test"], "").repeats(&result), "test 'a/b/entry=http' a/c");
+        result.findings[1].facts.insert("witness".to_owned(), "a/e".into());
+        assert_eq!(command.repeats(&result), format!("{before} --filter a/c --filter a/e"));
     }
 }
