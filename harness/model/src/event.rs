@@ -17,6 +17,15 @@ pub enum RunEvent {
         suites: Vec<String>,
         /// How many permutations will run.
         permutations: usize,
+        /// Where several machines share what was selected, which part of it this is.
+        part: Option<Part>,
+    },
+    /// What a service is built by is run, once for all its instances. It may take its time.
+    Building {
+        /// The service's name in the suite.
+        service: String,
+        /// The command; secrets in it are replaced.
+        command: String,
     },
     /// A service instance is ready.
     ServiceReady {

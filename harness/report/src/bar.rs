@@ -9,7 +9,7 @@ use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
-use crate::progress::unmatched;
+use crate::progress::{building, unmatched};
 
 /// Shows a bar of the permutations that were driven.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl Reporter for Bar {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
         match event {
             RunEvent::Started { permutations, .. } => self.bar.set_length(*permutations as u64),
+            RunEvent::Building { service, command } => self.bar.println(building(service, command)),
             RunEvent::ServiceReady { .. } => self.ready += 1,
             RunEvent::ServiceFailed { source, reason } => {
                 let reason = clean(reason).replace('\n', "\n  ");

@@ -44,7 +44,8 @@ impl<W: Write> Reporter for Json<W> {
                 self.document.strays_fail = *strays_fail;
                 self.document.duration_ms = Some(*duration_ms);
             }
-            RunEvent::Started { .. }
+            RunEvent::Started { part, .. } => self.document.shard.clone_from(part),
+            RunEvent::Building { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }

@@ -84,6 +84,8 @@ impl<W: Write> Reporter for Progress<W> {
                 }
                 writeln!(self.out, "{}: {}", suites.join(", "), count(*permutations, "permutation"))
             }
+            RunEvent::Building { .. } if self.quiet => Ok(()),
+            RunEvent::Building { service, command } => writeln!(self.out, "{}", building(service, command)),
             RunEvent::ServiceReady { .. } => self.ready(),
             RunEvent::ServiceFailed { source, reason } => {
                 writeln!(self.out, "{source} could not run: {}", clean(reason).replace('\n', "\n  "))
@@ -107,6 +109,11 @@ impl<W: Write> Reporter for Progress<W> {
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// By what a service is built, in one line for a terminal.
+pub(crate) fn building(service: &str, command: &str) -> String {
+    clean(&format!("{service} is built: {command}")).replace('\n', " ")
 }
 
 /// What a stub had no answer to, in one line for a terminal.

@@ -24,6 +24,7 @@ impl Told {
                 self.duration_ms = Some(*duration_ms);
             }
             RunEvent::Started { .. }
+            | RunEvent::Building { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }

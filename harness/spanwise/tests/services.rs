@@ -116,9 +116,14 @@ fn what_is_built_is_built_once_in_its_folder() {
     );
     std::fs::write(&script, text).expect("a script");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("the mode");
-    let (results, _) = ran(folder.path(), &built("[./make-it]"));
+    let (results, events) = ran(folder.path(), &built("[./make-it, --token=hunter2]"));
     // Two exporters are two settings, each with an instance.
     passed(&results, 2);
+    let told: Vec<&RunEvent> =
+        events.iter().filter(|event| matches!(event, RunEvent::Building { .. })).collect();
+    let [RunEvent::Building { service, command }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(service, "backend");
+    assert!(command.starts_with("./make-it --token=") && !command.contains("hunter2"), "{command}");
     assert_eq!(std::fs::read_to_string(made.join("times")).expect("what was built"), "built\n");
 }
 

@@ -17,6 +17,7 @@ use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::kept::Address;
+use super::launch::build;
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -55,6 +56,11 @@ impl Instances {
         for start in &fleet.setting().services {
             if failures.contains_key(&start.name) {
                 continue;
+            }
+            if let Some(build) = build(start).filter(|build| world.is_news(build.clone())) {
+                let command = secret::text(&build.words.join(" ")).into_owned();
+                let event = RunEvent::Building { service: start.name.clone(), command };
+                let _ = news.send(News::Event(event)).await;
             }
             let begun = Instant::now();
             let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
