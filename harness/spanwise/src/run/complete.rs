@@ -93,9 +93,10 @@ pub(super) async fn wait_for(
 ) -> Vec<Awaited> {
     let deadline = Instant::now() + world.options.deadline;
     let awaited = |store: &Store| {
-        let of_traces =
-            || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace)).collect();
-        let taps: Vec<WireTap> = claim.map_or_else(of_traces, |mark| mark.taps(instances.taps()));
+        let taps: Vec<WireTap> = match claim {
+            Some(mark) => mark.taps(instances.taps()),
+            None => instances.taps().taps_of_traces(&sent.traces),
+        };
         let past = instances.past();
         let mut traces = sent.traces.clone();
         let claimed = claim.into_iter().flat_map(|mark| mark.traces(store));

@@ -163,8 +163,9 @@ impl Judge {
                 Judged::CouldNotRun(_) => None,
             })
             .collect();
-        if let Some(first) = members_first(&self.plan, &compared) {
-            self.engines[&first.suite].compare(&mut compared);
+        // All of a group are of one suite.
+        if let Some(at) = texts.keys().next() {
+            self.engines[&self.plan.permutations[*at].suite].compare(&mut compared);
         }
         drop(compared);
         let result = |(at, judged): (usize, Judged)| self.result(&self.plan.permutations[at], judged);
@@ -236,12 +237,6 @@ fn hides_nothing(first: &Checked, again: &Checked, profile: Profile) -> bool {
 fn asks_where_spans_belong(rule: &str) -> bool {
     let family = registry::rules().find(|known| known.name == rule).map(|known| known.family);
     matches!(family, Some(Family::Linkage | Family::Propagation | Family::Export))
-}
-
-/// The first compared member's permutation.
-fn members_first<'p>(plan: &'p Plan, members: &[Member<'_>]) -> Option<&'p Permutation> {
-    let name = members.first()?.name;
-    plan.permutations.iter().find(|permutation| permutation.name.as_str() == name)
 }
 
 /// The root causes that fail a permutation under a profile.
