@@ -64,6 +64,24 @@ impl TapLog {
         indexes.iter().map(|&at| taps.all[at].clone()).collect()
     }
 
+    /// The exchanges of several traces, as [`TapLog::taps_of_trace`] has them: each once, in the order they began.
+    pub fn taps_of_traces(&self, traces: &[TraceId]) -> Vec<WireTap> {
+        let taps = self.lock();
+        let of_traces = traces.iter().filter_map(|trace| taps.of_trace.get(trace));
+        let mut indexes: Vec<usize> = of_traces.flat_map(|of_trace| &of_trace.taps).copied().collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        indexes.into_iter().map(|at| taps.all[at].clone()).collect()
+    }
+
+    /// Every trace that one of the exchanges named.
+    pub fn traces(&self) -> Vec<TraceId> {
+        let taps = self.lock();
+        // Somebody may wait for news of a trace that none has named yet.
+        let is_named = |(_, of_trace): &(&TraceId, &OfTrace)| !of_trace.taps.is_empty();
+        taps.of_trace.iter().filter(is_named).map(|(trace, _)| *trace).collect()
+    }
+
     /// The exchanges whose request named no trace at all, in the order they began.
     pub fn taps_without_context(&self) -> Vec<WireTap> {
         let taps = self.lock();

@@ -17,6 +17,15 @@ pub enum RunEvent {
         suites: Vec<String>,
         /// How many permutations will run.
         permutations: usize,
+        /// Where several machines share what was selected, which part of it this is.
+        part: Option<Part>,
+    },
+    /// What a service is built by is run, once for all its instances. It may take its time.
+    Building {
+        /// The service's name in the suite.
+        service: String,
+        /// The command; secrets in it are replaced.
+        command: String,
     },
     /// A service instance is ready.
     ServiceReady {
@@ -46,6 +55,8 @@ pub enum RunEvent {
         /// How many more.
         permutations: usize,
     },
+    /// A permutation ended in one of several rounds. It is finished when all of them are over.
+    InRound(Box<PermutationResult>),
     /// A permutation ended.
     Finished(Box<PermutationResult>),
     /// All permutations ended.
@@ -59,6 +70,20 @@ pub enum RunEvent {
         /// How long the run took, in milliseconds.
         duration_ms: u64,
     },
+}
+
+/// A part of what was selected, of which other machines run the rest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Which, from 1.
+    pub number: usize,
+    /// How many parts there are.
+    pub of: usize,
+    /// How many permutations they have together.
+    pub permutations: usize,
+    /// The same for all parts of one selection: a hash of the permutations' names.
+    pub selection: String,
 }
 
 /// One permutation's result.

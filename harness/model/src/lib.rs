@@ -40,7 +40,7 @@ pub use cloud_run::{
 };
 pub use context::{ContextError, ContextFormat, TraceContext, parse_cloud_trace_context, parse_traceparent};
 pub use defect::{Defect, DefectKind};
-pub use event::{PermutationResult, Rounds, RunEvent, Summary, TraceSummary};
+pub use event::{Part, PermutationResult, Rounds, RunEvent, Summary, TraceSummary};
 pub use expectation::{ExpectedSpan, is_expected_text};
 pub use export::{Export, ExportAnswer, Protocol, Refusal};
 pub use finding::{Fact, Facts, Finding, Hop, Level, Verdict};

@@ -207,7 +207,9 @@ fn assigns(between: &str) -> bool {
         && between.bytes().all(|byte| matches!(byte, b'=' | b':' | b'"' | b'\'' | b' ' | b'\\'))
 }
 
+/// Whether a word is such a name, also as an option of a command, `--token=…`.
 fn is_secret_name(word: &str) -> bool {
+    let word = word.trim_start_matches('-');
     SECRET_NAMES.iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
@@ -366,6 +368,7 @@ mod tests {
         check_text("@:@a@:b@", "@:@a@:b@");
         let key = "AIzaSyA0123456789abcdefghijklmnopqrstuv";
         check_text(&format!("GET /v1/x?key={key}"), "GET /v1/x?key=<api key #>");
+        check_text("make --token=abc -p", "make --token=<secret #> -p");
         check_text("token refresh failed", "token refresh failed");
         check_text("the bearer of news", "the bearer of news");
         check_text("größe=é token=ü", "größe=é token=ü");

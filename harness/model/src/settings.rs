@@ -117,6 +117,19 @@ pub struct ServiceFacts {
     pub external: bool,
 }
 
+impl ServiceFacts {
+    /// Whether it declares that a request for this path makes no spans: the path, or one of its beginnings that ends at a `/`, is
+    /// among [`ServiceFacts::untraced`]. Services of others make none at all.
+    pub fn makes_no_spans_of(&self, path: &str) -> bool {
+        let path = path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
+        let covers = |declared: &String| {
+            let rest = path.strip_prefix(declared.trim_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.external || self.untraced.iter().any(covers)
+    }
+}
+
 /// What a service serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,5 +149,38 @@ impl Settings {
     /// The value of an axis.
     pub fn axis(&self, name: &str) -> Option<&str> {
         self.axes.iter().find(|(axis, _)| axis == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_spans_is_a_path_and_what_is_below_it() {
+        let check = |declared: &str, path: &str, expected: bool| {
+            let facts = ServiceFacts {
+                name: "web".to_owned(),
+                protocol: ServiceProtocol::Http,
+                propagation: Vec::new(),
+                baggage: false,
+                flushes_on_sigterm: false,
+                untraced: vec![declared.to_owned()],
+                declares_route: false,
+                auth_required: false,
+                audiences: Vec::new(),
+                external: false,
+            };
+            assert_eq!(facts.makes_no_spans_of(path), expected, "{declared} {path}");
+            assert!(ServiceFacts { external: true, ..facts }.makes_no_spans_of(path));
+        };
+        check("/health", "/health", true);
+        check("/health", "/health?deep=1", true);
+        check("/health", "/health/live", true);
+        check("/health/", "/health", true);
+        check("health", "/healthcheck", false);
+        check("/health", "/v1/health", false);
+        check("grpc.health.v1.Health", "/grpc.health.v1.Health/Check", true);
+        check("grpc.health.v1.Health", "/grpc.health.v1.HealthCheck/Check", false);
     }
 }

@@ -9,7 +9,7 @@ use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
-use crate::progress::unmatched;
+use crate::progress::{building, unmatched};
 
 /// Shows a bar of the permutations that were driven.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Bar {
     bar: ProgressBar,
     ready: usize,
     failed: usize,
+    /// Whether it was told of single rounds.
+    has_rounds: bool,
     /// What stubs had no answer to: settings repeat what their services ask for.
     told: BTreeSet<String>,
 }
@@ -34,7 +36,7 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos}/{len} driven{msg}") {
             bar.set_style(style.progress_chars("━╸ "));
         }
-        Bar { bar, ready: 0, failed: 0, told: BTreeSet::new() }
+        Bar { bar, ready: 0, failed: 0, has_rounds: false, told: BTreeSet::new() }
     }
 
     fn say(&self) {
@@ -54,6 +56,7 @@ impl Reporter for Bar {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
         match event {
             RunEvent::Started { permutations, .. } => self.bar.set_length(*permutations as u64),
+            RunEvent::Building { service, command } => self.bar.println(building(service, command)),
             RunEvent::ServiceReady { .. } => self.ready += 1,
             RunEvent::ServiceFailed { source, reason } => {
                 let reason = clean(reason).replace('\n', "\n  ");
@@ -66,7 +69,12 @@ impl Reporter for Bar {
                 }
             }
             RunEvent::Observed { permutations } => self.bar.inc(*permutations as u64),
-            RunEvent::Finished(result) => self.failed += usize::from(result.fails()),
+            RunEvent::InRound(result) => {
+                self.has_rounds = true;
+                self.failed += usize::from(result.fails());
+            }
+            // What failed in a round was counted there.
+            RunEvent::Finished(result) => self.failed += usize::from(result.fails() && !self.has_rounds),
             RunEvent::Ended { .. } => {}
         }
         self.say();

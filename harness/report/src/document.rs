@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use spanwise_model::{
-    Fact, Finding, Header, Hop, Level, LogRecord, Outcome, PermutationResult, Place, Rounds, Source, SpanId,
-    Stream, Summary, TraceId, TraceSummary, Value, Verdict,
+    Fact, Finding, Header, Hop, Level, LogRecord, Outcome, Part, PermutationResult, Place, Rounds, Source,
+    SpanId, Stream, Summary, TraceId, TraceSummary, Value, Verdict,
 };
 
 use crate::findings::span_path;
@@ -27,6 +27,8 @@ pub(crate) struct Document {
     /// Absent where the run was broken off.
     pub(crate) duration_ms: Option<u64>,
     pub(crate) strays_fail: bool,
+    /// Absent where it is no part of a larger run.
+    pub(crate) shard: Option<Part>,
     pub(crate) permutations: Vec<PermutationJson>,
     pub(crate) strays: Vec<FindingJson>,
 }

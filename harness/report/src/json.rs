@@ -24,6 +24,7 @@ impl<W: Write> Json<W> {
             summary: Summary::default(),
             duration_ms: None,
             strays_fail: false,
+            shard: None,
             permutations: Vec::new(),
             strays: Vec::new(),
         };
@@ -43,11 +44,13 @@ impl<W: Write> Reporter for Json<W> {
                 self.document.strays_fail = *strays_fail;
                 self.document.duration_ms = Some(*duration_ms);
             }
-            RunEvent::Started { .. }
+            RunEvent::Started { part, .. } => self.document.shard.clone_from(part),
+            RunEvent::Building { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
+            | RunEvent::Observed { .. }
+            | RunEvent::InRound(_) => {}
         }
         Ok(())
     }

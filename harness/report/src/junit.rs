@@ -44,6 +44,14 @@ impl<W: Write> Junit<W> {
             suite.add_test_case(case(result));
         }
         report.add_test_suites(suites.into_values());
+        if self.told.duration_ms.is_none() {
+            // Whoever reads only this must not take what did not run for what passed.
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type("broken_off").set_message(BROKEN_OFF);
+            let mut suite = TestSuite::new("the run");
+            suite.add_test_case(TestCase::new("the run", status));
+            report.add_test_suite(suite);
+        }
         if !self.told.strays.is_empty() {
             let text = findings_described(&self.told.strays);
             let status = match self.told.strays_fail {
@@ -60,6 +68,8 @@ impl<W: Write> Junit<W> {
     }
 }
 
+/// What is said of a run without an end.
+const BROKEN_OFF: &str = "the run was broken off: what is not in this report did not run";
 /// The name of the suite and case for findings that are of none.
 const STRAYS: &str = "belongs to no permutation";
 

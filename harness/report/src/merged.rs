@@ -2,12 +2,13 @@
 //!
 //! The reports are of shards of one run, or of runs of different suites. Nothing is judged again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use spanwise_model::{Finding, PermutationResult, RunEvent, Summary};
+use spanwise_model::{Finding, Part, PermutationResult, RunEvent, Summary};
 
 use crate::document::{Document, FindingJson, PermutationJson, SCHEMA_VERSION};
+use crate::progress::count;
 
 /// Reports put together.
 #[derive(Debug, Default)]
@@ -19,6 +20,16 @@ pub struct Merged {
     duration_ms: u64,
     /// The reports of runs that were broken off.
     broken_off: Vec<String>,
+    /// What came of runs that machines share, by what the reports say of all their parts.
+    shared: BTreeMap<Part, Shared>,
+}
+
+/// The parts of a run that came.
+#[derive(Debug, Default)]
+struct Shared {
+    numbers: BTreeSet<usize>,
+    permutations: usize,
+    is_broken_off: bool,
 }
 
 /// Why a report cannot be taken.
@@ -87,6 +98,13 @@ impl Merged {
             return Err(MergeError::Version { file: file.to_owned(), found: head.schema_version });
         }
         let document: Document = serde_json::from_str(text).map_err(unreadable)?;
+        if let Some(part) = document.shard {
+            let number = part.number;
+            let shared = self.shared.entry(Part { number: 0, ..part }).or_default();
+            shared.numbers.insert(number);
+            shared.permutations += document.permutations.len();
+            shared.is_broken_off |= document.duration_ms.is_none();
+        }
         for result in document.permutations.into_iter().map(PermutationJson::into_result) {
             let (name, from) = (result.name.clone(), file.to_owned());
             if let Some((one, _)) = self.results.insert(name.clone(), (from, result)) {
@@ -107,9 +125,39 @@ impl Merged {
         self.strays_fail
     }
 
+    /// The findings that belong to no permutation. A merged report has none where a run was broken off.
+    pub fn strays(&self) -> &[Finding] {
+        &self.strays
+    }
+
     /// The reports of runs that were broken off, which say nothing of what they did not get to.
     pub fn broken_off(&self) -> &[String] {
         &self.broken_off
+    }
+
+    /// The shards whose reports did not come, where permutations are missing for it: a sentence for each run that was split.
+    pub fn missing(&self) -> Vec<String> {
+        let sentence = |(part, shared): (&Part, &Shared)| {
+            let Part { of, permutations, .. } = *part;
+            let missing: Vec<String> = (1..=of)
+                .filter(|number| !shared.numbers.contains(number))
+                .map(|number| format!("{number}/{of}"))
+                .collect();
+            let untold = permutations.saturating_sub(shared.permutations);
+            // A shard that has nothing to run writes no report. Of one that was broken off, that is said.
+            (untold > 0 && !(missing.is_empty() && shared.is_broken_off)).then(|| {
+                let all = count(permutations, "permutation");
+                let untold = format!("{untold} of {all} are in none of these reports");
+                match missing.as_slice() {
+                    [] => untold,
+                    [one] => format!("the report of shard {one} is missing: {untold}"),
+                    several => {
+                        format!("the reports of the shards {} are missing: {untold}", several.join(", "))
+                    }
+                }
+            })
+        };
+        self.shared.iter().filter_map(sentence).collect()
     }
 
     /// How the permutations ended.
@@ -119,15 +167,16 @@ impl Merged {
         summary
     }
 
-    /// What one run would have told. Where a run was broken off there is no [`RunEvent::Ended`].
+    /// What one run would have told. Where a run was broken off, or a shard is missing, there is no [`RunEvent::Ended`].
     pub fn into_events(self) -> Vec<RunEvent> {
         let summary = self.summary();
-        let Merged { results, strays, strays_fail, duration_ms, broken_off } = self;
+        let is_whole = self.broken_off.is_empty() && self.missing().is_empty();
+        let Merged { results, strays, strays_fail, duration_ms, .. } = self;
         let mut suites: Vec<String> = results.keys().map(|name| suite(name).to_owned()).collect();
         suites.dedup();
-        let mut events = vec![RunEvent::Started { suites, permutations: results.len() }];
+        let mut events = vec![RunEvent::Started { suites, permutations: results.len(), part: None }];
         events.extend(results.into_values().map(|(_, result)| RunEvent::Finished(Box::new(result))));
-        if broken_off.is_empty() {
+        if is_whole {
             events.push(RunEvent::Ended { strays, strays_fail, summary, duration_ms });
         }
         events

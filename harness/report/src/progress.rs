@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use spanwise_model::{Outcome, RunEvent};
+use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
@@ -16,20 +16,31 @@ const STEPS: usize = 10;
 #[derive(Debug)]
 pub struct Progress<W> {
     out: W,
-    /// Says only what could not start.
+    /// Says only what went wrong.
     quiet: bool,
     permutations: usize,
     ready: usize,
     driven: usize,
     failed: usize,
+    /// Whether it was told of single rounds.
+    has_rounds: bool,
     /// What is said once.
     told: HashSet<String>,
 }
 
 impl<W: Write> Progress<W> {
-    /// A reporter that writes to `out`; a quiet one says only what could not start.
+    /// A reporter that writes to `out`; a quiet one says only what could not start, and what stubs had no answer to.
     pub fn new(out: W, quiet: bool) -> Progress<W> {
-        Progress { out, quiet, permutations: 0, ready: 0, driven: 0, failed: 0, told: HashSet::new() }
+        Progress {
+            out,
+            quiet,
+            permutations: 0,
+            ready: 0,
+            driven: 0,
+            failed: 0,
+            has_rounds: false,
+            told: HashSet::new(),
+        }
     }
 
     /// Says so at one, two, four and so on: the first services are waited for, the others are one of many.
@@ -44,7 +55,7 @@ impl<W: Write> Progress<W> {
     /// Settings repeat what their services ask for; once is enough.
     fn unmatched(&mut self, stub: &str, request: &str, known: &[String]) -> io::Result<()> {
         let line = unmatched(stub, request, known);
-        if self.quiet || !self.told.insert(line.clone()) {
+        if !self.told.insert(line.clone()) {
             return Ok(());
         }
         writeln!(self.out, "{line}")
@@ -66,22 +77,29 @@ impl<W: Write> Progress<W> {
 impl<W: Write> Reporter for Progress<W> {
     fn on_event(&mut self, event: &RunEvent) -> io::Result<()> {
         match event {
-            RunEvent::Started { suites, permutations } => {
+            RunEvent::Started { suites, permutations, .. } => {
                 self.permutations = *permutations;
                 if self.quiet {
                     return Ok(());
                 }
                 writeln!(self.out, "{}: {}", suites.join(", "), count(*permutations, "permutation"))
             }
+            RunEvent::Building { .. } if self.quiet => Ok(()),
+            RunEvent::Building { service, command } => writeln!(self.out, "{}", building(service, command)),
             RunEvent::ServiceReady { .. } => self.ready(),
             RunEvent::ServiceFailed { source, reason } => {
                 writeln!(self.out, "{source} could not run: {}", clean(reason).replace('\n', "\n  "))
             }
             RunEvent::StubUnmatched { stub, request, known } => self.unmatched(stub, request, known),
             RunEvent::Observed { permutations } => self.driven(*permutations),
+            RunEvent::InRound(result) => {
+                self.has_rounds = true;
+                self.failed += usize::from(result.fails());
+                Ok(())
+            }
             RunEvent::Finished(result) => {
-                let fails = matches!(result.outcome, Outcome::Failed | Outcome::UnexpectedlyPassed);
-                self.failed += usize::from(fails);
+                // What failed in a round was counted there.
+                self.failed += usize::from(result.fails() && !self.has_rounds);
                 Ok(())
             }
             RunEvent::Ended { .. } => Ok(()),
@@ -91,6 +109,11 @@ impl<W: Write> Reporter for Progress<W> {
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// By what a service is built, in one line for a terminal.
+pub(crate) fn building(service: &str, command: &str) -> String {
+    clean(&format!("{service} is built: {command}")).replace('\n', " ")
 }
 
 /// What a stub had no answer to, in one line for a terminal.

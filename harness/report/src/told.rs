@@ -24,10 +24,12 @@ impl Told {
                 self.duration_ms = Some(*duration_ms);
             }
             RunEvent::Started { .. }
+            | RunEvent::Building { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }
-            | RunEvent::Observed { .. } => {}
+            | RunEvent::Observed { .. }
+            | RunEvent::InRound(_) => {}
         }
     }
 

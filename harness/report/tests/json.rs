@@ -5,7 +5,7 @@ mod canned;
 mod validator;
 
 use serde_json::Value;
-use spanwise_model::RunEvent;
+use spanwise_model::{Part, RunEvent};
 use spanwise_report::{Json, Merged, Reporter};
 use validator::breaches;
 
@@ -27,9 +27,20 @@ fn written(events: &[RunEvent]) -> String {
     String::from_utf8(out).expect("the report is text")
 }
 
+/// The canned run as one machine tells it.
+fn whole() -> Vec<RunEvent> {
+    let mut events = canned::events();
+    events.iter_mut().for_each(|event| {
+        if let RunEvent::Started { part, .. } = event {
+            *part = None;
+        }
+    });
+    events
+}
+
 /// The canned run in parts, as shards tell it: every permutation in one of them, what belongs to none in the last.
 fn shards(number: usize) -> Vec<String> {
-    let events = canned::events();
+    let events = whole();
     let shard = |shard: usize| {
         let mut at = 0;
         let is_mine = |event: &&RunEvent| match event {
@@ -40,6 +51,10 @@ fn shards(number: usize) -> Vec<String> {
             _ => true,
         };
         let mut events: Vec<RunEvent> = events.iter().filter(is_mine).cloned().collect();
+        if let Some(RunEvent::Started { part, .. }) = events.first_mut() {
+            let selection = "0123456789abcdef".to_owned();
+            *part = Some(Part { number: shard + 1, of: number, permutations: 12, selection });
+        }
         if let Some(RunEvent::Ended { strays, duration_ms, .. }) = events.last_mut() {
             *duration_ms = if shard == 0 { 1_000 } else { 234 / (number as u64 - 1) };
             if shard > 0 {
@@ -64,8 +79,38 @@ fn merged_shards_are_the_report_of_one_run() {
     for number in 2..=3 {
         let merged = merged(&shards(number)).expect("shards go together");
         assert_eq!(merged.summary().all(), 12);
-        assert_eq!(written(&merged.into_events()), written(&canned::events()), "{number} shards");
+        assert_eq!(merged.missing(), Vec::<String>::new());
+        assert_eq!(written(&merged.into_events()), written(&whole()), "{number} shards");
     }
+}
+
+#[test]
+fn a_shard_whose_report_did_not_come_is_missed() {
+    #[track_caller]
+    fn check(reports: &[String], expected: &[&str]) {
+        let merged = merged(reports).expect("reports go together");
+        assert_eq!(merged.missing(), expected);
+        let is_whole = merged.into_events().iter().any(|event| matches!(event, RunEvent::Ended { .. }));
+        assert_eq!(is_whole, expected.is_empty());
+    }
+    let all = shards(3);
+    check(&all, &[]);
+    check(
+        &all[..2],
+        &["the report of shard 3/3 is missing: 4 of 12 permutations are in none of these reports"],
+    );
+    let both =
+        "the reports of the shards 1/3, 3/3 are missing: 8 of 12 permutations are in none of these reports";
+    check(&all[1..2], &[both]);
+    // A shard that has nothing to run tells nothing.
+    let with_more = |text: &String| text.replace("\"of\": 3", "\"of\": 4");
+    check(&all.iter().map(with_more).collect::<Vec<_>>(), &[]);
+    // Parts of two selections make none of them whole.
+    let mut other = all.clone();
+    other[2] = other[2].replace("0123456789abcdef", "f123456789abcdef");
+    assert_eq!(merged(&other).expect("reports go together").missing().len(), 2);
+    // Reports of whole runs say nothing of parts.
+    check(&[written(&whole())], &[]);
 }
 
 #[test]
@@ -74,6 +119,7 @@ fn a_shard_that_was_broken_off_breaks_off_the_whole() {
     other = other.replace("\"duration_ms\": 234", "\"duration_ms\": null");
     let merged = merged(&[one, other]).expect("shards go together");
     assert_eq!(merged.broken_off(), ["1.json"]);
+    assert_eq!(merged.missing(), Vec::<String>::new(), "all of it came");
     assert!(!merged.into_events().iter().any(|event| matches!(event, RunEvent::Ended { .. })));
 }
 

@@ -3,7 +3,7 @@
 mod canned;
 
 use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
-use spanwise_model::{Finding, Level, RunEvent};
+use spanwise_model::{Finding, Level, Outcome, RunEvent};
 use spanwise_report::{Annotations, Bar, Junit, Markdown, Progress, Reporter, Terminal, snapshot};
 
 fn told(reporter: &mut dyn Reporter, events: &[RunEvent]) {
@@ -101,6 +101,17 @@ fn quiet_progress_says_only_what_could_not_start() {
 }
 
 #[test]
+fn quiet_progress_says_what_stubs_had_no_answer_to_once() {
+    let stub = RunEvent::StubUnmatched {
+        stub: "bank".to_owned(),
+        request: "GET /charge".to_owned(),
+        known: vec!["POST /charge".to_owned()],
+    };
+    let said = "the stub bank answered 404 to GET /charge: it knows POST /charge\n";
+    assert_eq!(progress(&[stub.clone(), stub], true), said);
+}
+
+#[test]
 fn snapshots_hold_trees_and_findings_without_wire_details() {
     let texts: Vec<String> = canned::events()
         .iter()
@@ -114,8 +125,12 @@ fn snapshots_hold_trees_and_findings_without_wire_details() {
 
 /// What a reporter writes about the canned run.
 fn written<R: Reporter>(make: impl FnOnce(Shared) -> R) -> String {
+    written_of(&canned::events(), make)
+}
+
+fn written_of<R: Reporter>(events: &[RunEvent], make: impl FnOnce(Shared) -> R) -> String {
     let out = Shared::default();
-    told(&mut make(out.clone()), &canned::events());
+    told(&mut make(out.clone()), events);
     String::from_utf8(out.0.take()).expect("text")
 }
 
@@ -136,6 +151,21 @@ impl std::io::Write for Shared {
 #[test]
 fn ci_servers_get_junit() {
     insta::assert_snapshot!("junit", written(Junit::new));
+}
+
+#[test]
+fn a_run_that_was_broken_off_is_an_error_to_ci_servers() {
+    let passed =
+        |event: &RunEvent| !matches!(event, RunEvent::Finished(result) if result.outcome != Outcome::Passed);
+    let mut events: Vec<RunEvent> = canned::events().into_iter().filter(passed).collect();
+    assert!(written_of(&events, Junit::new).contains("failures=\"0\" errors=\"0\" time"));
+    events.pop();
+    let broken_off = written_of(&events, Junit::new);
+    assert!(broken_off.contains("failures=\"0\" errors=\"1\">"), "{broken_off}");
+    assert!(
+        broken_off
+            .contains("<error message=\"the run was broken off: what is not in this report did not run\"")
+    );
 }
 
 #[test]

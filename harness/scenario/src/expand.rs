@@ -28,6 +28,14 @@ const MOST_PERMUTATIONS: usize = 20_000;
 /// The same for requests.
 const MOST_REQUESTS: usize = 200_000;
 
+/// What the cases of a suite come to.
+pub(crate) struct Expanded {
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) permutations: Vec<Permutation>,
+    /// What stands in it and is not sent, a sentence each.
+    pub(crate) notes: Vec<String>,
+}
+
 /// Settings and permutations of a suite.
 pub(crate) fn expand(
     file: File<'_>,
@@ -35,7 +43,7 @@ pub(crate) fn expand(
     services: &[Service<'_>],
     axes: &[Axis],
     front_end: &FrontEnd,
-) -> Result<(Vec<Setting>, Vec<Permutation>), SuiteError> {
+) -> Result<Expanded, SuiteError> {
     let mut expansion = Expansion {
         file,
         suite,
@@ -44,6 +52,7 @@ pub(crate) fn expand(
         front_end,
         settings: IndexMap::new(),
         permutations: Vec::new(),
+        notes: Vec::new(),
     };
     for (name, case) in suite.cases.iter() {
         component(file, name, "case name")?;
@@ -55,7 +64,8 @@ pub(crate) fn expand(
     let setting =
         |(key, used): (&SettingKey, &BTreeSet<usize>)| key.setting(suite, services, front_end, used);
     let settings = expansion.settings.iter().map(setting).collect();
-    Ok((settings, expansion.permutations))
+    let Expansion { permutations, notes, .. } = expansion;
+    Ok(Expanded { settings, permutations, notes })
 }
 
 struct Expansion<'a> {
@@ -67,6 +77,7 @@ struct Expansion<'a> {
     /// Settings by what makes them different, each with the services that its permutations need.
     settings: IndexMap<SettingKey, BTreeSet<usize>>,
     permutations: Vec<Permutation>,
+    notes: Vec<String>,
 }
 
 /// A case in one of its forms, before the axes.
@@ -96,6 +107,7 @@ impl Expansion<'_> {
                 "where the caller stands matters on `cloud-run` alone, and this case does not run there";
             return Err(file.error(caller.referenced, message));
         }
+        self.note_unsent(name, &written);
         let before = self.permutations.len();
         for each in each::each(file, case, &axes)? {
             for entry in self.entries(name, &written, &axes)? {
@@ -120,6 +132,19 @@ impl Expansion<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Notes the forms of a case that the suite's axis `entry` leaves out. A case that says its own values says by that what it leaves.
+    fn note_unsent(&mut self, name: &Spanned<String>, steps: &[Written<'_>]) {
+        let Some(axis) = self.axes.iter().find(|axis| axis.name == "entry") else { return };
+        let is_unsent = |form: &Entry| !axis.values.iter().any(|value| value.word == form.as_str());
+        let forms = steps.first().map(Written::forms).unwrap_or_default();
+        for form in forms.into_iter().filter(is_unsent) {
+            let (suite, case, form) = (&self.suite.suite.value, &name.value, form.as_str());
+            self.notes.push(format!(
+                "the form `{form}` of case {suite}/{case} is not sent, because axis `entry` of the suite does not list it"
+            ));
+        }
     }
 
     /// Counts before anything is made: lists multiply, and a mistake in one must not fill the memory.

@@ -6,6 +6,7 @@ use spanwise_model::{ContextFormat, FrontEnd, Label, PermutationName, Place, Pla
 
 use crate::axes::Axis;
 use crate::error::{File, SuiteError};
+use crate::expand::Expanded;
 use crate::format::SuiteFile;
 use crate::known::KnownEntry;
 use crate::levels::LevelEntry;
@@ -36,6 +37,8 @@ pub struct Suite {
     pub settings: Vec<Setting>,
     /// Its permutations: cases in the order of the file, then `each`, then axes.
     pub permutations: Vec<Permutation>,
+    /// What stands in it and is not sent, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// What only other stages know, against which a suite is checked.
@@ -193,11 +196,12 @@ impl Suite {
         if written.services.0.is_empty() {
             return Err(file.error(written.suite.referenced, "the suite has no services"));
         }
-        let (mut settings, mut permutations) = expand::expand(file, &written, &services, &axes, &front_end)?;
+        let Expanded { mut settings, mut permutations, notes } =
+            expand::expand(file, &written, &services, &axes, &front_end)?;
         settings.iter_mut().for_each(|setting| setting.collector.clone_from(&collector));
         exclude::exclude(file, &written, &mut permutations)?;
         known::assign(file, &written, known, &mut permutations)?;
-        Ok(Suite { settings, permutations, ..suite })
+        Ok(Suite { settings, permutations, notes, ..suite })
     }
 }
 
@@ -238,6 +242,7 @@ pub(crate) fn read<'f>(
         levels: levels::levels(file, written, known)?,
         settings: Vec::new(),
         permutations: Vec::new(),
+        notes: Vec::new(),
     };
     let axes = axes::axes(file, written)?;
     let front_end = cloud_run::front_end(file, written, &axes)?;

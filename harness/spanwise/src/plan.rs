@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use spanwise_check::{Profile, Rule, conventions, registry as rules};
-use spanwise_model::{Pattern, PermutationName};
+use spanwise_model::{Part, Pattern, PermutationName};
 use spanwise_scenario::{Known, Plan, PlanError, ServiceYaml, Stage, StageError, Suite, SuiteError};
 
 use crate::shard::Shard;
@@ -27,7 +27,9 @@ pub struct Planned {
     pub profiles: BTreeMap<String, Profile>,
     /// The cases, as `suite/case`, from which the filter took permutations away.
     pub cut_cases: BTreeSet<String>,
-    /// What the files of [`More::deployed`] say and a run does not do, a sentence each.
+    /// Which part of what was selected this is, once it is one.
+    pub part: Option<Part>,
+    /// What suites and the files of [`More::deployed`] say and a run does not do, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -40,6 +42,7 @@ impl Planned {
     /// Leaves the permutations of one shard.
     pub fn shard(&mut self, shard: Shard) {
         let mine = shard.of_plan(&self.plan);
+        self.part = Some(shard.part(&self.plan));
         self.retain(|name| mine.contains(name));
     }
 
@@ -103,8 +106,9 @@ pub fn plan_with(
     let all = suites.iter().flat_map(|suite| &suite.permutations);
     let cut = all.filter(|one| !selected.contains(&one.name));
     let cut_cases = cut.map(|one| format!("{}/{}", one.suite, one.case)).collect();
-    let notes = deployed.iter().flat_map(|deployed| deployed.notes(&suites)).collect();
-    Ok(Planned { plan, profiles, cut_cases, notes })
+    let unsent = suites.iter().flat_map(|suite| suite.notes.iter().cloned());
+    let notes = deployed.iter().flat_map(|deployed| deployed.notes(&suites)).chain(unsent).collect();
+    Ok(Planned { plan, profiles, cut_cases, part: None, notes })
 }
 
 /// A start of a suite's services without its cases, and the profile that it asks for: what the library drives. `chosen` are

@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use spanwise_model::{Finding, Outcome, PermutationResult};
-use spanwise_scenario::Permutation;
+use spanwise_model::{Finding, Outcome, PermutationResult, Verdict};
+use spanwise_scenario::{Permutation, Plan};
 
 use crate::Options;
-use crate::plan::Planned;
 use crate::run::failing;
 
 /// What stands above the findings of a new file.
@@ -145,21 +144,29 @@ pub struct Review<'p> {
     /// Permutations that did not end yet.
     open: BTreeSet<&'p str>,
     met: BTreeSet<RatchetEntry>,
+    /// Entries whose rule was not observed in a permutation of their case, and may fail there all the same.
+    unseen: BTreeSet<RatchetEntry>,
 }
 
 impl<'p> Review<'p> {
-    /// Begins with a file, and the plan and options of the run.
-    pub fn new(ratchet: Ratchet, planned: &'p Planned, options: &Options) -> Review<'p> {
-        let permutations = planned.plan.permutations.iter().map(|one| (one.name.as_str(), one));
+    /// Begins with a file, and with what is run: a plan, the cases of which it has only a part, as `suite/case`, and options.
+    pub fn new(
+        ratchet: Ratchet,
+        plan: &'p Plan,
+        cut_cases: BTreeSet<String>,
+        options: &Options,
+    ) -> Review<'p> {
+        let permutations = plan.permutations.iter().map(|one| (one.name.as_str(), one));
         let permutations: BTreeMap<_, _> = permutations.collect();
         Review {
             ratchet,
             options: options.clone(),
             open: permutations.keys().copied().collect(),
             permutations,
-            suites: planned.plan.suites.iter().map(String::as_str).collect(),
-            cut: planned.cut_cases.clone(),
+            suites: plan.suites.iter().map(String::as_str).collect(),
+            cut: cut_cases,
             met: BTreeSet::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -174,15 +181,22 @@ impl<'p> Review<'p> {
         let unknown = failing(&result.findings, profile)
             .filter(|finding| permutation.known_for(&finding.rule).is_none());
         self.met.extend(unknown.map(|finding| RatchetEntry::of(&result.name, finding)));
+        let is_unseen = |entry: &&RatchetEntry| {
+            entry.case == case(&result.name) && result.rules.get(&entry.rule) == Some(&Verdict::NotObserved)
+        };
+        self.unseen.extend(self.ratchet.entries.keys().filter(is_unseen).cloned());
     }
 
-    /// The entries of the file that can go: their case was run completely and nothing like them failed, or it is no longer
-    /// in its suite.
+    /// The entries of the file that can go: their case was run completely, their rule was observed and nothing like them failed,
+    /// or the case is no longer in its suite.
     pub fn gone(&self) -> Vec<&RatchetEntry> {
         let open: BTreeSet<&str> = self.open.iter().map(|name| case(name)).collect();
         let is_whole = |entry: &RatchetEntry| {
             let suite = entry.case.split('/').next().unwrap_or_default();
-            self.suites.contains(suite) && !self.cut.contains(&entry.case) && !open.contains(&*entry.case)
+            self.suites.contains(suite)
+                && !self.cut.contains(&entry.case)
+                && !open.contains(&*entry.case)
+                && !self.unseen.contains(entry)
         };
         let entries = self.ratchet.entries.keys();
         entries.filter(|entry| is_whole(entry) && !self.met.contains(entry)).collect()

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use spanwise_model::Part;
 use spanwise_scenario::Plan;
 
 /// Shard K of N. Written `K/N`, K from 1.
@@ -45,6 +46,20 @@ impl Shard {
         }
         mine
     }
+
+    /// What the report says of it, so that a part that is missing is missed.
+    pub(crate) fn part(self, plan: &Plan) -> Part {
+        let names: BTreeSet<&str> = plan.permutations.iter().map(|one| one.name.as_str()).collect();
+        let Shard { number, of } = self;
+        Part { number, of, permutations: names.len(), selection: format!("{:016x}", hash(&names)) }
+    }
+}
+
+/// FNV-1a, 64 bits (<https://www.ietf.org/archive/id/draft-eastlake-fnv-21.html>), of names with line breaks behind them: nobody
+/// wants two selections to be taken for one, and it is the same on every machine.
+fn hash(names: &BTreeSet<&str>) -> u64 {
+    let bytes = names.iter().flat_map(|name| name.bytes().chain([b'\n']));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -114,6 +129,22 @@ mod tests {
         check(2, &[8, 7]);
         check(3, &[5, 5, 5]);
         check(7, &[4, 4, 4, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn parts_of_one_selection_are_known_by_it() {
+        let part = |skip: &[&str], number| {
+            let mut planned = planned();
+            planned.skip(&skip.iter().map(|text| text.parse().expect("a pattern")).collect::<Vec<_>>());
+            planned.shard(Shard { number, of: 2 });
+            planned.part.expect("it is a part")
+        };
+        let [one, two] = [part(&[], 1), part(&[], 2)];
+        assert_eq!((one.number, one.of, one.permutations), (1, 2, 15));
+        assert_eq!(Part { number: 2, ..one.clone() }, two);
+        assert_ne!(part(&["shop/sell"], 1).selection, one.selection);
+        // Of one name, as the definition of the hash has it.
+        assert_eq!(hash(&BTreeSet::from(["a"])), 0x089b_dc07_b544_e7b2);
     }
 
     #[test]

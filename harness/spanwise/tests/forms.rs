@@ -163,6 +163,20 @@ fn a_command_is_an_entry() {
 }
 
 #[test]
+fn a_command_finds_tokens_for_private_services() {
+    let private =
+        "cloud-run: { auth: required, min-instances: 1 }, protocol: grpc, flushes-on-sigterm: true }\n  api";
+    let suite = format!(
+        "{SERVICES}  command:\n    shell: {{ run: 'case $ID_TOKEN_BACKEND_SERVICE in *.*.*) exit 5;; esac; : {{{{backend-service.url}}}}' }}\n    \
+         expect: {{ exit: 5 }}\n"
+    );
+    let suite = suite.replace("protocol: grpc, flushes-on-sigterm: true }\n  api", private);
+    let suite =
+        suite.replace("[http, grpc, shell] }", "[shell], channel-in: [secure], platform: [cloud-run] }");
+    check_suite(&suite, &[], 0, &["1 permutation: 1 passed"]);
+}
+
+#[test]
 fn messages_are_known_by_files_where_a_suite_names_them() {
     // The service knows no such method; were it asked, there would be no call.
     const PROTO: &str = "syntax = \"proto3\";\npackage backend_service.v1;\nmessage None { int32 count = 1; }\n\

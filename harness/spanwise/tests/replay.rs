@@ -248,6 +248,16 @@ fn another_profile_judges_the_same_evidence() {
 }
 
 #[test]
+fn a_replay_says_which_lines_of_the_ratchet_can_go() {
+    let folder = folder(SUITE);
+    std::fs::write(folder.path().join("old.txt"), "small/greet\tparent-cycle\tweb\n").expect("a file");
+    let gone = ["1 line of old.txt can go", "small/greet\tparent-cycle\tweb"];
+    let run = ["run", "small.yaml", "--ratchet", "old.txt", "--record"];
+    check(&folder, &[&run[..], &["recording"]].concat(), 0, &gone);
+    check(&folder, &["replay", "recording"], 0, &gone);
+}
+
+#[test]
 fn spans_are_written_as_lines_that_are_captures() {
     let folder = folder(SUITE);
     check(&folder, &["run", "small.yaml", "--record", "recording", "--jsonl", "run.jsonl"], 0, &[]);
@@ -270,6 +280,10 @@ fn a_folder_that_holds_something_is_left_alone() {
     record("small.yaml", &["small.yaml cannot be written", "it is a file"]);
     check(&folder, &["run", "small.yaml", "--record", "recording"], 0, &[]);
     record("recording", &["recording holds a recording already", "name a folder that is empty"]);
+    // A run that could not begin leaves nothing that is in the way of the next one.
+    let ratchet = ["run", "small.yaml", "--record", "later", "--ratchet", "none.txt"];
+    check(&folder, &ratchet, 2, &["there is no ratchet none.txt"]);
+    check(&folder, &["run", "small.yaml", "--record", "later"], 0, &[]);
     check(
         &folder,
         &["run", "small.yaml", "--jsonl", "no/such.jsonl"],

@@ -13,7 +13,8 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Trial};
 use spanwise::model::{Outcome, PermutationResult, RunEvent, Verdict};
 use spanwise::plan::{SuiteText, plan};
-use spanwise::{Options, run};
+use spanwise::scenario::Plan;
+use spanwise::{Options, Recorder, Recording, replay, run, run_and_keep, run_rounds};
 
 /// The first argument of the service that this binary starts.
 const CALLER: &str = "__caller";
@@ -23,11 +24,17 @@ fn main() -> ExitCode {
         caller();
         return ExitCode::SUCCESS;
     }
-    let trials: [(&str, fn()); 7] = [
+    let trials: [(&str, fn()); 10] = [
         ("what_is_built_is_built_once_in_its_folder", what_is_built_is_built_once_in_its_folder),
         ("what_does_not_build_could_not_run_alone", what_does_not_build_could_not_run_alone),
         ("a_service_that_runs_already_is_observed", a_service_that_runs_already_is_observed),
         ("services_that_run_already_are_told_apart", services_that_run_already_are_told_apart),
+        ("what_is_late_in_a_round_is_of_no_other", what_is_late_in_a_round_is_of_no_other),
+        (
+            "what_runs_again_has_its_turn_where_services_stay_up",
+            what_runs_again_has_its_turn_where_services_stay_up,
+        ),
+        ("a_run_of_what_runs_already_is_replayed", a_run_of_what_runs_already_is_replayed),
         ("an_address_that_is_taken_is_named", an_address_that_is_taken_is_named),
         ("a_service_that_should_run_already_is_missed", a_service_that_should_run_already_is_missed),
         ("a_stub_answers_and_is_watched", a_stub_answers_and_is_watched),
@@ -109,9 +116,14 @@ fn what_is_built_is_built_once_in_its_folder() {
     );
     std::fs::write(&script, text).expect("a script");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("the mode");
-    let (results, _) = ran(folder.path(), &built("[./make-it]"));
+    let (results, events) = ran(folder.path(), &built("[./make-it, --token=hunter2]"));
     // Two exporters are two settings, each with an instance.
     passed(&results, 2);
+    let told: Vec<&RunEvent> =
+        events.iter().filter(|event| matches!(event, RunEvent::Building { .. })).collect();
+    let [RunEvent::Building { service, command }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(service, "backend");
+    assert!(command.starts_with("./make-it --token=") && !command.contains("hunter2"), "{command}");
     assert_eq!(std::fs::read_to_string(made.join("times")).expect("what was built"), "built\n");
 }
 
@@ -223,6 +235,86 @@ fn services_that_run_already_are_told_apart() {
     for result in &results {
         assert_eq!(result.rules.get("expected-span-missing"), Some(&Verdict::Pass), "{:#?}", result.findings);
     }
+}
+
+/// Exports one span of nobody's trace, as a service of this name.
+fn export(collector: u16, service: &str) {
+    let body = format!(
+        r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"clean up","kind":1,"startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000"}}]}}]}}]}}"#
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", collector)).expect("the collector");
+    write!(
+        stream,
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// The plan of a suite, and options for it.
+fn planned(text: &str) -> (Arc<Plan>, Options) {
+    let suite = SuiteText { file: "small.yaml".to_owned(), text: text.to_owned() };
+    let planned = plan(&[suite], &[]).unwrap_or_else(|error| panic!("{error:?} in\n{text}"));
+    (Arc::new(planned.plan), Options { deadline: Duration::from_secs(2), ..Options::default() })
+}
+
+fn what_is_late_in_a_round_is_of_no_other() {
+    let collector = free_port();
+    let backend = Started::new("backend-service", collector, &[]);
+    let services = format!("  backend: {{ url: \"{}\", protocol: grpc, {UNTRACED} }}\n", backend.url);
+    let (plan, options) = planned(&running(collector, &services, &format!("  greet:\n    {GREET}\n")));
+    let mut strays = Vec::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(run_rounds(plan, options, 3, std::future::pending(), |event| match event {
+        // More of what came in the first round comes in every other.
+        RunEvent::ServiceReady { .. } => export(collector, "backend"),
+        RunEvent::Ended { strays: all, .. } => strays.clone_from(all),
+        _ => {}
+    }));
+    assert_eq!(ended.expect("a run").passed, 2);
+    assert_eq!(strays.len(), 1, "{strays:#?}");
+}
+
+fn what_runs_again_has_its_turn_where_services_stay_up() {
+    let collector = free_port();
+    // It reads no context, so its spans are nobody's and its permutations run again, alone.
+    let backend = Started::new("backend-service", collector, &[("OTEL_PROPAGATORS", "none")]);
+    let services = format!("  backend: {{ url: \"{}\", protocol: grpc, {UNTRACED} }}\n", backend.url);
+    let (plan, options) = planned(&running(collector, &services, &format!("  greet:\n    {GREET}\n")));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let kept = run_and_keep(plan, options, std::future::pending(), |_| {});
+        let ended = tokio::time::timeout(Duration::from_secs(120), kept).await;
+        let (summary, kept) = ended.expect("the second lane waits for the first").expect("a run");
+        assert_eq!((summary.all(), summary.could_not_run), (2, 0), "{summary:?}");
+        kept.expect("services that stay up").end().await;
+    });
+}
+
+fn a_run_of_what_runs_already_is_replayed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let collector = free_port();
+    let backend = Started::new("backend-service", collector, &[]);
+    let services = format!("  backend: {{ url: \"{}\", protocol: grpc, {UNTRACED} }}\n", backend.url);
+    let (plan, options) = planned(&running(collector, &services, &format!("  greet:\n    {GREET}\n")));
+    let recorder = Recorder::new().to_folder(folder.path()).expect("an empty folder");
+    let options = Options { record: Some(recorder.clone()), ..options };
+    let (mut told, mut again) = (Vec::new(), Vec::new());
+    let finished = |event: &RunEvent, all: &mut Vec<RunEvent>| {
+        if let RunEvent::Finished(_) | RunEvent::Ended { .. } = event {
+            all.push(event.clone());
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(run(plan, options, |event| finished(event, &mut told))).expect("a run");
+    recorder.finish().expect("it is written");
+    let recording = Recording::open(folder.path()).expect("a recording");
+    replay(&recording, recording.options(), |event| finished(event, &mut again)).expect("a replay");
+    assert_eq!(told.len(), 3);
+    assert_eq!(told, again);
 }
 
 fn an_address_that_is_taken_is_named() {

@@ -283,12 +283,5 @@ pub(super) fn sent(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceC
 
 /// Whether the suite declares that the path makes no spans.
 pub(super) fn is_untraced(tap: &WireTap, facts: Option<&ServiceFacts>) -> bool {
-    let path = tap.path.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
-    facts.is_some_and(|facts| {
-        facts.external
-            || facts.untraced.iter().any(|declared| {
-                let declared = declared.trim_matches('/');
-                path.strip_prefix(declared).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-    })
+    facts.is_some_and(|facts| facts.makes_no_spans_of(&tap.path))
 }

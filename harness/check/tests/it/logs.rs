@@ -90,6 +90,19 @@ fn lines_outside_of_requests_belong_to_nobody() {
 }
 
 #[test]
+fn a_line_that_names_its_trace_is_looked_at_whenever_it_was_read() {
+    let mut observation = spanwise_model::notation::parse(&line(TRACE)).expect("the notation");
+    let verdict = |observation: &spanwise_model::Observation| {
+        let checked = spanwise_check::Engine::new(spanwise_check::Profile::Strict).check(observation);
+        checked.verdicts["log-without-trace"].as_str()
+    };
+    observation.logs[0].time = observation.spans[0].end + 200_000_000;
+    assert_eq!(verdict(&observation), "pass");
+    observation.logs[0].line = r#"{"message":"greeted"}"#.to_owned();
+    assert_eq!(verdict(&observation), "not-applicable");
+}
+
+#[test]
 fn ids_are_texts_of_one_form() {
     let rule = "log-trace-malformed";
     let trace = |value: &str| line(&format!("\"logging.googleapis.com/trace\":{value}"));

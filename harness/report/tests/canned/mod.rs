@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spanwise_model::{
-    Fact, Facts, Finding, Header, Hop, Level, LogRecord, Outcome, PermutationResult, Place, Rounds, RunEvent,
-    Source, SpanId, Stream, Summary, TraceId, TraceSummary, Value, Verdict,
+    Fact, Facts, Finding, Header, Hop, Level, LogRecord, Outcome, Part, PermutationResult, Place, Rounds,
+    RunEvent, Source, SpanId, Stream, Summary, TraceId, TraceSummary, Value, Verdict,
 };
 
 const LINKED: &str = r#"driver CLIENT "POST /greet" 200
@@ -39,7 +39,11 @@ pub(crate) fn events() -> Vec<RunEvent> {
     let mut summary = Summary::default();
     results.iter().for_each(|result| summary.add(result.outcome));
 
-    let started = RunEvent::Started { suites: vec!["demo".to_owned()], permutations: results.len() };
+    let started = RunEvent::Started {
+        suites: vec!["demo".to_owned()],
+        permutations: results.len(),
+        part: Some(part()),
+    };
     let ready = |service: &str| RunEvent::ServiceReady { source: Source::new(service, 1), millis: 12 };
     let mut events = vec![started, ready("backend-service"), ready("api-service")];
     events.push(RunEvent::ServiceFailed { source: Source::new("api-service", 2), reason: REASON.to_owned() });
@@ -241,4 +245,8 @@ fn stray() -> Finding {
         span_path: vec!["backend-service warm-up".to_owned()],
         ..finding("stray-span", Level::Warning, "A span belongs to no request of the run.")
     }
+}
+
+fn part() -> Part {
+    Part { number: 1, of: 3, permutations: 36, selection: "0123456789abcdef".to_owned() }
 }

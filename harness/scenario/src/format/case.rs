@@ -135,7 +135,8 @@ pub(crate) struct GrpcFile {
 }
 
 /// A command that calls services, such as a client program or a job. It finds the trace context of the driver in TRACEPARENT and, as
-/// the axis `propagation` says, X_CLOUD_TRACE_CONTEXT, and the certificate authority of the run in SSL_CERT_FILE.
+/// the axis `propagation` says, X_CLOUD_TRACE_CONTEXT, the certificate authority of the run in SSL_CERT_FILE and, on Cloud Run, an ID
+/// token for each private service that it names in ID_TOKEN_NAME: for `api-service` in ID_TOKEN_API_SERVICE.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "shell")]

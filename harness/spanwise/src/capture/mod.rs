@@ -64,7 +64,7 @@ fn check_in_parts(
     let begun = std::time::Instant::now();
     let places = Places::read(files)?;
     let permutations = places.traces() + places.empty.len();
-    on_event(&RunEvent::Started { suites: Vec::new(), permutations });
+    on_event(&RunEvent::Started { suites: Vec::new(), permutations, part: None });
     let mut summary = Summary::default();
     let mut tell = |result: PermutationResult| {
         summary.add(result.outcome);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use spanwise::model::Finding;
 use spanwise::report::{Merged, Progress};
 
 use super::reports::ReportArguments;
@@ -30,7 +31,17 @@ pub(super) fn merge(arguments: &MergeArguments) -> Exit {
         }
     }
     let exit = Exit::of(&merged.summary(), merged.strays_fail());
-    let broken_off = merged.broken_off().join(", ");
+    let mut troubles = merged.missing();
+    if !merged.broken_off().is_empty() {
+        let reports = merged.broken_off().join(", ");
+        troubles.push(format!("the run of {reports} was broken off, so something may be missing"));
+    }
+    if !troubles.is_empty() {
+        // The report is one of a run that was broken off, which has none of these.
+        let of_none =
+            |finding: &Finding| format!("belongs to no permutation: {}: {}", finding.rule, finding.message);
+        troubles.extend(merged.strays().iter().map(of_none));
+    }
     // The reports may be among the files that are written, so they are opened when all are read.
     let mut reporters = match arguments.reports.open(Box::new(Progress::new(std::io::sink(), true))) {
         Ok(reporters) => reporters,
@@ -40,9 +51,6 @@ pub(super) fn merge(arguments: &MergeArguments) -> Exit {
     if let Err(exit) = reporters.finish() {
         return exit;
     }
-    if broken_off.is_empty() {
-        return exit;
-    }
-    eprintln!("spanwise: the run of {broken_off} was broken off, so something may be missing");
-    exit.broken_off()
+    troubles.iter().for_each(|trouble| eprintln!("spanwise: {trouble}"));
+    if troubles.is_empty() { exit } else { exit.broken_off() }
 }

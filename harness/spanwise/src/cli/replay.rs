@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use spanwise::Recording;
 use spanwise::check::Profile;
+use spanwise::model::RunEvent;
 
 use super::reports::{ReportArguments, progress};
 use super::run::profile;
-use super::{Exit, record, unusable};
+use super::{Exit, ratchet, record, unusable};
 
 #[derive(Args)]
 pub(super) struct ReplayArguments {
@@ -40,13 +41,23 @@ fn replayed(arguments: &ReplayArguments) -> Result<Exit, Exit> {
     }
     let recorder = record::recorder(None, arguments.jsonl.as_deref())?;
     options.record = recorder.clone();
+    let mut review = recording.review(&options);
     let mut reporters = arguments.reports.open(progress(true))?;
-    let replayed = spanwise::replay(&recording, options, |event| reporters.tell(event)).map_err(wrong)?;
+    let replayed = spanwise::replay(&recording, options, |event| {
+        if let (RunEvent::Finished(result), Some(review)) = (event, &mut review) {
+            review.take(result);
+        }
+        reporters.tell(event);
+    });
+    let replayed = replayed.map_err(wrong)?;
     let strays_fail = reporters.strays_fail;
     reporters.finish()?;
     let exit = Exit::of(&replayed.summary, strays_fail);
     let exit = match (replayed.is_complete, replayed.cut) {
-        (true, None) => exit,
+        (true, None) => {
+            review.iter().for_each(ratchet::tell);
+            exit
+        }
         (_, cut) => {
             let why = cut.map(|cut| format!(": {cut}")).unwrap_or_default();
             eprintln!("spanwise: the recorded run was broken off{why}");

@@ -13,7 +13,7 @@ use spanwise::{Kept, Options, Recorder, RunError};
 use super::reports::{ReportArguments, Reporters, progress};
 use super::selection::Selection;
 use super::signals::{self, Signals};
-use super::{Exit, kept, ratchet, record, repeat, runtime};
+use super::{Exit, kept, ratchet, record, repeat, runtime, unusable};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -46,10 +46,10 @@ pub(super) struct RunArguments {
     #[arg(long)]
     logs: bool,
     /// Write down all that is seen, for `spanwise replay`, in a folder that is empty or not there yet; secrets are left out
-    #[arg(long, value_name = "DIR", conflicts_with = "repeat")]
+    #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
     /// Write every span that the services export as OTLP JSON lines, for the file receiver of the OpenTelemetry Collector
-    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
+    #[arg(long, value_name = "FILE")]
     jsonl: Option<PathBuf>,
     /// No progress on standard error
     #[arg(long, short)]
@@ -83,7 +83,16 @@ fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
     if arguments.keep_running {
         kept::is_possible(&planned.plan)?;
     }
+    let writes = [("--record", arguments.record.is_some()), ("--jsonl", arguments.jsonl.is_some())];
+    if let Some((option, _)) = writes.into_iter().find(|(_, is_given)| *is_given && arguments.repeat > 1) {
+        return Err(unusable(format!(
+            "`{option}` writes down one run, and `--repeat {}` makes several; leave one of them out, or call `spanwise run` several \
+             times, each with a place of its own for what it writes",
+            arguments.repeat
+        )));
+    }
     let recorder = record::recorder(arguments.record.as_deref(), arguments.jsonl.as_deref())?;
+    let recorder = recorder.map(|recorder| recorder.with_cut_cases(planned.cut_cases.clone()));
     let exit = recorded(arguments, &planned, recorder.clone()).unwrap_or_else(|exit| exit);
     Ok(record::finish(recorder, exit))
 }
@@ -94,12 +103,13 @@ fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Record
     let ratchet = file.map(|file| ratchet::read(file, arguments.ratchet_update)).transpose()?;
     let ratcheted = ratchet.clone().map(Arc::new);
     let options = Options { ratchet: ratcheted, record: recorder, ..options(arguments, planned) };
-    let mut review = ratchet.map(|ratchet| Review::new(ratchet, planned, &options));
+    let review = |ratchet| Review::new(ratchet, &planned.plan, planned.cut_cases.clone(), &options);
+    let mut review = ratchet.map(review);
     let mut reporters = arguments.reports.open(progress(arguments.quiet))?;
     let runtime = runtime()?;
     let signals = runtime.block_on(async { Signals::listen(signals::tell) })?;
     let ran = runtime.block_on(ran(arguments, planned, options, signals.stopped(), |event| {
-        if let (RunEvent::Finished(result), Some(review)) = (event, &mut review) {
+        if let (RunEvent::Finished(result) | RunEvent::InRound(result), Some(review)) = (event, &mut review) {
             review.take(result);
         }
         reporters.tell(event);
@@ -110,7 +120,7 @@ fn recorded(arguments: &RunArguments, planned: &Planned, recorder: Option<Record
     let exit = Exit::of(&summary, strays_fail);
     if let Some(kept) = kept {
         runtime.block_on(kept::until(kept, signals.stopped()));
-    } else if signals.is_stopped() {
+    } else if !ended && signals.is_stopped() {
         eprintln!("spanwise: interrupted");
         return Ok(exit.broken_off());
     } else if !ended {
@@ -135,6 +145,7 @@ fn options(arguments: &RunArguments, planned: &Planned) -> Options {
         lanes: arguments.jobs,
         fail_fast: arguments.fail_fast,
         logs: arguments.logs,
+        part: planned.part.clone(),
         command: Some(repeat::command(arguments)),
         ..Options::default()
     };

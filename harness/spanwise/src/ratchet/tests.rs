@@ -1,5 +1,7 @@
 //! Files as they are read and written, and what a run means for one.
 
+use std::sync::Arc;
+
 use spanwise_check::{Engine, Profile};
 use spanwise_model::notation;
 
@@ -61,7 +63,8 @@ fn reviewed(more: &str, filter: &[&str], file: &str, results: &[PermutationResul
     let suite = SuiteText { file: "shop.yaml".to_owned(), text: format!("{SUITE}{more}") };
     let filter: Vec<_> = filter.iter().map(|text| text.parse().expect("a pattern")).collect();
     let planned = plan(&[suite], &filter).expect("a suite without mistakes");
-    let mut review = Review::new(ratchet(file), &planned, &Options::default());
+    let mut review =
+        Review::new(ratchet(file), &planned.plan, planned.cut_cases.clone(), &Options::default());
     results.iter().for_each(|result| review.take(result));
     (review.gone().iter().map(ToString::to_string).collect(), review.updated().to_string())
 }
@@ -92,6 +95,14 @@ fn entries_go_when_their_case_ran_completely_without_them() {
     check(&[result(SELL[0], Passed, false)], &["shop/sell/entry=http/export=gcp_trace"], &[]);
     check(&[result(BUY, Passed, false)], &[], &[OLD_BUY]);
     check(&[result(BUY, Passed, false)], &["shop/buy"], &[OLD_BUY]);
+}
+
+#[test]
+fn entries_stay_whose_rule_was_not_observed() {
+    let rules = |verdict| Arc::new(BTreeMap::from([("http-server-error-unset".to_owned(), verdict)]));
+    let bought = |verdict| PermutationResult { rules: rules(verdict), ..result(BUY, Outcome::Passed, false) };
+    check(&[bought(Verdict::NotObserved)], &[], &[]);
+    check(&[bought(Verdict::Pass)], &[], &[OLD_BUY]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use spanwise_check::Profile;
-use spanwise_model::{Evidence, LogRecord, ProcessEvent, RunEvent, TraceId, WireTap};
+use spanwise_model::{Evidence, LogRecord, Part, ProcessEvent, RunEvent, TraceId, WireTap};
 
 use super::plan::PlanRecord;
 use crate::ratchet::Ratchet;
@@ -37,6 +37,9 @@ pub(super) struct Head {
     pub(super) version: Version,
     pub(super) options: OptionsRecord,
     pub(super) plan: PlanRecord,
+    /// Absent where nobody said it.
+    #[serde(default)]
+    pub(super) cut_cases: Option<BTreeSet<String>>,
 }
 
 /// The options that matter to judging; rules of the user's own are code, and whoever replays brings them.
@@ -47,6 +50,8 @@ pub(super) struct OptionsRecord {
     ratchet: Option<RatchetRecord>,
     /// Whether results hold what services wrote.
     logs: bool,
+    #[serde(default)]
+    part: Option<Part>,
     command: Option<RepeatCommand>,
 }
 
@@ -101,6 +106,7 @@ impl OptionsRecord {
             ratchet: ratchet
                 .map(|ratchet| RatchetRecord { file: ratchet.file().to_owned(), text: ratchet.to_string() }),
             logs: options.logs,
+            part: options.part.clone(),
             command: options.command.clone(),
         }
     }
@@ -120,6 +126,7 @@ impl OptionsRecord {
             suite_profiles: self.suite_profiles.iter().map(of_suite).collect::<Result<_, String>>()?,
             ratchet: ratchet.map(Into::into),
             logs: self.logs,
+            part: self.part.clone(),
             command: self.command.clone(),
             ..Options::default()
         })

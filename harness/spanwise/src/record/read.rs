@@ -1,5 +1,6 @@
 //! Reads a recording back, lane by lane: it may be larger than memory.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use spanwise_scenario::Plan;
 
 use super::format::{EXPORTS, FORMAT, HEAD, Head, LANES, LaneLine, Line, Version};
 use crate::Options;
+use crate::ratchet::Review;
 use crate::run::LaneEvidence;
 
 /// A recording of a run.
@@ -20,6 +22,7 @@ pub struct Recording {
     folder: PathBuf,
     plan: Arc<Plan>,
     options: Options,
+    cut_cases: Option<BTreeSet<String>>,
 }
 
 /// Why a recording cannot be replayed.
@@ -107,15 +110,22 @@ impl Recording {
         if format != FORMAT {
             return Err(ReplayError::OtherFormat { folder: folder.to_owned(), format, written_by });
         }
-        let Head { options, plan, .. } = serde_json::from_slice(&text).map_err(json)?;
+        let Head { options, plan, cut_cases, .. } = serde_json::from_slice(&text).map_err(json)?;
         let options = options.options().map_err(damaged)?;
         let plan = Arc::new(plan.plan().map_err(damaged)?);
-        Ok(Recording { folder: folder.to_owned(), plan, options })
+        Ok(Recording { folder: folder.to_owned(), plan, options, cut_cases })
     }
 
     /// The options that the run was judged with: profiles, ratchet, and what results show. Rules of the user's own are for the caller to add.
     pub fn options(&self) -> Options {
         self.options.clone()
+    }
+
+    /// What the run means for its ratchet, for results to be taken by; `None` where it had none, or did not say of which cases it had
+    /// only a part.
+    pub fn review(&self, options: &Options) -> Option<Review<'_>> {
+        let ratchet = options.ratchet.as_deref()?.clone();
+        Some(Review::new(ratchet, &self.plan, self.cut_cases.clone()?, options))
     }
 
     pub(crate) fn plan(&self) -> &Arc<Plan> {

@@ -1,6 +1,7 @@
 //! Writes what a run sees, as it sees it: a recording in a folder, or the spans alone as OTLP JSON lines.
 
-use std::fs::{DirBuilder, File};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, DirEntry, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ pub struct Recorder {
     sinks: Arc<Mutex<Sinks>>,
     has_folder: bool,
     has_json_lines: bool,
+    cut_cases: Option<BTreeSet<String>>,
 }
 
 /// Why something is not written.
@@ -92,11 +94,18 @@ impl Recorder {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder).map_err(unwritable(folder))?;
-        let is_empty = folder.read_dir().map_err(unwritable(folder))?.next().is_none();
-        if folder.join(HEAD).exists() {
-            return Err(RecordError::HoldsRecording(folder.to_owned()));
-        } else if !is_empty {
-            return Err(RecordError::NotEmpty(folder.to_owned()));
+        let mut entries = folder.read_dir().map_err(unwritable(folder))?;
+        // Where a run was not even begun, its files are there and empty.
+        let is_untouched = |entry: &io::Result<DirEntry>| {
+            let Ok(entry) = entry else { return false };
+            let is_ours = [HEAD, LANES, EXPORTS].iter().any(|name| entry.file_name() == *name);
+            is_ours && entry.metadata().is_ok_and(|found| found.is_file() && found.len() == 0)
+        };
+        if !entries.all(|entry| is_untouched(&entry)) {
+            return Err(match folder.join(HEAD).exists() {
+                true => RecordError::HoldsRecording(folder.to_owned()),
+                false => RecordError::NotEmpty(folder.to_owned()),
+            });
         }
         let create = |name: &str| Sink::create(folder.join(name), create_private);
         let (head, lanes, exports) = (create(HEAD)?, create(LANES)?, create(EXPORTS)?);
@@ -104,6 +113,12 @@ impl Recorder {
         self.sinks().folder = Some(folder);
         self.has_folder = true;
         Ok(self)
+    }
+
+    /// Of which cases the plan has only a part, as in [`crate::plan::Planned::cut_cases`]: by that a replay can say which lines of a
+    /// ratchet can go.
+    pub fn with_cut_cases(self, cases: BTreeSet<String>) -> Recorder {
+        Recorder { cut_cases: Some(cases), ..self }
     }
 
     /// Writes every span as OTLP JSON lines, which the file receiver of the OpenTelemetry Collector reads: a line is an
@@ -137,6 +152,7 @@ impl Recorder {
             version: Version { spanwise_recording: FORMAT, written_by },
             options: OptionsRecord::of(options),
             plan: PlanRecord::of(plan),
+            cut_cases: self.cut_cases.clone(),
         };
         let head = line(&head);
         self.write(|sinks| match &mut sinks.folder {
@@ -202,7 +218,11 @@ impl Recorder {
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. } => line(&Line::Event(event.clone())),
             RunEvent::Ended { duration_ms, .. } => line(&Line::Ended { duration_ms: *duration_ms }),
-            RunEvent::Started { .. } | RunEvent::Observed { .. } | RunEvent::Finished(_) => return,
+            RunEvent::Started { .. }
+            | RunEvent::Building { .. }
+            | RunEvent::Observed { .. }
+            | RunEvent::InRound(_)
+            | RunEvent::Finished(_) => return,
         };
         self.write(|sinks| sinks.folder.as_mut().map_or(Ok(()), |folder| folder.lanes.write(&line?)));
     }

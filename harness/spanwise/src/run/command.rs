@@ -44,6 +44,7 @@ pub(super) async fn run(
     let mut launch = Launch::new(Source::driver(), "sh");
     launch.args = vec!["-c".to_owned(), command.run.fill(value)?];
     launch.env = environment(world, permutation, context);
+    launch.env.extend(tokens(instances, permutation));
     for (name, template) in command.env {
         launch.env.push((name.clone(), template.fill(value)?));
     }
@@ -64,6 +65,17 @@ fn environment(world: &World, permutation: &Permutation, context: &SentContext) 
     ];
     environment.extend(context.headers.iter().map(|(name, value)| (variable(name), value.clone())));
     environment
+}
+
+/// The driver's ID token for each private service that the command may call: as ID_TOKEN_API_SERVICE for `api-service`.
+fn tokens(instances: &Instances, permutation: &Permutation) -> Vec<(String, String)> {
+    let private = permutation.settings.services.iter().filter(|facts| facts.auth_required);
+    let token = |name: &str| {
+        let hop = from_driver(name, permutation.channel_in, permutation.caller);
+        let token = instances.driver_token(&instances.entry_url(&hop)?)?;
+        Some((variable(&format!("id-token-{name}")), token))
+    };
+    private.filter_map(|facts| token(&facts.name)).collect()
 }
 
 /// `traceparent` as TRACEPARENT, `x-cloud-trace-context` as X_CLOUD_TRACE_CONTEXT.
@@ -88,5 +100,6 @@ mod tests {
         let check = |header: &str, expected: &str| assert_eq!(variable(header), expected);
         check("traceparent", "TRACEPARENT");
         check("x-cloud-trace-context", "X_CLOUD_TRACE_CONTEXT");
+        check("id-token-api-service", "ID_TOKEN_API_SERVICE");
     }
 }

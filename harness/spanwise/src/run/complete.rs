@@ -10,8 +10,8 @@ use std::fmt;
 
 use spanwise_collect::{SpanRef, Store};
 use spanwise_model::{
-    ContextFormat, End, FrontEndContext, Observation, Platform, ServiceFacts, Settings, Source, Span, SpanId,
-    SpanKind, TraceContext, TraceId, WireTap,
+    ContextFormat, End, FrontEndContext, Observation, Platform, Settings, Source, Span, SpanId, SpanKind,
+    TraceContext, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 use tokio::time::Instant;
@@ -93,9 +93,10 @@ pub(super) async fn wait_for(
 ) -> Vec<Awaited> {
     let deadline = Instant::now() + world.options.deadline;
     let awaited = |store: &Store| {
-        let of_traces =
-            || sent.traces.iter().flat_map(|trace| instances.taps().taps_of_trace(*trace)).collect();
-        let taps: Vec<WireTap> = claim.map_or_else(of_traces, |mark| mark.taps(instances.taps()));
+        let taps: Vec<WireTap> = match claim {
+            Some(mark) => mark.taps(instances.taps()),
+            None => instances.taps().taps_of_traces(&sent.traces),
+        };
         let past = instances.past();
         let mut traces = sent.traces.clone();
         let claimed = claim.into_iter().flat_map(|mark| mark.traces(store));
@@ -164,7 +165,10 @@ fn missing(taps: &[WireTap], known: &[Known], settings: &Settings, alone: bool) 
     for tap in taps {
         let to = tap.to.service.as_ref();
         let callee = settings.service(to);
-        if tap.answered_by_front || tap.status.is_none() || callee.is_some_and(|one| is_untraced(one, tap)) {
+        if tap.answered_by_front
+            || tap.status.is_none()
+            || callee.is_some_and(|one| one.makes_no_spans_of(&tap.path))
+        {
             continue;
         }
         // A service reads only what it is configured for.
@@ -209,15 +213,6 @@ fn missing(taps: &[WireTap], known: &[Known], settings: &Settings, alone: bool) 
 
 fn caller(tap: &WireTap) -> String {
     tap.from.as_ref().map_or_else(|| "an unknown caller".to_owned(), |from| from.service.to_string())
-}
-
-/// Whether the service declares that requests like this one make no spans.
-fn is_untraced(service: &ServiceFacts, tap: &WireTap) -> bool {
-    let path = tap.path.split('?').next().unwrap_or_default();
-    let covers = |untraced: &String| {
-        path == untraced || path.strip_prefix('/').is_some_and(|path| path.starts_with(untraced.as_str()))
-    };
-    service.external || service.untraced.iter().any(covers)
 }
 
 #[cfg(test)]

@@ -63,6 +63,13 @@ pub(crate) enum Driven {
 }
 
 impl LaneEvidence {
+    /// The evidence as it is now, where services go on that add to it: what is written down and what is judged must be the same.
+    pub(super) fn apart(self) -> LaneEvidence {
+        let exports = Arc::new(Store::of(self.exports.recorded(0, usize::MAX)));
+        let taps = Arc::new(TapLog::of(self.taps.all()));
+        LaneEvidence { exports, taps, ..self }
+    }
+
     /// The evidence of a lane that came to nothing: the same reason for all its permutations.
     pub(super) fn nothing(
         suite: &str,
@@ -83,5 +90,51 @@ impl LaneEvidence {
             hidden: BTreeMap::new(),
             urls: BTreeMap::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use spanwise_collect::{Collector, ListenOptions, Options};
+
+    use super::*;
+    use crate::run::fixture::{self, exported};
+    use crate::run::lane::Seen;
+
+    /// The evidence of a lane of the permutation 0 which was not asked anything, and to which one trace is late.
+    fn late(alone: bool) -> LaneEvidence {
+        let exports = exported("web INTERNAL \"late\"\nweb INTERNAL \"in time\" trace=T2\n");
+        let past = exports.traces().into_iter().take(1).collect();
+        let sent = Driven::Sent { sent: Sent::default(), awaited: Vec::new(), millis: 0 };
+        let nothing = LaneEvidence::nothing("small", alone, false, vec![(0, sent)]);
+        LaneEvidence { exports, past, ..nothing }
+    }
+
+    #[test]
+    fn what_is_late_is_neither_a_permutations_nor_a_stray() {
+        let plan = fixture::plan("");
+        let names =
+            |spans: &[spanwise_model::Span]| spans.iter().map(|span| span.name.clone()).collect::<Vec<_>>();
+        let mut alone = late(true).report(&plan);
+        let Some((0, Seen::Observed(observation, _))) = alone.seen.pop() else { panic!("it was seen") };
+        assert_eq!(names(&observation.spans), ["in time"]);
+        assert_eq!(names(&late(false).report(&plan).strays.spans), ["in time"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn evidence_that_stands_apart_stays_as_it_is() {
+        let collector = Collector::new(Options::default());
+        let listener = collector.listen_with(ListenOptions::default()).expect("a port");
+        let nothing = LaneEvidence::nothing("small", false, false, Vec::new());
+        let apart = LaneEvidence { exports: collector.store().clone(), ..nothing }.apart();
+        let mut stream = TcpStream::connect(listener.address()).expect("a connection");
+        let request = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\
+                       connection: close\r\n\r\n{}";
+        stream.write_all(request.as_bytes()).expect("a request");
+        stream.read_to_end(&mut Vec::new()).expect("an answer");
+        assert_eq!((collector.store().counts().requests, apart.exports.counts().requests), (1, 0));
     }
 }

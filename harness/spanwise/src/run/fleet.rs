@@ -12,7 +12,7 @@ use spanwise_collect::{
 };
 use spanwise_drive::{Instance, OnUnmatched};
 use spanwise_front::{Front, FrontOptions, TapLog, UpstreamProtocol};
-use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId};
+use spanwise_model::{InstanceEnd, Platform, ProcessEvent, ServiceProtocol, Source, TraceId, secret};
 use spanwise_scenario as scenario;
 use spanwise_scenario::{Caller, Channel, ServiceStart, Setting};
 use tokio::task::JoinSet;
@@ -30,8 +30,10 @@ pub(super) struct Fleet {
     /// Where the platform is Cloud Run.
     deployment: Option<Deployment>,
     collector: Collector,
-    /// Where services of the lane run already: nobody else observes them at the same time.
-    turn: Option<Turn>,
+    /// Where services of the lane run already: nobody else observes them at the same time. Held until the lane is over.
+    turn: Mutex<Option<Turn>>,
+    /// Whether services of the lane run already, and go on after it.
+    is_shared: bool,
     /// What went over the wire.
     taps: Arc<TapLog>,
     /// Stubs and the requests that they had no answer to.
@@ -74,9 +76,10 @@ impl Fleet {
         let is_shared = |one: &ServiceStart| {
             matches!(one.start.launch, scenario::Launch::Running { .. }) && !one.facts.external
         };
+        let taps = Arc::new(TapLog::new());
         let turn = match &setting.collector {
             Some(fixed) if setting.services.iter().any(is_shared) => {
-                Some(world.fixed.turn(fixed, &collector).await?)
+                Some(world.fixed.turn(fixed, &collector, &taps).await?)
             }
             _ => None,
         };
@@ -85,8 +88,9 @@ impl Fleet {
             world,
             setting,
             collector,
-            turn,
-            taps: Arc::new(TapLog::new()),
+            is_shared: turn.is_some(),
+            turn: Mutex::new(turn),
+            taps,
             unmatched: Arc::default(),
             held: Mutex::default(),
         }))
@@ -121,8 +125,23 @@ impl Fleet {
 
     /// The traces of which something was exported, and that an earlier lane saw.
     pub(super) fn past(&self) -> BTreeSet<TraceId> {
-        let Some(turn) = &self.turn else { return BTreeSet::new() };
+        let turn = self.turn();
+        let Some(turn) = &*turn else { return BTreeSet::new() };
         self.store().traces().into_iter().filter(|trace| turn.is_past(*trace)).collect()
+    }
+
+    /// Whether services of the lane run already, and go on after it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Lets the next lane have the services that run already. What they export from then on is no longer the lane's.
+    pub(super) fn end_turn(&self) {
+        self.turn().take();
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the front of a hop. Its service need not run yet.
@@ -320,7 +339,8 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
     }
 }
 
-/// An error with all its causes in one line; one that names its cause already does not name it twice.
+/// An error with all its causes in one line; one that names its cause already does not name it twice. Secrets are replaced: it may
+/// show a command of the user's, and is written down and shown to everybody.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -331,7 +351,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    secret::text(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId, secret};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -17,6 +17,7 @@ use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::kept::Address;
+use super::launch::build;
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -55,6 +56,11 @@ impl Instances {
         for start in &fleet.setting().services {
             if failures.contains_key(&start.name) {
                 continue;
+            }
+            if let Some(build) = build(start).filter(|build| world.is_news(build.clone())) {
+                let command = secret::text(&build.words.join(" ")).into_owned();
+                let event = RunEvent::Building { service: start.name.clone(), command };
+                let _ = news.send(News::Event(event)).await;
             }
             let begun = Instant::now();
             let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
@@ -101,7 +107,9 @@ impl Instances {
     /// What stubs had no answer to.
     pub(super) fn unmatched(&self) -> Vec<RunEvent> {
         let known = |stub: &str| match self.fleet.setting().service(stub).map(|one| &one.start.launch) {
-            Some(Launch::Stub(responses)) => responses.iter().map(ToString::to_string).collect(),
+            Some(Launch::Stub(responses)) => {
+                responses.iter().map(|one| secret::text(&one.to_string()).into_owned()).collect()
+            }
             _ => Vec::new(),
         };
         let event = |(stub, request): (String, String)| RunEvent::StubUnmatched {
@@ -186,6 +194,16 @@ impl Instances {
     /// The traces of which something was exported, and that an earlier lane saw.
     pub(super) fn past(&self) -> BTreeSet<TraceId> {
         self.fleet.past()
+    }
+
+    /// Whether what came of the lane may still change when it is over: its services run already, and nobody ends them.
+    pub(super) fn are_shared(&self) -> bool {
+        self.fleet.is_shared()
+    }
+
+    /// Lets the next lane have the services that run already, while others of this one stay up.
+    pub(super) fn end_turn(&self) {
+        self.fleet.end_turn();
     }
 
     /// Everything that was exported.

@@ -9,7 +9,7 @@ use spanwise_check::conventions::Registry;
 use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, Rule, registry};
 use spanwise_model::{
     Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
-    notation,
+    Verdict, notation,
 };
 use spanwise_normalize::{agreeing, fold_front_end};
 use spanwise_scenario::{KnownEntry, LevelEntry, Permutation, Plan};
@@ -163,8 +163,9 @@ impl Judge {
                 Judged::CouldNotRun(_) => None,
             })
             .collect();
-        if let Some(first) = members_first(&self.plan, &compared) {
-            self.engines[&first.suite].compare(&mut compared);
+        // All of a group are of one suite.
+        if let Some(at) = texts.keys().next() {
+            self.engines[&self.plan.permutations[*at].suite].compare(&mut compared);
         }
         drop(compared);
         let result = |(at, judged): (usize, Judged)| self.result(&self.plan.permutations[at], judged);
@@ -238,12 +239,6 @@ fn asks_where_spans_belong(rule: &str) -> bool {
     matches!(family, Some(Family::Linkage | Family::Propagation | Family::Export))
 }
 
-/// The first compared member's permutation.
-fn members_first<'p>(plan: &'p Plan, members: &[Member<'_>]) -> Option<&'p Permutation> {
-    let name = members.first()?.name;
-    plan.permutations.iter().find(|permutation| permutation.name.as_str() == name)
-}
-
 /// The root causes that fail a permutation under a profile.
 pub(crate) fn failing(findings: &[Finding], profile: Profile) -> impl Iterator<Item = &Finding> {
     let causes = findings.iter().filter(|finding| finding.consequence_of.is_none());
@@ -263,8 +258,12 @@ fn outcome(
         entry.or_else(|| ratchet.map(|ratchet| format!("in the ratchet {}", ratchet.file())))
     };
     let failing: Vec<Option<String>> = failing(&checked.findings, profile).map(known).collect();
-    let is_stale =
-        |rules: &[String]| !checked.findings.iter().any(|one| rules.iter().any(|rule| *rule == one.rule));
+    // A rule that was not observed may fail all the same: one that compares, where it had nobody to compare with.
+    let may_fail = |rule: &String| {
+        checked.verdicts.get(rule) == Some(Verdict::NotObserved)
+            || checked.findings.iter().any(|finding| *rule == finding.rule)
+    };
+    let is_stale = |rules: &[String]| !rules.iter().any(may_fail);
     let stale = permutation.known.iter().find(|entry| !entry.flaky && is_stale(&entry.rules));
     if failing.iter().any(Option::is_none) {
         (Outcome::Failed, None)

@@ -187,7 +187,13 @@ pub(super) async fn run(
         hidden: instances.hidden(),
         urls: instances.all_urls(),
     };
+    let evidence = match keeps || instances.are_shared() {
+        true => evidence.apart(),
+        false => evidence,
+    };
     if keeps {
+        // Permutations that run again wait for their turn with the same services.
+        instances.end_turn();
         world.keep(instances);
     }
     evidence

@@ -37,8 +37,8 @@ impl Surroundings<'_> {
     pub(super) async fn start(&self, start: &ServiceStart) -> Result<Arc<dyn Instance>, String> {
         let ServiceStart { name, start: how, .. } = start;
         let folder = how.folder.clone();
-        if let Some(words) = how.build.clone() {
-            self.fleet.world().build(name, Build { words, folder: folder.clone() }).await?;
+        if let Some(build) = build(start) {
+            self.fleet.world().build(name, build).await?;
         }
         match &how.launch {
             scenario::Launch::Demo(name) => match self.fleet.world().programs.get(name) {
@@ -133,6 +133,12 @@ impl Surroundings<'_> {
             }
         }
     }
+}
+
+/// What is run before a service is started.
+pub(super) fn build(start: &ServiceStart) -> Option<Build> {
+    let words = start.start.build.clone()?;
+    Some(Build { words, folder: start.start.folder.clone() })
 }
 
 /// How a service says that it serves, in the words of the driver.

@@ -42,7 +42,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use spanwise_check::{NameTaken, Profile, Rule};
-use spanwise_model::{PermutationResult, RunEvent, Summary};
+use spanwise_model::{Part, PermutationResult, RunEvent, Summary};
 use spanwise_scenario::Plan;
 use tokio::sync::mpsc;
 
@@ -95,6 +95,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Whether results of permutations that fail hold what the services wrote about them.
     pub logs: bool,
+    /// Which part of what was selected the plan is, for reports that are put together later.
+    pub part: Option<Part>,
     /// Makes the command that results show as the one that runs them again; without it they show none.
     pub command: Option<RepeatCommand>,
 }
@@ -114,6 +116,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             fail_fast: false,
             logs: false,
+            part: None,
             command: None,
         }
     }
@@ -237,7 +240,7 @@ impl Run<'_> {
         if let Some(recorder) = &self.recorder {
             recorder.begin(&self.plan, options);
         }
-        self.event(&RunEvent::Started { suites, permutations });
+        self.event(&RunEvent::Started { suites, permutations, part: options.part.clone() });
     }
 
     /// Runs all lanes, then those of the permutations that run again.

@@ -1,6 +1,6 @@
 //! Puts together what is known of each permutation: of a lane once its services are gone, of a session while they run.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use spanwise_cloud_run::front_end_span;
@@ -65,6 +65,7 @@ impl LaneEvidence {
         let mut named = Named::default();
         let ended = self.process.iter().map(|event| event.time).max().unwrap_or_default();
         let claim = self.alone.then(Mark::default);
+        let lines = LinesOfTraces::of(&self.logs);
         for (at, driven) in &self.driven {
             let one = match driven {
                 Driven::CouldNotRun(reason) => Seen::CouldNotRun(reason.clone()),
@@ -75,7 +76,8 @@ impl LaneEvidence {
                 Driven::Sent { sent, awaited, millis } => {
                     named.add(sent);
                     let permutation = &plan.permutations[*at];
-                    let observation = self.observation(permutation, sent, awaited, claim.as_ref(), ended);
+                    let observation =
+                        self.observation(permutation, sent, awaited, claim.as_ref(), (&lines, ended));
                     Seen::Observed(Box::new(observation), Duration::from_millis(*millis))
                 }
             };
@@ -87,15 +89,16 @@ impl LaneEvidence {
         LaneReport { alone, again, suite, seen, strays, encoded: None }
     }
 
-    /// All that is known of a permutation: by the traces that its requests named, and what it claims. `ended` is until when all
-    /// was seen, in nanoseconds since the Unix epoch; 0 where nobody knows the time of what is looked at.
+    /// All that is known of a permutation: by the traces that its requests named, and what it claims. `lines` are those of all that was
+    /// written; `ended` is until when all was seen, in nanoseconds since the Unix epoch, 0 where nobody knows the time of what is
+    /// looked at.
     pub(super) fn observation(
         &self,
         permutation: &Permutation,
         sent: &Sent,
         awaited: &[String],
         claim: Option<&Mark>,
-        ended: u64,
+        (lines, ended): (&LinesOfTraces, u64),
     ) -> Observation {
         let Sent { requests, spans: driver_spans, traces: named, logs } = sent;
         let traces = self.all_traces(named, claim);
@@ -112,7 +115,7 @@ impl LaneEvidence {
             spans: driver_spans.clone(),
             requests: requests.clone(),
             wire: self.wire(&traces, claim),
-            logs: self.logs(&traces, requests, claim).into_iter().chain(logs.clone()).collect(),
+            logs: self.logs(lines, &traces, requests, claim).into_iter().chain(logs.clone()).collect(),
             process: self.process.clone(),
             settings,
             recorded: self.recorded(&permutation.services),
@@ -164,25 +167,29 @@ impl LaneEvidence {
         if let Some(mark) = claim {
             return mark.taps(&self.taps);
         }
-        let mut taps: Vec<WireTap> = Vec::new();
-        for tap in traces.iter().flat_map(|trace| self.taps.taps_of_trace(*trace)) {
-            // An exchange that names two traces is found by both.
-            if !taps.contains(&tap) {
-                taps.push(tap);
-            }
-        }
+        let mut taps = self.taps.taps_of_traces(traces);
         taps.sort_by_key(|tap| tap.stamps.begun);
         taps
     }
 
     /// The lines that name one of the traces or one of the users, and those that are claimed.
-    fn logs(&self, traces: &[TraceId], requests: &[Request], claim: Option<&Mark>) -> Vec<LogRecord> {
-        let mut wanted: Vec<String> = traces.iter().map(TraceId::to_string).collect();
-        wanted.extend(requests.iter().filter_map(|request| request.marker.clone()));
-        let is_claimed = |record: &LogRecord| claim.is_some_and(|mark| record.time >= mark.time);
-        let names_one = |record: &LogRecord| wanted.iter().any(|text| record.line.contains(text.as_str()));
-        let is_wanted = |record: &&LogRecord| is_claimed(record) || names_one(record);
-        self.logs.iter().filter(is_wanted).cloned().collect()
+    fn logs(
+        &self,
+        lines: &LinesOfTraces,
+        traces: &[TraceId],
+        requests: &[Request],
+        claim: Option<&Mark>,
+    ) -> Vec<LogRecord> {
+        let mut wanted: BTreeSet<usize> =
+            traces.iter().flat_map(|trace| lines.of_trace(*trace)).copied().collect();
+        let markers: Vec<&str> = requests.iter().filter_map(|request| request.marker.as_deref()).collect();
+        if claim.is_some() || !markers.is_empty() {
+            let is_claimed = |record: &LogRecord| claim.is_some_and(|mark| record.time >= mark.time);
+            let names_one = |record: &LogRecord| markers.iter().any(|marker| record.line.contains(marker));
+            let is_wanted = |(_, record): &(usize, &LogRecord)| is_claimed(record) || names_one(record);
+            wanted.extend(self.logs.iter().enumerate().filter(is_wanted).map(|(at, _)| at));
+        }
+        wanted.into_iter().map(|at| self.logs[at].clone()).collect()
     }
 
     /// Hands the observation the export requests that its spans and defects came in, and points those at them; of requests
@@ -207,6 +214,30 @@ impl LaneEvidence {
     }
 }
 
+/// Lines by the traces that they name, as indices: a lane has many permutations and many lines.
+pub(super) struct LinesOfTraces(HashMap<TraceId, Vec<usize>>);
+
+impl LinesOfTraces {
+    /// Those of these lines.
+    pub(super) fn of(logs: &[LogRecord]) -> LinesOfTraces {
+        let mut lines: HashMap<TraceId, Vec<usize>> = HashMap::new();
+        for (at, record) in logs.iter().enumerate() {
+            named_in(&record.line).for_each(|trace| lines.entry(trace).or_default().push(at));
+        }
+        LinesOfTraces(lines)
+    }
+
+    fn of_trace(&self, trace: TraceId) -> &[usize] {
+        self.0.get(&trace).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// The traces that a line names: any 32 hexadecimal digits that stand alone.
+fn named_in(line: &str) -> impl Iterator<Item = TraceId> {
+    let pieces = line.split(|c: char| !c.is_ascii_hexdigit()).filter(|piece| piece.len() == 32);
+    pieces.filter_map(|piece| piece.parse().ok())
+}
+
 /// What the requests of a lane's permutations are known by.
 #[derive(Default)]
 struct Named {
@@ -223,8 +254,7 @@ impl Named {
 
     /// Whether a line that a service wrote names one of the traces or markers.
     fn in_line(&self, line: &str) -> bool {
-        let ids = line.split(|c: char| !c.is_ascii_hexdigit()).filter(|piece| piece.len() == 32);
-        ids.filter_map(|id| id.parse::<TraceId>().ok()).any(|id| self.traces.contains(&id))
+        named_in(line).any(|trace| self.traces.contains(&trace))
             || self.markers.iter().any(|marker| line.contains(marker.as_str()))
     }
 }
@@ -273,5 +303,54 @@ impl Strays {
     pub(super) fn is_empty(&self) -> bool {
         let Strays { spans, taps, defects, empty_exports, unnamed_errors } = self;
         spans.is_empty() && taps.is_empty() && defects.is_empty() && !empty_exports && !unnamed_errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spanwise_model::Source;
+
+    use super::*;
+    use crate::run::fixture;
+
+    #[test]
+    fn a_line_is_of_the_permutation_whose_trace_or_user_it_names() {
+        let sent = |trace: u8, marker: Option<&str>| {
+            let mut requests = fixture::observed("driver CLIENT \"GET /\" 200 to=web\n").requests;
+            requests[0].marker = marker.map(str::to_owned);
+            let sent = Sent { requests, traces: vec![TraceId([trace; 16])], ..Sent::default() };
+            Driven::Sent { sent, awaited: Vec::new(), millis: 0 }
+        };
+        let (one, other) = ("ab".repeat(16), "CD".repeat(16));
+        let lines = [
+            format!("{{\"trace\":\"projects/p/traces/{one}\"}}"),
+            format!("00-{other}-0123456789abcdef-01"),
+            format!("both {one} and {}", other.to_lowercase()),
+            "for ada".to_owned(),
+            format!("longer {one}0"),
+        ];
+        let record = |line: &String| LogRecord {
+            source: Source::new("web", 1),
+            stream: Stream::Stderr,
+            time: 1,
+            line: line.clone(),
+        };
+        let lane = LaneEvidence {
+            logs: lines.iter().map(record).collect(),
+            ..LaneEvidence::nothing(
+                "small",
+                false,
+                false,
+                vec![(0, sent(0xab, None)), (1, sent(0xcd, Some("ada")))],
+            )
+        };
+        let report = lane.report(&fixture::plan(""));
+        let seen = report.seen.iter().map(|(_, seen)| match seen {
+            Seen::Observed(observation, _) => observation.logs.iter().map(|log| log.line.clone()).collect(),
+            Seen::CouldNotRun(reason) => vec![reason.clone()],
+        });
+        let line = |at: usize| lines[at].clone();
+        assert_eq!(seen.collect::<Vec<_>>(), [vec![line(0), line(2)], vec![line(1), line(2), line(3)]]);
+        assert!(report.strays.unnamed_errors, "the longer one names nobody");
     }
 }

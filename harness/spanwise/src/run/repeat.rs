@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use spanwise_model::{PermutationResult, Value};
+use spanwise_model::{PermutationResult, Value, secret};
 
 /// Makes commands of the full names of permutations. Plain data, so that a recording keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,16 +15,19 @@ pub struct RepeatCommand {
 }
 
 impl RepeatCommand {
-    /// A command of these words, in which `option` stands before each name, such as `--filter`.
+    /// A command of these words, in which `option` stands before each name, such as `--filter`. Reports and recordings have it, so
+    /// secrets in the words are replaced.
     pub fn new<'w>(words: impl IntoIterator<Item = &'w str>, option: &str) -> RepeatCommand {
-        let words: Vec<String> = words.into_iter().map(quoted).collect();
+        let words: Vec<String> = words.into_iter().map(|word| quoted(&secret::text(word))).collect();
         RepeatCommand { beginning: words.join(" "), option: option.to_owned() }
     }
 
     /// The command for a result, for a shell. Alone it would lack what it was compared with, and pass.
     pub(super) fn repeats(&self, result: &PermutationResult) -> String {
         let causes = result.findings.iter().filter(|finding| finding.consequence_of.is_none());
-        let partners = causes.filter_map(|finding| finding.facts.get("partner").and_then(Value::as_str));
+        // With the partner alone, neither of the two would be the one that deviates.
+        let facts = causes.flat_map(|finding| ["partner", "witness"].map(|fact| finding.facts.get(fact)));
+        let partners = facts.filter_map(|fact| fact.and_then(Value::as_str));
         let partners: BTreeSet<&str> = partners.filter(|partner| *partner != result.name).collect();
         let mut command = self.beginning.clone();
         for name in std::iter::once(result.name.as_str()).chain(partners) {
@@ -75,6 +78,14 @@ mod tests {
     }
 
     #[test]
+    fn no_secret_is_shown() {
+        let command =
+            RepeatCommand::new(["spanwise", "--service-yaml", "https://ada:hunter2@files/web.yaml"], "");
+        let shown = command.repeats(&PermutationResult::new("a/b", "a/b", Outcome::Failed));
+        assert!(shown.contains("web.yaml") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
     fn what_it_was_compared_with_runs_too() {
         let command = RepeatCommand::new(["spanwise", "run", "my suite.yaml"], "--filter");
         let mut result = PermutationResult::new("a/b/entry=http", "a/b", Outcome::Failed);
@@ -83,5 +94,7 @@ mod tests {
         result.findings = vec![finding("a/c", None), finding("a/c", None), finding("a/d", Some(0))];
         assert_eq!(command.repeats(&result), format!("{before} --filter a/c"));
         assert_eq!(RepeatCommand::new(["test"], "").repeats(&result), "test 'a/b/entry=http' a/c");
+        result.findings[1].facts.insert("witness".to_owned(), "a/e".into());
+        assert_eq!(command.repeats(&result), format!("{before} --filter a/c --filter a/e"));
     }
 }

@@ -2,16 +2,19 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use spanwise_model::{Finding, Outcome, PermutationResult, Rounds, RunEvent, Summary};
 use spanwise_scenario::Plan;
 
-use super::{Options, RunError, run_until};
+use super::fixed::FixedListeners;
+use super::world::World;
+use super::{Options, RunError, run_in, run_until};
 
 /// Runs a plan `rounds` times as [`run_until`] does, one after another, and tells it as one run: each permutation ends as it
-/// did in its worst round, and says how it ended in all of them ([`PermutationResult::rounds`]). A round that is broken off is
-/// the last, and counts for what it came to.
+/// did in its worst round, and says how it ended in all of them ([`PermutationResult::rounds`]); what it came to in each of them is
+/// told as [`RunEvent::InRound`]. A round that is broken off is the last, and counts for what it came to; so is, under
+/// [`Options::fail_fast`], the first in which one fails.
 pub async fn run_rounds(
     plan: Arc<Plan>,
     options: Options,
@@ -29,20 +32,33 @@ pub async fn run_rounds(
     };
     let mut stop = std::pin::pin!(stop);
     let mut all = AllRounds::default();
+    let fixed = Arc::<FixedListeners>::default();
     let permutations = plan.permutations.len() * rounds;
-    on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations });
+    on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations, part: options.part.clone() });
+    let mut failed = None;
     for _ in 0..rounds {
         let ended_before = all.ended;
-        let one = run_until(plan.clone(), options.clone(), stop.as_mut(), |event| match event {
+        let world = async {
+            let world = World::new(options.clone(), Weak::new()).await?;
+            Ok(world.with_fixed(fixed.clone()))
+        };
+        let one = run_in(world, plan.clone(), options.clone(), stop.as_mut(), |event| match event {
             RunEvent::Started { .. } => {}
-            RunEvent::Finished(result) => all.take(result),
+            RunEvent::Finished(result) => {
+                on_event(&RunEvent::InRound(result.clone()));
+                all.take(result);
+            }
             RunEvent::Ended { strays, strays_fail, duration_ms, .. } => {
                 all.end(strays, *strays_fail, *duration_ms);
             }
             other => on_event(other),
         });
-        one.await?;
-        if is_stopped.get() || all.ended == ended_before {
+        if let Err(error) = one.await {
+            failed = Some(error);
+            break;
+        }
+        let is_enough = options.fail_fast && all.fails();
+        if is_stopped.get() || is_enough || all.ended == ended_before {
             break;
         }
     }
@@ -56,7 +72,8 @@ pub async fn run_rounds(
     if is_whole {
         on_event(&RunEvent::Ended { strays, strays_fail, summary, duration_ms });
     }
-    Ok(summary)
+    // What the rounds before it came to is told all the same.
+    failed.map_or(Ok(summary), Err)
 }
 
 /// What came of all rounds.
@@ -86,6 +103,11 @@ impl AllRounds {
                 self.results.insert(result.name.clone(), OneOfAll::new(result));
             }
         }
+    }
+
+    /// Whether a permutation failed in one of the rounds.
+    fn fails(&self) -> bool {
+        self.results.values().any(|one| one.worst.fails())
     }
 
     fn end(&mut self, strays: &[Finding], strays_fail: bool, duration_ms: u64) {
@@ -124,7 +146,16 @@ impl OneOfAll {
 
     fn into_result(self) -> PermutationResult {
         let rounds = Rounds { outcomes: self.outcomes, forests: self.forests.len() };
-        PermutationResult { rounds: Some(rounds), ..self.worst }
+        let mut result = PermutationResult { rounds: Some(rounds), ..self.worst };
+        if let (Outcome::UnexpectedlyPassed, Some(reason)) = (result.outcome, &mut result.reason)
+            && rounds.outcomes.failed_as_known > 0
+        {
+            // To remove the entry, as a single round advises, would let the other rounds fail.
+            reason.push_str(
+                ", or, as it failed so in other rounds, list it as known to be flaky (`known-flaky`)",
+            );
+        }
+        result
     }
 }
 
@@ -176,5 +207,22 @@ mod tests {
         check(&[(Passed, &["a", "b"]), (Passed, &["b", "a"])], Passed, (counted(2, 0, 0), 1));
         check(&[(Passed, &["a"]), (Failed, &["b"]), (Failed, &["c"])], Failed, (counted(1, 2, 0), 3));
         check(&[(CouldNotRun, &[]), (Passed, &["a"])], CouldNotRun, (counted(1, 0, 1), 1));
+    }
+
+    #[test]
+    fn what_fails_as_known_in_some_rounds_is_flaky() {
+        let reason = |outcomes: &[Outcome]| {
+            let mut all = AllRounds::default();
+            for outcome in outcomes {
+                let mut result = PermutationResult::new("demo/greet", "demo/greet", *outcome);
+                result.reason = Some("remove `demo/**`".to_owned());
+                all.take(&result);
+            }
+            all.results.remove("demo/greet").and_then(|one| one.into_result().reason)
+        };
+        use Outcome::{FailedAsKnown, UnexpectedlyPassed};
+        let flaky = reason(&[FailedAsKnown, UnexpectedlyPassed, FailedAsKnown]).expect("a reason");
+        assert!(flaky.starts_with("remove `demo/**`, or, as it failed so in other rounds, "), "{flaky}");
+        assert_eq!(reason(&[UnexpectedlyPassed; 2]).as_deref(), Some("remove `demo/**`"));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use spanwise_drive::Answer;
 use spanwise_model::{
     ContextFormat, FrontEndContext, Header, LogRecord, Platform, Request, RequestResult, Settings, Source,
-    Span, SpanKind, TraceId, Value,
+    Span, SpanKind, TraceId, Value, secret,
 };
 use spanwise_scenario::{Answers, EntryRequest, Permutation, Repeat, RequestForm};
 
@@ -166,9 +166,10 @@ async fn one(
     Ok(Done { request: made, span, traces: context.traces, came })
 }
 
-/// What the driver's span of a request is called: what the suite writes, and not what differs from run to run.
+/// What the driver's span of a request is called: what the suite writes, and not what differs from run to run. Spans are written
+/// down, so secrets in it are replaced.
 fn name(written: &EntryRequest) -> String {
-    match &written.form {
+    let name = match &written.form {
         RequestForm::Http { method, path, .. } => {
             format!("{method} {}", path.split('?').next().unwrap_or_default())
         }
@@ -177,7 +178,8 @@ fn name(written: &EntryRequest) -> String {
             let run = run.to_string();
             run.trim().lines().next().unwrap_or_default().to_owned()
         }
-    }
+    };
+    secret::text(&name).into_owned()
 }
 
 /// Runs a command.
@@ -225,5 +227,25 @@ fn driver_span(name: String, answer: &Came, trace_id: TraceId, span_id: spanwise
         attributes: code.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         source: Some(Source::driver()),
         ..Span::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{SuiteText, plan};
+
+    #[test]
+    fn no_secret_of_a_suite_is_in_the_name_of_a_span() {
+        let text = "suite: small\nservices:\n  web: { command: [web], protocol: http }\ncases:\n  \
+                    reset:\n    http: { to: web, get: \"/reset/token=hunter2\" }\n  \
+                    command:\n    shell: { run: \"curl -H 'authorization: Bearer hunter2-token' {{web.url}}\" }\n";
+        let suite = SuiteText { file: "small.yaml".to_owned(), text: text.to_owned() };
+        let plan = plan(&[suite], &[]).expect("a suite without mistakes").plan;
+        let names: Vec<String> = plan.permutations.iter().flat_map(Permutation::requests).map(name).collect();
+        assert!(names[0].starts_with("GET /reset/token=<secret "), "{names:?}");
+        assert!(names[1].starts_with("curl -H 'authorization: Bearer <bearer token "), "{names:?}");
+        assert!(names[1].ends_with("' {{web.url}}"), "{names:?}");
+        assert!(!names.concat().contains("hunter2"), "{names:?}");
     }
 }

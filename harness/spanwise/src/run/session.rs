@@ -23,7 +23,7 @@ use super::fleet::{Hop, chain};
 use super::in_process::Programs;
 use super::instances::{Instances, from_driver};
 use super::lane::{DescriptorsOf, descriptors_of};
-use super::observe::Mark;
+use super::observe::{LinesOfTraces, Mark};
 use super::send::{self, Sent};
 use super::world::World;
 use super::{Options, RunError};
@@ -223,7 +223,9 @@ impl Session {
         // Nobody knows when a trace that the program itself made was begun.
         let ended = if sent.spans.is_empty() { 0 } else { now() };
         let words: Vec<String> = awaited.iter().map(ToString::to_string).collect();
-        let mut observation = aside(|| evidence.observation(permutation, sent, &words, claim, ended));
+        let lines = LinesOfTraces::of(&evidence.logs);
+        let mut observation =
+            aside(|| evidence.observation(permutation, sent, &words, claim, (&lines, ended)));
         if self.stage.setting.services.is_empty() {
             let seen = [Evidence::Spans, Evidence::Resource, Evidence::Exports];
             observation.recorded.retain(|evidence| seen.contains(evidence));

@@ -1,6 +1,6 @@
 //! What all lanes of a run share: the launcher, the client, the certificates, and two addresses that lead nowhere good.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -41,8 +41,10 @@ pub(super) struct World {
     descriptors: Mutex<HashMap<(String, String), Descriptors>>,
     /// What was built, or why not: each once a run.
     builds: Mutex<HashMap<Build, Built>>,
+    /// The builds of which it was told that they are run.
+    announced: std::sync::Mutex<HashSet<Build>>,
     /// The listeners at addresses that suites fix.
-    pub(super) fixed: FixedListeners,
+    pub(super) fixed: Arc<FixedListeners>,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
     identity: OnceCell<Arc<Identity>>,
     /// Who starts containers, or why nobody does. It is asked where a suite has one.
@@ -86,7 +88,8 @@ impl World {
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
             descriptors: Mutex::default(),
             builds: Mutex::default(),
-            fixed: FixedListeners::default(),
+            announced: std::sync::Mutex::default(),
+            fixed: Arc::default(),
             identity: OnceCell::new(),
             #[cfg(feature = "containers")]
             engine: OnceCell::new(),
@@ -96,6 +99,11 @@ impl World {
             kept,
             options,
         })
+    }
+
+    /// Gives it the listeners of rounds before this one: services that run already go on between rounds, and export when they please.
+    pub(super) fn with_fixed(self, fixed: Arc<FixedListeners>) -> World {
+        World { fixed, ..self }
     }
 
     /// Gives it services that are tasks of this process.
@@ -154,6 +162,11 @@ impl World {
         let built = self.builds.lock().await.entry(build.clone()).or_default().clone();
         let run = || async { self.launcher.build(service, &build).await.map_err(|error| chain(&error)) };
         built.get_or_init(run).await.clone()
+    }
+
+    /// Whether nobody was told yet that this is run; from now on somebody was.
+    pub(super) fn is_news(&self, build: Build) -> bool {
+        self.announced.lock().is_ok_and(|mut announced| announced.insert(build))
     }
 
     /// Who signs the tokens of the emulated platform, the same for the whole run.

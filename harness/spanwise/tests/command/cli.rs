@@ -143,6 +143,17 @@ fn mistakes_in_a_suite_point_into_the_file_and_start_nothing() {
 }
 
 #[test]
+fn a_form_that_is_not_sent_is_told() {
+    let case = "cases:\n  greet:\n    shell: { run: 'true {{backend-service.url}}' }\n";
+    let suite = SUITE.replace("cases:\n  greet:\n", case);
+    let note = "spanwise: the form `shell` of case small/greet is not sent, because axis `entry` of the suite does not list it";
+    check(&[("spanwise.yaml", &suite)], &["run", "--skip", "**/none"], 0, &[note, "1 permutation: 1 passed"]);
+    let own = suite.replace("entry: [grpc]", "entry: [grpc, shell]") + "    axes: { entry: [grpc] }\n";
+    let text = check(&[("spanwise.yaml", &own)], &["run"], 0, &["1 permutation: 1 passed"]);
+    assert!(!text.contains("not sent"), "{text}");
+}
+
+#[test]
 fn a_service_that_does_not_start_leaves_the_others_running() {
     let suite = SUITE.replace(
         "axes:\n  entry: [grpc]",

@@ -114,6 +114,13 @@ fn merged_shards_are_what_one_run_reports() {
     assert_eq!(differ, None);
     assert_eq!(one.lines().count(), all.lines().count());
     assert!(read(folder.path(), "merged.xml").contains("failures=\"2\""));
+    // The shards that passed are no run that passed.
+    let passed = codes.iter().enumerate().filter(|(_, code)| **code == Some(0));
+    let passed: Vec<String> = passed.map(|(at, _)| format!("shard-{}.json", at + 1)).collect();
+    let parts = spanwise(&folder, &["merge", &passed[0], &passed[1]]);
+    assert_eq!(parts.status.code(), Some(3));
+    let told = String::from_utf8_lossy(&parts.stderr);
+    assert!(told.contains("/3 is missing: 2 of 6 permutations are in none of these reports\n"), "{told}");
     let twice = spanwise(&folder, &["merge", "one.json", "shard-1.json"]);
     assert_eq!(twice.status.code(), Some(2));
     let told = String::from_utf8_lossy(&twice.stderr);
@@ -156,6 +163,52 @@ fn a_permutation_that_fails_now_and_then_says_how_often() {
     check(&files, &["run", "--repeat", "4"], 3, &parts);
     check(&[("spanwise.yaml", SUITE)], &["run", "--repeat", "2"], 0, &["1 permutation: 1 passed in"]);
     check(&[("spanwise.yaml", SUITE)], &["run", "--repeat", "0"], 2, &["--repeat"]);
+    for option in ["--record", "--jsonl"] {
+        let parts = [
+            &format!("`{option}` writes down one run, and `--repeat 2` makes several"),
+            "leave one of them out",
+        ];
+        check(
+            &[("spanwise.yaml", SUITE)],
+            &["run", "--repeat", "2", option, "a"],
+            2,
+            &parts.map(|part| part as &str),
+        );
+    }
+}
+
+#[test]
+fn the_first_failure_ends_all_rounds() {
+    let files = [("spanwise.yaml", &*SUITE.replace("grpc: OK", "grpc: NOT_FOUND"))];
+    let run = ["run", "--repeat", "3", "--fail-fast", "--format", "json", "-q"];
+    let parts = [
+        "\"failed\": 1,",
+        "ended by the first failure (`--fail-fast`): 1 of 1 permutations are in the report",
+    ];
+    let text = check(&files, &run, 1, &parts);
+    assert!(!text.contains("\"failed\": 3"), "{text}");
+}
+
+#[test]
+fn a_ratchet_knows_what_failed_in_any_round() {
+    // Every second start exports nothing, the others a secret.
+    let script = "command: [sh, -c, \"if rm odd 2>/dev/null; then export OTEL_TRACES_EXPORTER=none; else touch odd; export \
+                  OTEL_RESOURCE_ATTRIBUTES=shop.password=hunter2; fi; exec PROGRAM __demo-service backend-service\"]\n    \
+                  ready: line";
+    let suite =
+        SUITE.replace("demo: backend-service", &script.replace("PROGRAM", env!("CARGO_BIN_EXE_spanwise")));
+    let folder = folder(&[("spanwise.yaml", &suite)]);
+    let run = |more: &[&str], code: i32| {
+        let output = spanwise(&folder, &[&["run", "--repeat", "2", "--ratchet", "old.txt"], more].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{told}{}", String::from_utf8_lossy(&output.stdout));
+        told
+    };
+    run(&["--ratchet-update"], 0);
+    let file = read(folder.path(), "old.txt");
+    assert!(file.contains("secret-in-label") && file.contains("nothing-received"), "{file}");
+    let told = run(&[], 0);
+    assert!(!told.contains("can go"), "{told}");
 }
 
 #[test]

@@ -23,15 +23,29 @@ impl Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spanwise"));
         command.arg("run").arg("small.yaml").args(arguments).current_dir(folder.path());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let spanwise = command.spawn().expect("the binary runs");
+        let (mut until_end, held) = std::io::pipe().expect("a pipe");
+        let spanwise = command.stdin(held).spawn().expect("the binary runs");
+        // What was spawned is the only one that holds it then.
+        drop(command);
+        let unopened = pipe.clone();
+        std::thread::spawn(move || {
+            // Where the run is over and no service opened the pipe, nobody must wait for one any more.
+            let _ = until_end.read_to_end(&mut Vec::new());
+            let _ = File::options().read(true).write(true).open(unopened);
+        });
         let alive = BufReader::new(File::open(&pipe).expect("the pipe"));
         Running { _folder: folder, alive, spanwise }
     }
 
     /// Waits for a line of a service.
+    #[track_caller]
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.alive.read_line(&mut line).expect("a line");
+        if self.alive.read_line(&mut line).expect("a line") == 0 {
+            let mut told = String::new();
+            self.spanwise.stderr.take().map(|mut stderr| stderr.read_to_string(&mut told));
+            panic!("no service is left that could write: {told}");
+        }
         line
     }
 
@@ -60,6 +74,12 @@ fn wrapped(traps: &str) -> String {
     with_shell(&format!(
         "{traps} {program} __demo-service backend-service & echo started >&3; wait $!; wait $!"
     ))
+}
+
+#[test]
+#[should_panic(expected = "no service is left that could write")]
+fn a_run_that_starts_nothing_is_not_waited_for() {
+    Running::start("suite: [", &[]).line();
 }
 
 /// Ends a run by a signal while its service is not ready yet.

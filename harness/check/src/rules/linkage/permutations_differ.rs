@@ -92,7 +92,10 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
     }
     let most = times.values().copied().max().unwrap_or(0);
     let is_model = |member: &&GroupMember<'_>| is_witness(member) && times[member.trees] == most;
-    let Some(model) = group.members.iter().find(is_model) else { return };
+    let mut models = group.members.iter().filter(is_model);
+    let Some(model) = models.next() else { return };
+    // Whoever runs the deviating one again needs the majority with it.
+    let witness = models.find(|member| member.trees == model.trees);
     for (at, member) in group.members.iter().enumerate() {
         findings.looked(at);
         if member.trees == model.trees {
@@ -123,6 +126,9 @@ fn check(group: &Group<'_>, findings: &mut GroupFindings<'_>) {
             .actual(actual)
             .fact("partner", model.name)
             .fact("agreeing", most as i64);
+        if let Some(witness) = witness {
+            report = report.fact("witness", witness.name);
+        }
         if is_deployed && is_by_policy_alone(model, member) {
             report = report.level(Level::Information);
         }

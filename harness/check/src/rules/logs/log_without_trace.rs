@@ -17,8 +17,8 @@ pub(crate) static RULE: Rule = Rule {
 ## What it checks
 
 Every structured line that a service writes while it serves a traced request has the field `logging.googleapis.com/trace`. A
-line belongs to a request if the request's marker is in it, or if the service was serving nothing else at that moment. One
-finding for each service.
+line belongs to a request if the request's marker or its trace is in it, or if the service was serving nothing else at that
+moment. One finding for each service.
 
 ## Why it matters
 
@@ -67,6 +67,12 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     let lines = LogLines::of(index);
     let mut mistakes = Mistakes::new();
     for line in lines.structured(findings) {
+        // Whenever it was read, such a line says itself whose it is.
+        let is_of = |id| index.requests().any(|(_, request)| request.trace_id == id);
+        if line.trace().is_some_and(|named| is_of(named.id)) {
+            findings.looked();
+            continue;
+        }
         let Some(hop) = lines.exchange(line) else { continue };
         // Without a context and without a span of it, there is no trace that the line could name.
         let traced = |request| index.has_spans(request, Some(line.service()));

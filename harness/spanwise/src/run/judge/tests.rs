@@ -1,7 +1,7 @@
 //! How permutations end: known failures, and what a second observation may change.
 
 use spanwise_check::{Check, Rule};
-use spanwise_model::{Level, Verdict};
+use spanwise_model::Level;
 
 use super::*;
 use crate::plan::{More, SuiteText, plan_with};
@@ -58,6 +58,22 @@ fn known_failures_are_met_or_stale() {
     check(&known, FAILS, None, Outcome::FailedAsKnown, Some(reason));
     check(&known, PASSES, None, Outcome::UnexpectedlyPassed, Some(&stale));
     check(&entry("known-failing", "parent-cycle"), FAILS, None, Outcome::Failed, None);
+}
+
+#[test]
+fn what_was_not_observed_makes_no_known_failure_stale() {
+    let known = entry("known-failing", "permutations-differ");
+    // Its group is not complete, so it is compared with nobody.
+    check(&known, PASSES, None, Outcome::Passed, None);
+    let both = entry("known-failing", &format!("permutations-differ, {RULE}"));
+    check(&both, PASSES, None, Outcome::Passed, None);
+    // Once it is compared, it is known what the entry is worth.
+    let mut judge =
+        Judge::new(Arc::new(fixture::plan(&known)), Options::default()).expect("no rules of its own");
+    let settled = |permutation| Settled { permutation, first: seen(PASSES), again: None };
+    let results = judge.take(vec![settled(0), settled(1)]);
+    assert!(results.iter().all(|result| result.outcome == Outcome::UnexpectedlyPassed), "{results:#?}");
+    assert_eq!(results.len(), 2);
 }
 
 #[test]
