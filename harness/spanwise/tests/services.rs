@@ -23,14 +23,22 @@ fn main() -> ExitCode {
         caller();
         return ExitCode::SUCCESS;
     }
-    let trials: [(&str, fn()); 7] = [
+    let trials: [(&str, fn()); 9] = [
         ("what_is_built_is_built_once_in_its_folder", what_is_built_is_built_once_in_its_folder),
         ("what_does_not_build_could_not_run_alone", what_does_not_build_could_not_run_alone),
         ("a_service_that_runs_already_is_observed", a_service_that_runs_already_is_observed),
         ("services_that_run_already_are_told_apart", services_that_run_already_are_told_apart),
+        (
+            "what_runs_already_and_is_kept_can_be_asked_again",
+            what_runs_already_and_is_kept_can_be_asked_again,
+        ),
         ("an_address_that_is_taken_is_named", an_address_that_is_taken_is_named),
         ("a_service_that_should_run_already_is_missed", a_service_that_should_run_already_is_missed),
         ("a_stub_answers_and_is_watched", a_stub_answers_and_is_watched),
+        (
+            "what_needs_containers_could_not_run_without_them",
+            what_needs_containers_could_not_run_without_them,
+        ),
     ];
     let trials = trials.map(|(name, test)| {
         Trial::test(name, move || {
@@ -225,6 +233,27 @@ fn services_that_run_already_are_told_apart() {
     }
 }
 
+/// Spans that are in no trace of the driver's let both permutations run again, while the services of their first lane stay up.
+fn what_runs_already_and_is_kept_can_be_asked_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let collector = free_port();
+    let backend = Started::new("backend-service", collector, &[("OTEL_PROPAGATORS", "none")]);
+    let services = format!("  backend: {{ url: \"{}\", protocol: grpc, {UNTRACED} }}\n", backend.url);
+    let text = running(collector, &services, &format!("  greet:\n    {GREET}\n"));
+    let suite = SuiteText { file: folder.path().join("small.yaml").display().to_string(), text };
+    let planned = plan(&[suite], &[]).unwrap_or_else(|error| panic!("{error:?}"));
+    let options = Options { deadline: Duration::from_secs(1), ..Options::default() };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let kept = spanwise::run_and_keep(Arc::new(planned.plan), options, std::future::pending(), |_| {});
+    let within = Duration::from_secs(60);
+    let (summary, kept) = runtime
+        .block_on(async { tokio::time::timeout(within, kept).await })
+        .expect("nobody waits for what is kept")
+        .expect("a run");
+    assert_eq!((summary.failed, kept.is_some()), (2, true), "{summary:?}");
+    runtime.block_on(kept.expect("the services").end());
+}
+
 fn an_address_that_is_taken_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
@@ -253,6 +282,33 @@ fn a_service_that_should_run_already_is_missed() {
     for result in &results {
         could_not_run(result, &[&what]);
     }
+}
+
+/// In a build that starts containers, nothing answers for the image's registry.
+fn what_needs_containers_could_not_run_without_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_spanwise");
+    let text = format!(
+        "suite: small\nproject: demo-project\nservices:\n  web: {{ image: \"127.0.0.1:1/nothing-of-this-name\", protocol: http }}\n  \
+         backend: {{ command: [\"{program}\", __demo-service, backend-service], protocol: grpc, ready: line, \
+         flushes-on-sigterm: true, {UNTRACED} }}\n\
+         axes: {{ entry: [grpc, http] }}\ncases:\n  page:\n    http: {{ to: web, get: / }}\n  greet:\n    {GREET}\n"
+    );
+    let (results, _) = ran(folder.path(), &text);
+    let (page, greet): (Vec<_>, Vec<_>) =
+        results.into_iter().partition(|result| result.name.as_str().starts_with("small/page/"));
+    passed(&greet, 1);
+    assert_eq!(page.len(), 1);
+    if cfg!(feature = "containers") {
+        return could_not_run(&page[0], &[]);
+    }
+    could_not_run(
+        &page[0],
+        &[
+            "web runs in a container, and this build of spanwise starts none",
+            "build it with the feature `containers`, as in `cargo install --path harness/spanwise --features containers`",
+        ],
+    );
 }
 
 fn a_stub_answers_and_is_watched() {

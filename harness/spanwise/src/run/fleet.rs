@@ -31,7 +31,7 @@ pub(super) struct Fleet {
     deployment: Option<Deployment>,
     collector: Collector,
     /// Where services of the lane run already: nobody else observes them at the same time.
-    turn: Option<Turn>,
+    turn: Mutex<Option<Turn>>,
     /// What went over the wire.
     taps: Arc<TapLog>,
     /// Stubs and the requests that they had no answer to.
@@ -85,7 +85,7 @@ impl Fleet {
             world,
             setting,
             collector,
-            turn,
+            turn: Mutex::new(turn),
             taps: Arc::new(TapLog::new()),
             unmatched: Arc::default(),
             held: Mutex::default(),
@@ -121,8 +121,14 @@ impl Fleet {
 
     /// The traces of which something was exported, and that an earlier lane saw.
     pub(super) fn past(&self) -> BTreeSet<TraceId> {
-        let Some(turn) = &self.turn else { return BTreeSet::new() };
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(turn) = turn.as_ref() else { return BTreeSet::new() };
         self.store().traces().into_iter().filter(|trace| turn.is_past(*trace)).collect()
+    }
+
+    /// Lets others observe the services that run already: from here on, what they export is no more this lane's.
+    pub(super) fn end_turn(&self) {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Opens the front of a hop. Its service need not run yet.

@@ -188,6 +188,11 @@ impl Instances {
         self.fleet.past()
     }
 
+    /// Lets others observe the services that run already.
+    pub(super) fn end_turn(&self) {
+        self.fleet.end_turn();
+    }
+
     /// Everything that was exported.
     pub(super) fn store(&self) -> &Arc<Store> {
         self.fleet.store()

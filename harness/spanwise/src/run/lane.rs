@@ -188,6 +188,8 @@ pub(super) async fn run(
         urls: instances.all_urls(),
     };
     if keeps {
+        // Permutations that run again wait for it, and the services stay up until all have run.
+        instances.end_turn();
         world.keep(instances);
     }
     evidence
