@@ -13,6 +13,9 @@ use crate::yaml::AsText as _;
 /// The port that services in containers are told to listen at where the suite says no other: that of Cloud Run.
 const DEFAULT_PORT: u16 = 8080;
 
+/// The port at which Google's names are called.
+const HTTPS: u16 = 443;
+
 /// A service in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
@@ -67,6 +70,11 @@ pub(crate) fn container(service: &ServiceFile, names: &Names<'_>) -> Result<Opti
             return Err(
                 file.error(port.referenced, "a service in a container cannot choose its port: say a number")
             );
+        }
+        Some(port) if port.value == HTTPS => {
+            let message = "443 is where Google's names listen in a container's network";
+            let help = "let it listen at another port, in plaintext: TLS ends at the front before it, as on Cloud Run";
+            return Err(file.error(port.referenced, message).with_help(help));
         }
         Some(port) => port.value,
     };

@@ -135,6 +135,10 @@ fn mistakes_in_containers() {
     check(&web("dockerfile: x, build-args: { ^A=B: 1 }"), name, "");
     let port = "a service in a container cannot choose its port: say a number";
     check(&web("image: x, container-port: ^0"), port, "");
+    let google = "443 is where Google's names listen in a container's network";
+    let other =
+        "let it listen at another port, in plaintext: TLS ends at the front before it, as on Cloud Run";
+    check(&web("image: x, container-port: ^443"), google, other);
     let others = "`container-port` is for services with `image` or `dockerfile`; others find theirs in PORT";
     check(&web("demo: api-service, container-port: ^8080"), others, "");
 }
