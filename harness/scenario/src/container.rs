@@ -1,10 +1,11 @@
 //! A service that runs in a container: the keys `image`, and `dockerfile` with `context` and `build-args`; `command` and
 //! `container-port` beside them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{File, SuiteError};
 use crate::format::ServiceFile;
+use crate::launch::beside;
 use crate::names::Names;
 use crate::spanned::Spanned;
 use crate::template::Template;
@@ -88,7 +89,7 @@ fn built(
     names: &Names<'_>,
 ) -> Result<Image, SuiteError> {
     let file = names.file;
-    let beside = Path::new(file.name).parent().unwrap_or(Path::new(""));
+    let beside = beside(file);
     let path = |written: &Spanned<String>, what: &str| match written.value.is_empty() {
         true => Err(file.error(written.referenced, format!("{what} has no name"))),
         false => Ok(beside.join(&written.value)),
@@ -98,7 +99,7 @@ fn built(
     let context = service.context.as_ref().map_or(Ok(folder), |written| path(written, "the folder"))?;
     let arg = |(name, value): (&Spanned<String>, &Spanned<crate::yaml::Scalar>)| {
         crate::service::variable_name(file, name)?;
-        Ok((name.value.clone(), names.text(&value.text())?))
+        Ok((name.value.clone(), names.text(&value.written(file))?))
     };
     let args = service.build_args.iter().map(arg).collect::<Result<_, SuiteError>>()?;
     Ok(Image::Built { dockerfile, context, args })

@@ -182,15 +182,19 @@ fn build(written: &Spanned<Vec<Spanned<String>>>, names: &Names<'_>) -> Result<V
 
 /// Relative to the folder of the suite file, as everything is that the file names.
 fn folder(file: File<'_>, written: Option<&Spanned<String>>) -> Result<PathBuf, SuiteError> {
-    // A name without a folder has the empty path for its parent, which is no folder that a program can be started in.
-    let beside = Path::new(file.name).parent().filter(|folder| !folder.as_os_str().is_empty());
-    let beside = beside.unwrap_or(Path::new("."));
+    let beside = beside(file);
     match written {
         Some(written) if written.value.is_empty() => {
             Err(file.error(written.referenced, "the folder has no name; `.` is that of the suite file"))
         }
         written => Ok(written.map_or_else(|| beside.to_owned(), |written| beside.join(&written.value))),
     }
+}
+
+/// The folder of the suite file. A name without one has the empty path for its parent, in which nothing can be started or built.
+pub(crate) fn beside<'f>(file: File<'f>) -> &'f Path {
+    let beside = Path::new(file.name).parent().filter(|folder| !folder.as_os_str().is_empty());
+    beside.unwrap_or(Path::new("."))
 }
 
 fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile>>) -> Result<Ready, SuiteError> {

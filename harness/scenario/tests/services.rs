@@ -162,6 +162,33 @@ fn containers_are_read() {
     assert_eq!((built.args.len(), built.port), (0, 8080));
     let elsewhere = container("dockerfile: web/Dockerfile, context: .");
     assert!(matches!(elsewhere.image, Image::Built { context, .. } if context == Path::new("shop")));
+    // `docker build` takes no empty path for a folder.
+    let beside_the_harness = Suite::parse("spanwise.yaml", &web("dockerfile: Dockerfile"), &KNOWN);
+    let start = beside_the_harness.expect("a suite").settings[0].services[0].start.clone();
+    let Launch::Container(container) = start.launch else { panic!("{start:?}") };
+    assert!(matches!(container.image, Image::Built { context, .. } if context == Path::new(".")));
+}
+
+#[test]
+fn what_is_text_is_taken_as_it_is_written() {
+    #[track_caller]
+    fn variable(written: &str, expected: &str) {
+        let suite = read(&web(&format!("command: [./web], env: {{ A: {written} }}")));
+        let value = suite.settings[0].services[0].env["A"].as_text();
+        assert_eq!(value.as_deref(), Some(expected), "{written}");
+    }
+    variable("True", "True");
+    variable("false", "false");
+    variable("0x1F", "0x1F");
+    variable("1_000", "1_000");
+    variable("+5", "+5");
+    variable("\"007\"", "007");
+    variable("!!int 5", "5");
+    let services = "services:\n  web: { command: [./web], protocol: http }\n";
+    let suite = read(&suite(services, "entry: [http], env: { DEBUG: [True, False] }"));
+    let debug = |at: usize| suite.settings[at].services[0].env["DEBUG"].as_text();
+    assert_eq!((debug(0).as_deref(), debug(1).as_deref()), (Some("True"), Some("False")));
+    assert_eq!(suite.permutations[1].name.as_str(), "shop/page/entry=http/DEBUG=False");
 }
 
 #[test]
