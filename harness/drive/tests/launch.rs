@@ -65,6 +65,9 @@ async fn a_program_that_does_not_exist_is_named() {
     let launch = Launch::new(Source::new("service", 1), "/no/such/program");
     let expected = "could not start \"/no/such/program\": No such file or directory (os error 2)";
     check_failure(launch, expected).await;
+    let launch = Launch::new(Source::new("service", 1), "no-such-program");
+    let expected = "could not start \"no-such-program\": no folder of PATH has such a program; install it, or write where it is";
+    check_failure(launch, expected).await;
 }
 
 #[tokio::test]
