@@ -45,7 +45,7 @@ pub enum DriveError {
         service: String,
         /// Program and arguments.
         command: String,
-        /// `exited with code 101`.
+        /// `exited with code 101`, `still ran after 1800 s and was killed`.
         how: String,
         /// The last lines it wrote, each on a line of its own; empty when it wrote none.
         output: String,

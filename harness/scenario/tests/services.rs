@@ -109,6 +109,15 @@ fn a_build_is_a_command_without_references() {
     let words = ["cargo", "build", "--release"].map(str::to_owned).to_vec();
     assert_eq!(suite.settings[0].services[0].start.build, Some(words));
     check(&web("command: [./web], build: ^[]"), "the command that builds is empty", "");
+    let within = |keys: &str| read(&web(keys)).settings[0].services[0].start.build_within;
+    assert_eq!(within("command: [./web], build: [make]"), Duration::from_secs(1800));
+    assert_eq!(within("command: [./web], build: [make], build-within-s: 5"), Duration::from_secs(5));
+    assert_eq!(within("image: x, build-within-s: 5"), Duration::from_secs(5));
+    let bounds = "`build-within-s` is a number from 1 to 36000";
+    check(&web("command: [./web], build: [make], build-within-s: ^0"), bounds, "");
+    let nothing = "`build-within-s` without `build`, `dockerfile` or `image` does nothing";
+    check(&web("command: [./web], build-within-s: ^5"), nothing, "");
+    check(&web("demo: api-service, build-within-s: ^5"), nothing, "");
     check(&web("command: [./web], build: [make, \"{{^port}}\"]"), "unknown reference `{{port}}`", "");
 }
 

@@ -49,6 +49,7 @@ impl Surroundings<'_> {
             args: container.args.iter().map(|word| self.fill(word)).collect::<Result<_, String>>()?,
             env: start.env.iter().map(variable).collect::<Result<_, String>>()?,
             files: authority.to_vec(),
+            image_within: start.start.build_within,
             port: container.port,
             ready: ready(&start.start.ready),
             ready_within: start.start.ready_within,

@@ -38,7 +38,8 @@ impl Surroundings<'_> {
         let ServiceStart { name, start: how, .. } = start;
         let folder = how.folder.clone();
         if let Some(words) = how.build.clone() {
-            self.fleet.world().build(name, Build { words, folder: folder.clone() }).await?;
+            let build = Build { words, folder: folder.clone() };
+            self.fleet.world().build(name, build, how.build_within).await?;
         }
         match &how.launch {
             scenario::Launch::Demo(name) => match self.fleet.world().programs.get(name) {
