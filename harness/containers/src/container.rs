@@ -29,6 +29,8 @@ pub struct ContainerLaunch {
     pub source: Source,
     /// What its container is made of.
     pub image: Image,
+    /// How long it may take until the image is there. Of services with the same image, that of the first counts.
+    pub image_within: Duration,
     /// What takes the place of the image's `CMD`, where anything does. [`Launch::PORT`] stands for the port, as in the values of
     /// the environment.
     pub args: Vec<String>,
@@ -57,6 +59,7 @@ impl ContainerLaunch {
         ContainerLaunch {
             source,
             image,
+            image_within: Duration::from_secs(1800),
             args: Vec::new(),
             env: Vec::new(),
             files: Vec::new(),
@@ -185,7 +188,7 @@ impl Container {
                 return Err(ContainerError::NotReady {
                     service: self.source.clone(),
                     within: launch.ready_within,
-                    waited_for: format!("{}{seen}", launch.ready),
+                    waited_for: format!("{}{seen}{}", launch.ready, self.elsewhere(launch.port).await),
                     output: self.output.tail(),
                 });
             }
@@ -209,6 +212,18 @@ impl Container {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    /// What a service that is not ready does at another port than that which it was given, where its image says at which.
+    async fn elsewhere(&self, given: u16) -> String {
+        for port in self.container.exposed().await {
+            if port != given && self.forwarder.tunnel.probe(port).await.is_ok() {
+                return format!(
+                    "; it listens at port {port}, which its image exposes, and not at its `container-port`, {given}"
+                );
+            }
+        }
+        String::new()
     }
 
     async fn exit_code(&self) -> i64 {

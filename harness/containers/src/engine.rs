@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use spanwise_drive::Launcher;
 use testcontainers::bollard::Docker;
@@ -13,7 +14,6 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::container::Container;
 use crate::error::reason;
 use crate::forwarder;
-use crate::image::Builds;
 use crate::{ContainerError, ContainerLaunch, Image, LABEL, RUN_LABEL, mark};
 
 /// An image that was asked for, and what came of it.
@@ -23,7 +23,7 @@ type Asked = Arc<OnceCell<Result<String, ContainerError>>>;
 pub struct Engine {
     pub(crate) docker: Docker,
     run: String,
-    builds: Builds,
+    pub(crate) launcher: Launcher,
     network: String,
     started: AtomicU64,
     forwarder: OnceCell<Result<(String, String), String>>,
@@ -39,7 +39,7 @@ impl Engine {
         let none = |error: &dyn std::error::Error| ContainerError::NoEngine(reason(error));
         let docker = docker_client_instance().await.map_err(|error| none(&error))?;
         docker.ping().await.map_err(|error| none(&error))?;
-        let (variable, run) = launcher.marker();
+        let (_, run) = launcher.marker();
         launcher.watch_containers(&mark(run));
         let network = format!("spanwise-{run}");
         let request = NetworkCreateRequest {
@@ -47,12 +47,12 @@ impl Engine {
             labels: Some(labels(run)),
             ..NetworkCreateRequest::default()
         };
-        let made = docker.create_network(request).await;
+        let made = launcher.make(&network, docker.create_network(request)).await;
         made.map_err(|error| ContainerError::Network(reason(&error)))?;
         Ok(Engine {
             docker,
             run: run.to_owned(),
-            builds: Builds { folder: launcher.folder().to_owned(), marker: (variable, run.to_owned()) },
+            launcher: launcher.clone(),
             network,
             started: AtomicU64::new(1),
             forwarder: OnceCell::new(),
@@ -66,19 +66,24 @@ impl Engine {
     /// # Errors
     /// Every [`ContainerError`] but those of [`Engine::connect`].
     pub async fn start(&self, launch: ContainerLaunch) -> Result<Container, ContainerError> {
-        let image = self.image(&launch.image).await?;
+        let image = self.image(&launch.image, launch.image_within).await?;
         Container::start(self, &image, launch).await
     }
 
     /// The name of an image that is there: every image is asked for once a run.
-    async fn image(&self, image: &Image) -> Result<String, ContainerError> {
+    async fn image(&self, image: &Image, within: Duration) -> Result<String, ContainerError> {
         let cell = Arc::clone(self.images.lock().await.entry(image.clone()).or_default());
-        cell.get_or_init(|| image.prepare(&self.docker, &self.builds)).await.clone()
+        let prepare = async || {
+            let prepared = tokio::time::timeout(within, image.prepare(&self.docker, &self.launcher)).await;
+            prepared
+                .unwrap_or_else(|_| Err(ContainerError::ImageNotThere { image: image.to_string(), within }))
+        };
+        cell.get_or_init(prepare).await.clone()
     }
 
     /// The image of the forwarder, name and tag.
     pub(crate) async fn forwarder(&self) -> Result<(String, String), String> {
-        self.forwarder.get_or_init(|| forwarder::image(&self.builds.folder)).await.clone()
+        self.forwarder.get_or_init(|| forwarder::image(self.launcher.folder())).await.clone()
     }
 
     /// A name for a container, which no other has.

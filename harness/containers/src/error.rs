@@ -23,7 +23,7 @@ pub enum ContainerError {
         reason: String,
     },
     /// The program that builds images is missing.
-    #[error("images are built by the program `docker`, which cannot be started: {0}")]
+    #[error("images are built by the program `docker`, which does not run: {0}")]
     NoBuilder(String),
     /// An image that does not build.
     #[error("the image of {dockerfile} does not build{output}")]
@@ -40,6 +40,14 @@ pub enum ContainerError {
         image: String,
         /// Why.
         reason: String,
+    },
+    /// An image that takes too long to be built or pulled.
+    #[error("{image} was not there after {} s, and what makes it was ended", .within.as_secs())]
+    ImageNotThere {
+        /// `the image of web/Dockerfile`, `the image shop:1.2`.
+        image: String,
+        /// How long it was given.
+        within: Duration,
     },
     /// The engine did not start the container.
     #[error("the container of {service} cannot be started: {reason}")]

@@ -38,12 +38,16 @@ impl Held {
         files: &[(String, Vec<u8>)],
     ) -> Result<Held, String> {
         config.labels = Some(engine.labels());
-        // Whatever logging the engine is set up with, this one can be read back.
-        let log = HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None };
+        // Whatever logging the engine is set up with, this one can be read back. A flood of output must not fill the engine's disk;
+        // what is written over before it was read would hardly have been kept.
+        let bounds =
+            [("max-size", "64m"), ("max-file", "2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let log = HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(bounds.into()) };
         config.host_config.get_or_insert_with(HostConfig::default).log_config = Some(log);
         let named = CreateContainerOptionsBuilder::new().name(name).build();
         let docker = engine.docker.clone();
-        let made = docker.create_container(Some(named), config).await.map_err(|error| reason(&error))?;
+        let made = engine.launcher.make(name, docker.create_container(Some(named), config)).await;
+        let made = made.map_err(|error| reason(&error))?;
         let held = Held { docker, id: made.id, is_removed: AtomicBool::new(false) };
         if !files.is_empty() {
             let archive = archive(files).map_err(|error| error.to_string())?;
@@ -68,6 +72,13 @@ impl Held {
         let bindings = ports.as_mut().and_then(|ports| ports.remove(&format!("{port}/tcp"))).flatten();
         let port = bindings.into_iter().flatten().find_map(|binding| binding.host_port?.parse().ok());
         port.ok_or_else(|| "the engine does not publish its port".to_owned())
+    }
+
+    /// The ports that its image says something listens at.
+    pub(crate) async fn exposed(&self) -> Vec<u16> {
+        let found = self.docker.inspect_container(&self.id, None::<InspectContainerOptions>).await;
+        let ports = found.ok().and_then(|found| found.config?.exposed_ports).unwrap_or_default();
+        ports.iter().filter_map(|port| port.strip_suffix("/tcp")?.parse().ok()).collect()
     }
 
     /// What it writes to a stream, from its first word to its last.

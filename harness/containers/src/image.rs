@@ -3,24 +3,20 @@
 //! Images are built by the program `docker`, as their owner builds them: it reads `.dockerignore`, knows the caches, the mounts
 //! and the secrets that a Dockerfile may use, and sends no more of a folder than is asked for.
 
-use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use spanwise_drive::{DriveError, Launcher};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::query_parameters::RemoveImageOptions;
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, GenericImage};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::Command;
 
 use crate::error::reason;
 use crate::{ContainerError, LABEL};
-
-/// How many of the last lines of a build are shown.
-const SHOWN: usize = 12;
 
 /// What a container is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,20 +38,25 @@ pub struct Build {
     pub args: Vec<(String, String)>,
 }
 
-/// What builds of one run have in common.
-pub(crate) struct Builds {
-    /// For files that go with the run.
-    pub(crate) folder: PathBuf,
-    /// The variable by which a build is found that the harness left behind.
-    pub(crate) marker: (&'static str, String),
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Image::Named(name) => write!(f, "the image {name}"),
+            Image::Built(build) => write!(f, "the image of {}", build.dockerfile.display()),
+        }
+    }
 }
 
 impl Image {
     /// Sees to it that the image is there, and gives the name by which containers are made of it.
-    pub(crate) async fn prepare(&self, docker: &Docker, builds: &Builds) -> Result<String, ContainerError> {
+    pub(crate) async fn prepare(
+        &self,
+        docker: &Docker,
+        launcher: &Launcher,
+    ) -> Result<String, ContainerError> {
         match self {
             Image::Named(name) => named(docker, name).await,
-            Image::Built(build) => build.run(docker, builds).await,
+            Image::Built(build) => build.run(docker, launcher).await,
         }
     }
 }
@@ -91,29 +92,21 @@ async fn named(docker: &Docker, name: &str) -> Result<String, ContainerError> {
 impl Build {
     /// Builds the image and gives its id. It is kept as the next build's cache, under a name of its Dockerfile's own; the one that
     /// had this name before is removed, unless somebody uses it.
-    async fn run(&self, docker: &Docker, builds: &Builds) -> Result<String, ContainerError> {
+    async fn run(&self, docker: &Docker, launcher: &Launcher) -> Result<String, ContainerError> {
         let tag = self.tag();
         let before = docker.inspect_image(&tag).await.ok().and_then(|image| image.id);
-        let id_file = builds.folder.join(format!("image-{}", tag.rsplit('-').next().unwrap_or_default()));
-        let mut command = Command::new("docker");
-        command.arg("build").arg("--file").arg(&self.dockerfile).args(["--tag", &tag]);
-        command.args(["--label", LABEL, "--force-rm"]).arg("--iidfile").arg(&id_file);
-        for (name, value) in &self.args {
-            command.arg("--build-arg").arg(format!("{name}={value}"));
-        }
-        command.arg(&self.context).env(builds.marker.0, &builds.marker.1);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let no_builder = |error: std::io::Error| ContainerError::NoBuilder(error.to_string());
-        let mut child = command.spawn().map_err(no_builder)?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (steps, errors, status) =
-            futures_util::future::join3(last_lines(stdout), last_lines(stderr), child.wait()).await;
-        let failed = |last: String| ContainerError::Build {
-            dockerfile: self.dockerfile.display().to_string(),
-            output: steps + &errors + &last,
-        };
-        if !status.map_err(no_builder)?.success() {
-            return Err(failed(String::new()));
+        let id_file = launcher.folder().join(format!("image-{}", tag.rsplit('-').next().unwrap_or_default()));
+        let build = spanwise_drive::Build { words: self.words(&tag, &id_file), folder: None };
+        let dockerfile = self.dockerfile.display().to_string();
+        let failed = |output| ContainerError::Build { dockerfile: dockerfile.clone(), output };
+        // How long it may take, whoever asked for the image knows; dropping it kills what was started.
+        match launcher.build("the image", &build, Duration::MAX).await {
+            Ok(()) => {}
+            Err(DriveError::Build { output, .. }) => {
+                let lines = output.lines().filter(|line| !line.trim().is_empty());
+                return Err(failed(lines.map(|line| format!("\n{line}")).collect()));
+            }
+            Err(error) => return Err(ContainerError::NoBuilder(error.to_string())),
         }
         let id = tokio::fs::read_to_string(&id_file).await;
         let id = id.map_err(|error| failed(format!("\n  the id of the image: {error}")))?.trim().to_owned();
@@ -121,6 +114,18 @@ impl Build {
             let _ = docker.remove_image(&before, None::<RemoveImageOptions>, None).await;
         }
         Ok(id)
+    }
+
+    /// What is run.
+    fn words(&self, tag: &str, id_file: &Path) -> Vec<String> {
+        let path = |path: &Path| path.display().to_string();
+        let words = ["docker", "build", "--file", &path(&self.dockerfile), "--tag", tag, "--label", LABEL];
+        let mut words = words.map(str::to_owned).to_vec();
+        words.extend(["--force-rm".to_owned(), "--iidfile".to_owned(), path(id_file)]);
+        let args = self.args.iter().map(|(name, value)| format!("{name}={value}"));
+        words.extend(args.flat_map(|arg| ["--build-arg".to_owned(), arg]));
+        words.push(path(&self.context));
+        words
     }
 
     /// The same for the same Dockerfile in every run, by whatever way it is named.
@@ -132,23 +137,6 @@ impl Build {
         let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         format!("spanwise/built-{digits}")
     }
-}
-
-/// The last lines of a stream, each behind a line break and an indent.
-async fn last_lines(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(stream) = stream else { return String::new() };
-    let mut last = VecDeque::new();
-    let mut lines = BufReader::new(stream).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line);
-        if !line.trim().is_empty() {
-            last.push_back(format!("\n  {}", line.trim_end()));
-        }
-        if last.len() > SHOWN {
-            last.pop_front();
-        }
-    }
-    last.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +15,10 @@ use tokio::task::JoinSet;
 
 /// How many connections are kept ready. One that is taken is replaced at once, so that more come no later than a round trip.
 const READY: usize = 4;
+/// How long the forwarder may take until it answers: it needs milliseconds, but for a machine that is busy.
+const OPEN_WITHIN: Duration = Duration::from_secs(15);
+/// How long after a connection that could not be had the next is tried.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How long a reason may be that the forwarder gives.
 const REASON_BYTES: u64 = 1024;
 
@@ -86,7 +90,7 @@ impl Tunnel {
 
 /// The engine takes connections for a container before anything listens in it, and ends them again.
 async fn hold(control: &Control) -> io::Result<TcpStream> {
-    let mut pause = Duration::from_millis(2);
+    let (begun, mut pause) = (Instant::now(), Duration::from_millis(2));
     loop {
         let held = async {
             let mut stream = control.connect(b'h').await?;
@@ -94,16 +98,16 @@ async fn hold(control: &Control) -> io::Result<TcpStream> {
         };
         match held.await {
             Ok(stream) => return Ok(stream),
-            Err(error) if pause > Duration::from_secs(2) => return Err(error),
+            Err(error) if begun.elapsed() > OPEN_WITHIN => return Err(error),
             Err(_) => {}
         }
         // waits on purpose: a container tells nobody that a port of it opens; it has to be tried again.
         tokio::time::sleep(pause).await;
-        pause *= 2;
+        pause = (pause * 2).min(AGAIN);
     }
 }
 
-/// Keeps a connection ready for the service, time and again.
+/// Keeps a connection ready for the service, time and again, until it is dropped.
 async fn take(control: Arc<Control>, targets: Arc<BTreeSet<u16>>) {
     let mut open = JoinSet::new();
     loop {
@@ -111,8 +115,12 @@ async fn take(control: Arc<Control>, targets: Arc<BTreeSet<u16>>) {
             let mut service = control.connect(b'a').await?;
             service.read_u16().await.map(|target| (service, target))
         };
-        // It ends before it is taken only with the forwarder.
-        let Ok((mut service, target)) = taken.await else { break };
+        let Ok((mut service, target)) = taken.await else {
+            // waits on purpose: the forwarder is gone, and this will be soon; or this machine could not connect just now, and then
+            // every connection that is not kept ready any more would be missed.
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
         if targets.contains(&target) {
             open.spawn(async move {
                 let Ok(mut own) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
@@ -123,7 +131,6 @@ async fn take(control: Arc<Control>, targets: Arc<BTreeSet<u16>>) {
         }
         while open.try_join_next().is_some() {}
     }
-    while open.join_next().await.is_some() {}
 }
 
 /// Leads whoever connects to a port of the service.
@@ -131,7 +138,8 @@ async fn relay(listener: TcpListener, control: Arc<Control>, port: u16) {
     let mut open = JoinSet::new();
     loop {
         let Ok((mut caller, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            // waits on purpose: nothing tells when there are file descriptors again.
+            tokio::time::sleep(AGAIN).await;
             continue;
         };
         let control = Arc::clone(&control);

@@ -30,6 +30,14 @@ pub enum DriveError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A program that was named without a path, which `PATH` does not have.
+    #[error(
+        "could not start {program:?}: no folder of PATH has such a program; install it, or write where it is"
+    )]
+    NoProgram {
+        /// The program.
+        program: String,
+    },
     /// What builds a service did not succeed.
     #[error("`{command}`, which builds {service}, {how}{output}")]
     Build {
@@ -37,7 +45,7 @@ pub enum DriveError {
         service: String,
         /// Program and arguments.
         command: String,
-        /// `exited with code 101`.
+        /// `exited with code 101`, `still ran after 1800 s and was killed`.
         how: String,
         /// The last lines it wrote, each on a line of its own; empty when it wrote none.
         output: String,

@@ -65,6 +65,9 @@ async fn a_program_that_does_not_exist_is_named() {
     let launch = Launch::new(Source::new("service", 1), "/no/such/program");
     let expected = "could not start \"/no/such/program\": No such file or directory (os error 2)";
     check_failure(launch, expected).await;
+    let launch = Launch::new(Source::new("service", 1), "no-such-program");
+    let expected = "could not start \"no-such-program\": no folder of PATH has such a program; install it, or write where it is";
+    check_failure(launch, expected).await;
 }
 
 #[tokio::test]
@@ -159,7 +162,7 @@ async fn a_folder_that_is_not_there_is_named() {
 async fn built(words: &[&str], folder: Option<&std::path::Path>) -> Result<(), String> {
     let words = words.iter().map(|word| (*word).to_owned()).collect();
     let build = Build { words, folder: folder.map(ToOwned::to_owned) };
-    let built = Launcher::new().expect("a watcher").build("service", &build).await;
+    let built = Launcher::new().expect("a watcher").build("service", &build, LONG).await;
     built.map_err(|error| error.to_string())
 }
 
@@ -181,6 +184,18 @@ async fn what_does_not_build_says_its_last_lines() {
     assert!(
         missing.is_err_and(|error| error.starts_with("could not start \"/no/such/compiler\": No such file"))
     );
+}
+
+#[tokio::test]
+async fn a_build_that_does_not_end_is_killed_with_what_it_started() {
+    let words = ["sh", "-c", "echo asks; sleep 600 & sleep 600"].map(str::to_owned).to_vec();
+    let build = Build { words, folder: None };
+    let launcher = Launcher::new().expect("a watcher");
+    let failed =
+        launcher.build("service", &build, Duration::from_secs(1)).await.expect_err("it does not end");
+    // The child holds the pipe: were it left running, reading would not come to its end within a second.
+    let expected = "`sh -c echo asks; sleep 600 & sleep 600`, which builds service, still ran after 1 s and was killed\n  asks";
+    assert_eq!(failed.to_string(), expected);
 }
 
 #[tokio::test]

@@ -17,6 +17,13 @@ use tonic::transport::Server;
 /// The first argument of the service that this binary starts; the second is what it serves, the third its port.
 const SERVICE: &str = "__service";
 
+/// What is said of one that listens, but not at its port. Only Linux tells.
+const ELSEWHERE: &str = if cfg!(target_os = "linux") {
+    " and not at the port that it is given by PORT and {{port}}, 2"
+} else {
+    "no connection to its port"
+};
+
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
         ("not_by_a_redirect", "http", path("/moved"), Err("; last seen: 302")),
         ("not_while_it_is_unhealthy", "unhealthy", Ready::GrpcHealth, Err("; last seen: NOT_SERVING")),
         ("not_by_a_path_it_does_not_have", "http", path("/nope"), Err("; last seen: 404")),
+        ("not_at_another_port", "elsewhere", Ready::Port, Err(ELSEWHERE)),
         ("not_by_another_protocol", "health", path("/healthz"), Err("; last seen: no answer")),
     ];
     let trials = trials.map(|(name, what, ready, expected)| {
@@ -73,6 +81,7 @@ async fn check(what: &str, ready: Ready, expected: Result<(), &str>) -> Result<(
 }
 
 async fn serve(what: &str, port: u16) {
+    let port = if what == "elsewhere" { 0 } else { port };
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.expect("the port");
     if what == "http" {
         return http(listener).await;

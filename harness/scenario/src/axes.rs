@@ -193,7 +193,7 @@ fn axis(
 ) -> Result<Axis, SuiteError> {
     let mut values: Vec<Value> = Vec::new();
     for value in written {
-        let word = value.text();
+        let word = value.written(file);
         let Some(effect) = effect(&word.value) else {
             let message = format!("unknown value `{}` of axis `{}`", word.value, name.value);
             let error = file.error(value.referenced, message);
@@ -219,7 +219,7 @@ pub(crate) fn of_case(file: File<'_>, axes: &[Axis], case: &CaseFile) -> Result<
         let kept = match case.axes.get(&axis.name) {
             None => axis.values.clone(),
             Some(kept) => {
-                let words: Vec<String> = kept.iter().map(|value| value.value.to_string()).collect();
+                let words: Vec<String> = kept.iter().map(|value| value.written(file).value).collect();
                 axis.values.iter().filter(|value| words.contains(&value.word)).cloned().collect()
             }
         };
@@ -273,7 +273,7 @@ fn check_restrictions(
             return Err(file.error(name.referenced, format!("no value of axis `{}` is left", name.value)));
         }
         for value in values {
-            let word = value.value.to_string();
+            let word = value.written(file).value;
             if !axis.values.iter().any(|value| value.word == word) {
                 let message = format!("the suite's axis `{}` has no value `{word}`", name.value);
                 let error = file.error(value.referenced, message);

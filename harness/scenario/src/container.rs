@@ -1,10 +1,11 @@
 //! A service that runs in a container: the keys `image`, and `dockerfile` with `context` and `build-args`; `command` and
 //! `container-port` beside them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{File, SuiteError};
 use crate::format::ServiceFile;
+use crate::launch::beside;
 use crate::names::Names;
 use crate::spanned::Spanned;
 use crate::template::Template;
@@ -12,6 +13,9 @@ use crate::yaml::AsText as _;
 
 /// The port that services in containers are told to listen at where the suite says no other: that of Cloud Run.
 const DEFAULT_PORT: u16 = 8080;
+
+/// The port at which Google's names are called.
+const HTTPS: u16 = 443;
 
 /// A service in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +72,11 @@ pub(crate) fn container(service: &ServiceFile, names: &Names<'_>) -> Result<Opti
                 file.error(port.referenced, "a service in a container cannot choose its port: say a number")
             );
         }
+        Some(port) if port.value == HTTPS => {
+            let message = "443 is where Google's names listen in a container's network";
+            let help = "let it listen at another port, in plaintext: TLS ends at the front before it, as on Cloud Run";
+            return Err(file.error(port.referenced, message).with_help(help));
+        }
         Some(port) => port.value,
     };
     Ok(Some(Container { image, args, port }))
@@ -80,7 +89,7 @@ fn built(
     names: &Names<'_>,
 ) -> Result<Image, SuiteError> {
     let file = names.file;
-    let beside = Path::new(file.name).parent().unwrap_or(Path::new(""));
+    let beside = beside(file);
     let path = |written: &Spanned<String>, what: &str| match written.value.is_empty() {
         true => Err(file.error(written.referenced, format!("{what} has no name"))),
         false => Ok(beside.join(&written.value)),
@@ -90,7 +99,7 @@ fn built(
     let context = service.context.as_ref().map_or(Ok(folder), |written| path(written, "the folder"))?;
     let arg = |(name, value): (&Spanned<String>, &Spanned<crate::yaml::Scalar>)| {
         crate::service::variable_name(file, name)?;
-        Ok((name.value.clone(), names.text(&value.text())?))
+        Ok((name.value.clone(), names.text(&value.written(file))?))
     };
     let args = service.build_args.iter().map(arg).collect::<Result<_, SuiteError>>()?;
     Ok(Image::Built { dockerfile, context, args })

@@ -119,7 +119,10 @@ impl File<'_> {
 
     /// An error of the YAML reader.
     pub(crate) fn unreadable(&self, error: &serde_saphyr::Error) -> SuiteError {
-        use serde_saphyr::Error::{InvalidScalar, SerdeMissingField, SerdeUnknownField, SerdeUnknownVariant};
+        use serde_saphyr::Error::{
+            ExternallyTaggedEnumExpectedScalarOrMapping, InvalidScalar, NullIntoString, SerdeMissingField,
+            SerdeUnknownField, SerdeUnknownVariant, Unexpected,
+        };
         let error = error.without_snippet();
         let at = error.location().unwrap_or(Location::UNKNOWN);
         match error {
@@ -133,6 +136,18 @@ impl File<'_> {
             InvalidScalar { ty: "u16" | "u32" | "u64", .. } => {
                 self.error(at, "this is a whole number, 0 or more")
             }
+            // The reader's own words are those of its grammar.
+            Unexpected { expected: "sequence start", .. } => self
+                .error(at, "this is a list")
+                .with_help("write `[ITEM, ITEM]`, or a line with `- ITEM` for each"),
+            Unexpected { expected: "mapping start", .. } => self
+                .error(at, "this is a mapping")
+                .with_help("write `{ KEY: VALUE }`, or a line with `KEY: VALUE` for each"),
+            Unexpected { expected: "string scalar", .. }
+            | ExternallyTaggedEnumExpectedScalarOrMapping { .. } => {
+                self.error(at, "this is text, no list and no mapping")
+            }
+            NullIntoString { .. } => self.error(at, "this is text, and empty; write `\"\"` if it is to be"),
             other => self.error(at, UserMessageFormatter.format_message(other)),
         }
     }
@@ -153,6 +168,12 @@ impl File<'_> {
     pub(crate) fn place(&self, at: Location) -> Place {
         let (line, column) = self.line_and_column(self.bytes(at).0);
         Place { file: self.name.into(), line, column }
+    }
+
+    /// The text of a scalar in one line that begins at a location.
+    pub(crate) fn written(&self, at: Location) -> &str {
+        let (offset, length) = self.bytes(at);
+        self.text.get(offset..offset + length).unwrap_or_default().trim()
     }
 
     fn line_and_column(&self, offset: usize) -> (usize, usize) {

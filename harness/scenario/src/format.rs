@@ -17,7 +17,7 @@ use spanwise_model::{
 use crate::Persona;
 use crate::cloud_run::{LONGEST_REQUEST_MS, LONGEST_TOKEN_S, MOST_CONCURRENCY, MOST_INSTANCES};
 use crate::error::{File, SuiteError};
-use crate::launch::LONGEST_READY_S;
+use crate::launch::{LONGEST_BUILD_S, LONGEST_READY_S};
 use crate::schema::{Axes, Component, ErrorCode, Levels, Named, Word};
 use crate::spanned::Spanned;
 use crate::yaml::{AxisNode, Described, Entries, Scalar};
@@ -127,6 +127,9 @@ pub(crate) struct ServiceFile {
     /// Program and arguments that are run before the service is started, in `folder`, once a run. A line for a shell is
     /// `[sh, -c, LINE]`.
     pub(crate) build: Option<Spanned<Vec<Spanned<String>>>>,
+    /// How long `build` may take, and the image of a container until it is there, each; in seconds, 1800 where nothing is said.
+    #[schemars(range(min = 1, max = LONGEST_BUILD_S))]
+    pub(crate) build_within_s: Option<Spanned<u64>>,
     /// The folder that it is built and started in, relative to that of the suite file, which it is where nothing is said.
     pub(crate) folder: Option<Spanned<String>>,
     /// What it speaks: `http` or `grpc`.

@@ -1,5 +1,5 @@
-//! How a service comes to serve: the keys `demo`, `command` and `url`, `build` and `folder`, `ready` and `ready-within-s`. Those
-//! of containers are read in `container`.
+//! How a service comes to serve: the keys `demo`, `command` and `url`, `build`, `build-within-s` and `folder`, `ready` and
+//! `ready-within-s`. Those of containers are read in `container`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +28,11 @@ const READY_WITHIN_S: u64 = 60;
 const RUNNING_WITHIN_S: u64 = 10;
 /// Whoever waits longer has forgotten that he waits.
 pub(crate) const LONGEST_READY_S: u64 = 3600;
+/// How long what is run or pulled before may take: a cold build of a large program takes minutes, one that waits for a lock or for
+/// an answer does not end at all.
+const BUILT_WITHIN_S: u64 = 1800;
+/// As that of readiness.
+pub(crate) const LONGEST_BUILD_S: u64 = 36_000;
 
 const EXACTLY_ONE: &str = "a service has exactly one of `demo`, `command`, `image`, `dockerfile` and `url`; beside an image, \
                            `command` takes the place of its CMD";
@@ -57,6 +62,8 @@ pub struct Start {
     pub launch: Launch,
     /// What is run before, once for all services with the same program, arguments and folder.
     pub build: Option<Vec<String>>,
+    /// How long that may take, and an image until it is there.
+    pub build_within: Duration,
     /// The folder for both, from where the suite file's name begins; `None` for that of the harness.
     pub folder: Option<PathBuf>,
     /// How it says that it serves.
@@ -97,7 +104,14 @@ impl Start {
             Launch::Command(_) | Launch::Container(_) | Launch::Stub(_) => (Ready::Port, READY_WITHIN_S),
             Launch::Running { .. } => (Ready::Port, RUNNING_WITHIN_S),
         };
-        Start { launch, build: None, folder: None, ready, ready_within: Duration::from_secs(within) }
+        Start {
+            launch,
+            build: None,
+            build_within: Duration::from_secs(BUILT_WITHIN_S),
+            folder: None,
+            ready,
+            ready_within: Duration::from_secs(within),
+        }
     }
 }
 
@@ -126,6 +140,16 @@ pub(crate) fn start(
             start.folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
         }
     }
+    if let Some(written) = &service.build_within_s
+        && start.build.is_none()
+        && !start.launch.is_container()
+    {
+        let message = "`build-within-s` without `build`, `dockerfile` or `image` does nothing";
+        return Err(file.error(written.referenced, message));
+    }
+    let standard = start.build_within.as_secs();
+    let within = number(file, "build-within-s", &service.build_within_s, 1..=LONGEST_BUILD_S, standard)?;
+    start.build_within = Duration::from_secs(within);
     if let Some(written) = &service.ready {
         start.ready = ready(file, written)?;
     }
@@ -182,15 +206,19 @@ fn build(written: &Spanned<Vec<Spanned<String>>>, names: &Names<'_>) -> Result<V
 
 /// Relative to the folder of the suite file, as everything is that the file names.
 fn folder(file: File<'_>, written: Option<&Spanned<String>>) -> Result<PathBuf, SuiteError> {
-    // A name without a folder has the empty path for its parent, which is no folder that a program can be started in.
-    let beside = Path::new(file.name).parent().filter(|folder| !folder.as_os_str().is_empty());
-    let beside = beside.unwrap_or(Path::new("."));
+    let beside = beside(file);
     match written {
         Some(written) if written.value.is_empty() => {
             Err(file.error(written.referenced, "the folder has no name; `.` is that of the suite file"))
         }
         written => Ok(written.map_or_else(|| beside.to_owned(), |written| beside.join(&written.value))),
     }
+}
+
+/// The folder of the suite file. A name without one has the empty path for its parent, in which nothing can be started or built.
+pub(crate) fn beside<'f>(file: File<'f>) -> &'f Path {
+    let beside = Path::new(file.name).parent().filter(|folder| !folder.as_os_str().is_empty());
+    beside.unwrap_or(Path::new("."))
 }
 
 fn ready(file: File<'_>, written: &Spanned<Described<ReadyFile>>) -> Result<Ready, SuiteError> {

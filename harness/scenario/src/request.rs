@@ -120,7 +120,7 @@ pub(crate) fn request(
     };
     let has_body = matches!(form_of, RequestForm::Http { body: Some(_), .. });
     let header = |(name, value): (&Spanned<String>, &Spanned<Scalar>)| {
-        Ok((sent_header(names.file, name)?, names.text(&value.text())?))
+        Ok((sent_header(names.file, name)?, names.text(&value.written(names.file))?))
     };
     let mut headers: Vec<(String, String)> =
         headers.into_iter().map(header).collect::<Result<_, SuiteError>>()?;
@@ -197,7 +197,7 @@ fn grpc_form(grpc: &GrpcFile, names: &Names<'_>) -> Result<RequestForm, SuiteErr
 fn shell_form(shell: &ShellFile, names: &Names<'_>) -> Result<(String, RequestForm), SuiteError> {
     let variable = |(name, value): (&Spanned<String>, &Spanned<Scalar>)| {
         variable_name(names.file, name)?;
-        Ok((name.value.clone(), entering(names, &value.text())?))
+        Ok((name.value.clone(), entering(names, &value.written(names.file))?))
     };
     let run = entering(names, &shell.run)?;
     let env: Vec<(String, Template)> = shell.env.iter().map(variable).collect::<Result<_, SuiteError>>()?;

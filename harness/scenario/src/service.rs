@@ -210,7 +210,7 @@ pub(crate) fn variables(
 ) -> Result<Environment, SuiteError> {
     let read = |(name, value): (&Spanned<String>, &Spanned<Scalar>)| {
         variable_name(names.file, name)?;
-        Ok((name.value.clone(), names.template(&value.text())?))
+        Ok((name.value.clone(), names.template(&value.written(names.file))?))
     };
     entries.iter().map(read).collect()
 }

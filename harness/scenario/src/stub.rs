@@ -42,7 +42,7 @@ fn response(file: File<'_>, written: &StubFile) -> Result<StubResponse, SuiteErr
     }
     let mut headers = Vec::new();
     for (name, value) in respond.headers.iter() {
-        let text = value.text().value;
+        let text = value.written(file).value;
         if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
             return Err(file.error(value.referenced, "a header holds ASCII characters of one line"));
         }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::error::File;
 use crate::spanned::Spanned;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use spanwise_model::Value;
@@ -55,7 +56,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
     }
 }
 
-/// A value of an axis or of `env`: text, a whole number or a boolean. Printed as the file writes it.
+/// A value of an axis or of `env`: text, a whole number or a boolean.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
     Text(String),
@@ -76,11 +77,27 @@ impl fmt::Display for Scalar {
 /// A scalar as text, at its place.
 pub(crate) trait AsText {
     fn text(&self) -> Spanned<String>;
+
+    /// As its file has it: `True` and `0x1F` are no other text in an environment or a header because YAML takes them for a truth and a
+    /// number.
+    fn written(&self, file: File<'_>) -> Spanned<String>;
 }
 
 impl AsText for Spanned<Scalar> {
     fn text(&self) -> Spanned<String> {
         Spanned::new(self.value.to_string(), self.referenced)
+    }
+
+    fn written(&self, file: File<'_>) -> Spanned<String> {
+        let word = file.written(self.referenced);
+        // Where an alias stands, or a tag, the text is elsewhere.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_');
+        match &self.value {
+            Scalar::Number(_) | Scalar::Truth(_) if !word.is_empty() && word.chars().all(is_plain) => {
+                Spanned::new(word.to_owned(), self.referenced)
+            }
+            _ => self.text(),
+        }
     }
 }
 

@@ -153,6 +153,13 @@ fn keys_and_types() {
         "only whole numbers of 64 bits are read as numbers; put others in quotes",
         "",
     );
+    let list = "write `[ITEM, ITEM]`, or a line with `- ITEM` for each";
+    check("[./orders, \"--port={{port}}\"]", "^./orders --port", "this is a list", list);
+    let mapping = "write `{ KEY: VALUE }`, or a line with `KEY: VALUE` for each";
+    check("{ ORDERS: \"{{orders.url}}\", LEVEL: 3 }", "^[LEVEL=3]", "this is a mapping", mapping);
+    check("[./orders, ", "[^[./orders], ", "this is text, no list and no mapping", "");
+    check("protocol: grpc", "protocol: ^[grpc]", "this is text, no list and no mapping", "");
+    check("[./orders, ", "[^~, ", "this is text, and empty; write `\"\"` if it is to be", "");
     check("shop-project\n", "a\n^project: b\n", "duplicate mapping key `project` is not allowed here", "");
     check("  buy:", "  buy: {}\n  ^buy:", "duplicate mapping key `buy` is not allowed here", "");
     check("shop-project", "^*anchor", "reference to unknown value", "");

@@ -109,6 +109,15 @@ fn a_build_is_a_command_without_references() {
     let words = ["cargo", "build", "--release"].map(str::to_owned).to_vec();
     assert_eq!(suite.settings[0].services[0].start.build, Some(words));
     check(&web("command: [./web], build: ^[]"), "the command that builds is empty", "");
+    let within = |keys: &str| read(&web(keys)).settings[0].services[0].start.build_within;
+    assert_eq!(within("command: [./web], build: [make]"), Duration::from_secs(1800));
+    assert_eq!(within("command: [./web], build: [make], build-within-s: 5"), Duration::from_secs(5));
+    assert_eq!(within("image: x, build-within-s: 5"), Duration::from_secs(5));
+    let bounds = "`build-within-s` is a number from 1 to 36000";
+    check(&web("command: [./web], build: [make], build-within-s: ^0"), bounds, "");
+    let nothing = "`build-within-s` without `build`, `dockerfile` or `image` does nothing";
+    check(&web("command: [./web], build-within-s: ^5"), nothing, "");
+    check(&web("demo: api-service, build-within-s: ^5"), nothing, "");
     check(&web("command: [./web], build: [make, \"{{^port}}\"]"), "unknown reference `{{port}}`", "");
 }
 
@@ -135,6 +144,10 @@ fn mistakes_in_containers() {
     check(&web("dockerfile: x, build-args: { ^A=B: 1 }"), name, "");
     let port = "a service in a container cannot choose its port: say a number";
     check(&web("image: x, container-port: ^0"), port, "");
+    let google = "443 is where Google's names listen in a container's network";
+    let other =
+        "let it listen at another port, in plaintext: TLS ends at the front before it, as on Cloud Run";
+    check(&web("image: x, container-port: ^443"), google, other);
     let others = "`container-port` is for services with `image` or `dockerfile`; others find theirs in PORT";
     check(&web("demo: api-service, container-port: ^8080"), others, "");
 }
@@ -158,6 +171,33 @@ fn containers_are_read() {
     assert_eq!((built.args.len(), built.port), (0, 8080));
     let elsewhere = container("dockerfile: web/Dockerfile, context: .");
     assert!(matches!(elsewhere.image, Image::Built { context, .. } if context == Path::new("shop")));
+    // `docker build` takes no empty path for a folder.
+    let beside_the_harness = Suite::parse("spanwise.yaml", &web("dockerfile: Dockerfile"), &KNOWN);
+    let start = beside_the_harness.expect("a suite").settings[0].services[0].start.clone();
+    let Launch::Container(container) = start.launch else { panic!("{start:?}") };
+    assert!(matches!(container.image, Image::Built { context, .. } if context == Path::new(".")));
+}
+
+#[test]
+fn what_is_text_is_taken_as_it_is_written() {
+    #[track_caller]
+    fn variable(written: &str, expected: &str) {
+        let suite = read(&web(&format!("command: [./web], env: {{ A: {written} }}")));
+        let value = suite.settings[0].services[0].env["A"].as_text();
+        assert_eq!(value.as_deref(), Some(expected), "{written}");
+    }
+    variable("True", "True");
+    variable("false", "false");
+    variable("0x1F", "0x1F");
+    variable("1_000", "1_000");
+    variable("+5", "+5");
+    variable("\"007\"", "007");
+    variable("!!int 5", "5");
+    let services = "services:\n  web: { command: [./web], protocol: http }\n";
+    let suite = read(&suite(services, "entry: [http], env: { DEBUG: [True, False] }"));
+    let debug = |at: usize| suite.settings[at].services[0].env["DEBUG"].as_text();
+    assert_eq!((debug(0).as_deref(), debug(1).as_deref()), (Some("True"), Some("False")));
+    assert_eq!(suite.permutations[1].name.as_str(), "shop/page/entry=http/DEBUG=False");
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn services_of_several_languages_in_folders_of_their_own() {
             ("web/requirements.txt", "Flask==3.1.0\n"),
             ("web/.venv/pyvenv.cfg", "home = /usr/bin"),
             ("web/service.yaml", service_yaml),
+            ("web/Dockerfile", "FROM python:3.13\n"),
             (
                 "stock/go.mod",
                 "module stock\nrequire go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc v1.40.0\n",
@@ -101,6 +102,8 @@ fn rust_programs_and_names_that_mean_something_else() {
             ("a/web/src/main.rs", "fn main() {}"),
             ("b/web/Cargo.toml", "[package]\nname = \"web\"\n[dependencies]\nactix-web = \"4\"\n"),
             ("b/web/src/main.rs", "#[get(\"/\")] async fn home() {}\nfn main() {}"),
+            ("steps/Cargo.toml", "[package]\nname = \"steps\"\n[dependencies]\naxum = \"0.8\"\n"),
+            ("steps/src/main.rs", "fn main() {}"),
             ("Cargo.toml", "[workspace]\nmembers = [\"a/web\", \"b/web\", \"collector\"]\n"),
         ],
     );

@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         ("an_address_that_is_taken_is_named", an_address_that_is_taken_is_named),
         ("a_service_that_should_run_already_is_missed", a_service_that_should_run_already_is_missed),
         ("a_stub_answers_and_is_watched", a_stub_answers_and_is_watched),
+        (
+            "what_needs_containers_could_not_run_without_them",
+            what_needs_containers_could_not_run_without_them,
+        ),
     ];
     let trials = trials.map(|(name, test)| {
         Trial::test(name, move || {
@@ -345,6 +349,33 @@ fn a_service_that_should_run_already_is_missed() {
     for result in &results {
         could_not_run(result, &[&what]);
     }
+}
+
+/// In a build that starts containers, nothing answers for the image's registry.
+fn what_needs_containers_could_not_run_without_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_spanwise");
+    let text = format!(
+        "suite: small\nproject: demo-project\nservices:\n  web: {{ image: \"127.0.0.1:1/nothing-of-this-name\", protocol: http }}\n  \
+         backend: {{ command: [\"{program}\", __demo-service, backend-service], protocol: grpc, ready: line, \
+         flushes-on-sigterm: true, {UNTRACED} }}\n\
+         axes: {{ entry: [grpc, http] }}\ncases:\n  page:\n    http: {{ to: web, get: / }}\n  greet:\n    {GREET}\n"
+    );
+    let (results, _) = ran(folder.path(), &text);
+    let (page, greet): (Vec<_>, Vec<_>) =
+        results.into_iter().partition(|result| result.name.as_str().starts_with("small/page/"));
+    passed(&greet, 1);
+    assert_eq!(page.len(), 1);
+    if cfg!(feature = "containers") {
+        return could_not_run(&page[0], &[]);
+    }
+    could_not_run(
+        &page[0],
+        &[
+            "web runs in a container, and this build of spanwise starts none",
+            "build it with the feature `containers`, as in `cargo install --path harness/spanwise --features containers`",
+        ],
+    );
 }
 
 fn a_stub_answers_and_is_watched() {

@@ -1,5 +1,5 @@
 //! Programs of several languages trust the run's certificate authority through their environment alone: one trial a language,
-//! ignored with the reason where its tool is missing.
+//! ignored with the reason where its tool is missing; with that tool in `SPANWISE_REQUIRE`, it fails there.
 //!
 //! Each asks a front that speaks TLS and has no service behind it. Its 503 is only read by whoever trusts the certificate.
 
@@ -14,8 +14,9 @@ use spanwise_front::tls::Authority;
 use spanwise_front::{Front, FrontOptions, TapLog};
 use spanwise_model::Source;
 
-/// A language: the program that runs it, what it is asked to see whether it is there, and its source by file name.
+/// A language: what it is called, the program that runs it, what it is asked to see whether it is there, and its source by file name.
 struct Language {
+    name: &'static str,
     tool: &'static str,
     version: &'static str,
     file: &'static str,
@@ -23,9 +24,9 @@ struct Language {
 }
 
 const LANGUAGES: [Language; 3] = [
-    Language { tool: "python3", version: "--version", file: "ask.py", source: PYTHON },
-    Language { tool: "node", version: "--version", file: "ask.js", source: NODE },
-    Language { tool: "java", version: "-version", file: "Ask.java", source: JAVA },
+    Language { name: "python", tool: "python3", version: "--version", file: "ask.py", source: PYTHON },
+    Language { name: "node", tool: "node", version: "--version", file: "ask.js", source: NODE },
+    Language { name: "java", tool: "java", version: "-version", file: "Ask.java", source: JAVA },
 ];
 
 const PYTHON: &str = "import sys, urllib.request, urllib.error
@@ -60,7 +61,8 @@ fn ask(language: &Language) -> Result<Completion, Failed> {
     let mut probe = Command::new(language.tool);
     probe.arg(language.version).stdout(Stdio::null()).stderr(Stdio::null());
     if !probe.status().is_ok_and(|status| status.success()) {
-        return Ok(Completion::ignored_with(format!("{} is not in PATH", language.tool)));
+        let reason = format!("{} does not run", language.tool);
+        return if is_required(language) { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) };
     }
     let runtime = tokio::runtime::Runtime::new()?;
     let authority = Authority::new()?;
@@ -89,6 +91,11 @@ fn ask(language: &Language) -> Result<Completion, Failed> {
         "503" => Err("it trusts anybody, so this test shows nothing".into()),
         _ => Ok(Completion::Completed),
     }
+}
+
+fn is_required(language: &Language) -> bool {
+    let required = std::env::var("SPANWISE_REQUIRE").unwrap_or_default();
+    required.split(',').any(|tool| tool == language.name)
 }
 
 /// What a service on a virtual machine, or on none, finds in its environment, with the authority in files of this folder.

@@ -4,6 +4,7 @@
 //! Where no engine answers every trial is ignored, with the reason; with `SPANWISE_REQUIRE=containers`, as in CI, it fails.
 
 mod reaping;
+mod slow_engine;
 mod starting;
 
 use std::path::{Path, PathBuf};

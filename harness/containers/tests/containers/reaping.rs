@@ -4,24 +4,26 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::slow_engine::{SlowEngine, Stage};
 use super::{Ground, Run, Test, launch, left};
 
 /// The first argument of the harness that this binary starts; the second is how it ends, the third the folder of the service.
 pub(super) const HARNESS: &str = "__harness";
 
-pub(super) const TRIALS: [(&str, Test); 5] = [
+pub(super) const TRIALS: [(&str, Test); 6] = [
     ("nothing_is_left_when_the_runtime_is_shut_down_under_it", |ground| check(ground, "shut_down")),
     ("nothing_is_left_when_the_harness_is_killed", |ground| check(ground, "killed")),
     ("nothing_is_left_when_the_harness_is_interrupted", |ground| check(ground, "interrupted")),
     ("nothing_is_left_when_the_harness_exits", |ground| check(ground, "exit")),
     ("nothing_is_left_when_the_harness_panics", |ground| check(ground, "panic")),
+    ("nothing_is_left_of_a_container_that_was_being_made", being_made),
 ];
 
 /// Starts a container, says which run it is, and ends.
@@ -30,6 +32,9 @@ pub(super) fn harness(end: &str, folder: &Path) -> ExitCode {
     // Whoever started this may have had interrupts ignored, as a shell does for what runs in its background.
     let interrupted = run.runtime.block_on(async { signal(SignalKind::interrupt()) });
     let Ok(mut interrupted) = interrupted else { return ExitCode::FAILURE };
+    if end == "being_made" {
+        println!("{}", run.launcher.marker().1);
+    }
     let started = run.runtime.block_on(run.engine.start(launch(folder, "serve")));
     let Ok(_service) = started else { return ExitCode::FAILURE };
     println!("{}", run.launcher.marker().1);
@@ -71,16 +76,32 @@ fn shut_down(run: Run, folder: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
-    let mut harness = Command::new(std::env::current_exe()?)
-        .args([HARNESS, end])
-        .arg(&ground.folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()?;
+/// Starts this binary as a harness in a process group of its own; what it is to know of the engine stands in the command. Which run it
+/// is.
+fn start(command: &mut Command) -> Result<(Child, String), Failed> {
+    let mut harness = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn()?;
     let stdout = harness.stdout.take().ok_or("no output")?;
     let run = BufReader::new(stdout).lines().next().ok_or("the harness did not start")??;
+    Ok((harness, run))
+}
+
+/// The harness is killed while the engine has not answered yet, which makes the container all the same.
+fn being_made(ground: &Ground) -> Result<(), Failed> {
+    let engine = SlowEngine::start()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([HARNESS, "being_made"]).arg(&ground.folder).env("DOCKER_HOST", engine.host());
+    let (mut harness, run) = start(&mut command)?;
+    let asked = engine.wait_for(Stage::Asked);
+    harness.kill()?;
+    harness.wait()?;
+    asked?;
+    engine.wait_for(Stage::Made)?;
+    until_nothing_is_left(&run, Instant::now() + Duration::from_secs(60))
+}
+
+fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let (mut harness, run) = start(command.args([HARNESS, end]).arg(&ground.folder))?;
     match end {
         "killed" => harness.kill()?,
         "interrupted" => {
@@ -100,8 +121,12 @@ fn check(ground: &Ground, end: &str) -> Result<(), Failed> {
         // waits on purpose: an end that does not come can only be seen in time.
         std::thread::sleep(Duration::from_millis(20));
     }
+    until_nothing_is_left(&run, latest)
+}
+
+fn until_nothing_is_left(run: &str, latest: Instant) -> Result<(), Failed> {
     loop {
-        let left = left(&run)?;
+        let left = left(run)?;
         if left.is_empty() {
             return Ok(());
         }

@@ -2,22 +2,26 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Failed;
-use spanwise_containers::{Build, Container, ContainerLaunch, Image, Name};
+use spanwise_containers::{Build, Container, ContainerLaunch, Image, Name, mark};
 use spanwise_drive::{Instance as _, Ready};
 use spanwise_model::ProcessEventKind;
 
 use super::{Ground, Run, Test, launch};
 
-pub(super) const TRIALS: [(&str, Test); 7] = [
+pub(super) const TRIALS: [(&str, Test); 10] = [
     ("a_service_reaches_what_is_outside_and_is_reached", reaches),
     ("a_service_that_listens_on_loopback_alone_is_not_ready", loopback),
+    ("a_service_that_listens_where_its_image_says_is_found_there", elsewhere),
     ("a_container_that_exits_says_its_code_and_last_lines", exits),
     ("a_service_that_never_gets_ready_says_what_was_waited_for", stuck),
     ("an_image_that_does_not_build_says_what_the_build_wrote", does_not_build),
+    ("an_image_that_takes_too_long_is_given_up", takes_too_long),
     ("an_image_that_is_nowhere_says_so", nowhere),
+    ("what_the_engine_keeps_of_output_is_bounded", bounded),
     ("a_paused_container_does_not_answer_until_it_goes_on", frozen),
 ];
 
@@ -103,6 +107,23 @@ fn loopback(ground: &Ground) -> Result<(), Failed> {
     check(launch, &["service was not ready after 2000 ms", "port 8080 of the container", "refused"])
 }
 
+fn elsewhere(ground: &Ground) -> Result<(), Failed> {
+    let dockerfile = ground.folder.join("Dockerfile.exposes");
+    let text = "FROM scratch\nCOPY service /service\nEXPOSE 9000\nENTRYPOINT [\"/service\"]\n";
+    std::fs::write(&dockerfile, text)?;
+    let image = Image::Built(Build { dockerfile, context: ground.folder.clone(), args: Vec::new() });
+    let launch = ContainerLaunch {
+        image,
+        env: vec![("PORT".to_owned(), "9000".to_owned())],
+        ready_within: Duration::from_secs(2),
+        ..launch(&ground.folder, "serve")
+    };
+    check(
+        launch,
+        &["; it listens at port 9000, which its image exposes, and not at its `container-port`, 8080"],
+    )
+}
+
 fn exits(ground: &Ground) -> Result<(), Failed> {
     let expected = ["service exited with code 7 before it was ready", "\n  the reason why it does not start"];
     check(launch(&ground.folder, "7"), &expected)
@@ -126,11 +147,33 @@ fn does_not_build(ground: &Ground) -> Result<(), Failed> {
     check(launch, &["Dockerfile.broken does not build", "\n  ", "nothing-of-this-name"])
 }
 
+fn takes_too_long(ground: &Ground) -> Result<(), Failed> {
+    let launch = ContainerLaunch { image_within: Duration::ZERO, ..launch(&ground.folder, "serve") };
+    check(launch, &["the image of ", "Dockerfile was not there after 0 s, and what makes it was ended"])
+}
+
 fn nowhere(ground: &Ground) -> Result<(), Failed> {
     // The name is one that no registry can have: nothing is asked outside of this machine.
     let image = Image::Named("127.0.0.1:1/nothing-of-this-name".to_owned());
     let launch = ContainerLaunch { image, ..launch(&ground.folder, "serve") };
     check(launch, &["the image 127.0.0.1:1/nothing-of-this-name is not on this machine and cannot be pulled"])
+}
+
+fn bounded(ground: &Ground) -> Result<(), Failed> {
+    let run = Run::new()?;
+    let service = started(&run, launch(&ground.folder, "serve"))?;
+    let filter = format!("label={}", mark(run.launcher.marker().1));
+    let listed = Command::new("docker").args(["ps", "--quiet", "--filter", &filter]).output()?.stdout;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let mut inspect = Command::new("docker");
+    inspect.args(["inspect", "--format", "{{.HostConfig.LogConfig}}"]).args(listed.split_whitespace());
+    let kept = String::from_utf8_lossy(&inspect.output()?.stdout).into_owned();
+    drop(service);
+    // The service's own and that of its network.
+    if kept.lines().count() != 2 || !kept.lines().all(|one| one.contains("max-size:64m")) {
+        return Err(kept.into());
+    }
+    run.end()
 }
 
 fn frozen(ground: &Ground) -> Result<(), Failed> {

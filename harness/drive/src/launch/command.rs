@@ -31,7 +31,7 @@ impl Launcher {
     /// Runs a command to its end, or kills it with its group when `within` has passed. Dropping the future kills it, too. What the
     /// launch says of readiness does not matter.
     pub async fn run(&self, launch: &Launch, within: Duration) -> Result<Ended, DriveError> {
-        let command = Service::spawn(launch, 0, self.watcher.clone())?;
+        let command = Service::spawn(launch, None, self.watcher.clone())?;
         let code = match tokio::time::timeout(within, command.exit_status()).await {
             Ok(status) => match exited(status) {
                 ProcessEventKind::Exited { code: Some(code), .. } => Ok(code),

@@ -24,6 +24,7 @@ use spanwise_model::Source;
 
 use crate::DriveError;
 use crate::clock::random;
+use port::Port;
 use watcher::Watcher;
 
 pub use build::Build;
@@ -38,8 +39,9 @@ pub use stub::{OnUnmatched, Stub};
 /// How often another port is tried when the service finds the given one taken.
 const PORT_ATTEMPTS: usize = 5;
 
-/// Starts the services of one run. Each is killed when it is dropped; when the launcher and the last of them are gone, so
-/// is every process that they left behind.
+/// Starts the services of one run. Each is killed when it is dropped; when the launcher and its clones and the last of them are gone,
+/// so is every process that they left behind.
+#[derive(Clone)]
 pub struct Launcher {
     watcher: Arc<Watcher>,
 }
@@ -122,19 +124,29 @@ impl Launcher {
         self.watcher.watch_containers(label);
     }
 
+    /// Asks an engine for a container or network of this name, which has no spaces, with the label that is watched for. Where this is
+    /// dropped before there is an answer, what comes of it all the same is removed in the end.
+    pub async fn make<T>(&self, name: &str, asked: impl Future<Output = T>) -> T {
+        self.watcher.asked(name);
+        let answer = asked.await;
+        self.watcher.answered(name);
+        answer
+    }
+
     /// Starts a service and waits until it is ready. If it does not get ready it is killed, and the error holds the
     /// last lines it wrote.
     pub async fn start(&self, launch: Launch) -> Result<Service, DriveError> {
         let mut attempt = 1;
         loop {
             let port = match launch.ready {
-                Ready::Line => 0,
-                _ => port::free()?,
+                Ready::Line => None,
+                _ => Some(Port::free()?),
             };
+            let is_given = port.is_some();
             let service = Service::spawn(&launch, port, self.watcher.clone())?;
-            match service.until_ready(&launch, port).await {
+            match service.until_ready(&launch).await {
                 Ok(service) => return Ok(service),
-                Err(failed) if port != 0 && attempt < PORT_ATTEMPTS && failed.port_was_taken => attempt += 1,
+                Err(failed) if is_given && attempt < PORT_ATTEMPTS && failed.port_was_taken => attempt += 1,
                 Err(failed) => return Err(failed.error),
             }
         }

@@ -33,7 +33,10 @@ impl Running {
             address: address.to_owned(),
             reason,
         };
-        let found = tokio::net::lookup_host(address).await.map_err(|error| not_running(error.to_string()))?;
+        let found = tokio::time::timeout(within, tokio::net::lookup_host(address)).await;
+        let found =
+            found.map_err(|_| not_running("the name of its host was not found in time".to_owned()))?;
+        let found = found.map_err(|error| not_running(error.to_string()))?;
         let silent = Output::new(source.clone(), None);
         let mut tried: Vec<(SocketAddr, String)> = found.map(|address| (address, String::new())).collect();
         if tried.is_empty() {

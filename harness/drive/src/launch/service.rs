@@ -1,5 +1,6 @@
 //! A started service, as the harness holds it: what it said, where it serves, and how it is frozen, thawed and ended.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -14,6 +15,7 @@ use spanwise_model::{Evidence, LogRecord, ProcessEvent, ProcessEventKind, Source
 use tokio::process::{ChildStderr, ChildStdout};
 
 use super::output::Output;
+use super::port::Port;
 use super::process::{Process, exited};
 use super::watcher::{MARKER, Watcher};
 use super::{Launch, listening, port, program_in};
@@ -26,6 +28,8 @@ pub struct Service {
     reaper: Option<JoinHandle<()>>,
     output: Arc<Output>,
     address: Option<SocketAddr>,
+    /// The port that it was given, where it does not choose one.
+    port: Option<Port>,
 }
 
 /// A service that did not get ready.
@@ -37,16 +41,22 @@ pub(super) struct Failed {
 
 impl Service {
     /// Spawns the process; it is not ready yet.
-    pub(super) fn spawn(launch: &Launch, port: u16, watcher: Arc<Watcher>) -> Result<Service, DriveError> {
-        let port = port.to_string();
-        let filled = |text: &String| text.replace(Launch::PORT, &port);
+    pub(super) fn spawn(
+        launch: &Launch,
+        port: Option<Port>,
+        watcher: Arc<Watcher>,
+    ) -> Result<Service, DriveError> {
+        let number = port.as_ref().map_or(0, Port::number).to_string();
+        let filled = |text: &String| text.replace(Launch::PORT, &number);
         let folder = launch.folder.as_deref();
         let mut command = Command::new(program_in(&launch.program, folder));
         command.args(launch.args.iter().map(filled));
         command.env_clear().envs(super::environment::base());
         command.envs(launch.env.iter().map(|(name, value)| (name, filled(value))));
         let awaited = launch.ready.awaited();
-        Service::run(command, folder, launch.source.clone(), awaited, watcher)
+        let mut service = Service::run(command, folder, launch.source.clone(), awaited, watcher)?;
+        service.port = port;
+        Ok(service)
     }
 
     /// Spawns a command in a process group of its own and reads what it writes; a line with the awaited text in it is news.
@@ -67,7 +77,12 @@ impl Service {
         command.env(MARKER, watcher.run());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |reason| DriveError::Spawn { program: program.clone(), reason };
+        let failed = |reason: std::io::Error| match reason.kind() {
+            ErrorKind::NotFound if !program.contains('/') => {
+                DriveError::NoProgram { program: program.clone() }
+            }
+            _ => DriveError::Spawn { program: program.clone(), reason },
+        };
         let mut child = command.spawn().map_err(failed)?;
 
         let process = Process::watched(source.clone(), &child, watcher);
@@ -75,7 +90,7 @@ impl Service {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let reaper = Some(process.clone().reap_when_it_ends(child).map_err(failed)?);
         // From here on, whatever fails drops the service, which kills it.
-        let service = Service { process, reaper, output, address: None };
+        let service = Service { process, reaper, output, address: None, port: None };
         if let Some(stdout) = stdout {
             let stdout = ChildStdout::from_std(stdout).map_err(failed)?;
             tokio::spawn(service.output.clone().read(Stream::Stdout, stdout));
@@ -88,9 +103,10 @@ impl Service {
     }
 
     /// Waits until it is ready, has ended, or its time is up; in the last two cases it is killed with the error.
-    pub(super) async fn until_ready(mut self, launch: &Launch, port: u16) -> Result<Service, Failed> {
+    pub(super) async fn until_ready(mut self, launch: &Launch) -> Result<Service, Failed> {
         let mut seen = String::new();
-        let told = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let given = self.port.as_ref().map(Port::number);
+        let told = SocketAddr::from((Ipv4Addr::LOCALHOST, given.unwrap_or_default()));
         let mut port_was_taken = false;
         let error = tokio::select! {
             biased;
@@ -110,7 +126,7 @@ impl Service {
                 DriveError::NotReady {
                     service: self.source().to_string(),
                     within: launch.ready_within,
-                    waited_for: format!("{}{seen}", launch.ready),
+                    waited_for: format!("{}{seen}{}", launch.ready, elsewhere(&self.listens_at().await, given)),
                     output: self.output.tail(),
                 }
             }
@@ -120,12 +136,16 @@ impl Service {
 
     /// Writes down the sockets of its group; the one at which it is ready is at the port that it was told.
     async fn look_where_it_listens(&self, port: u16) {
-        let group = self.process.pid();
-        // It reads files of the kernel, which may block.
-        let found = tokio::task::spawn_blocking(move || listening::addresses(group)).await;
-        for address in found.unwrap_or_default() {
+        for address in self.listens_at().await {
             self.process.happened(ProcessEventKind::Listening { address, on_port: address.port() == port });
         }
+    }
+
+    /// The sockets of its group.
+    async fn listens_at(&self) -> Vec<SocketAddr> {
+        let group = self.process.pid();
+        // It reads files of the kernel, which may block.
+        tokio::task::spawn_blocking(move || listening::addresses(group)).await.unwrap_or_default()
     }
 
     /// Waits until the process has ended by itself or otherwise; how it did. One that is frozen has not ended.
@@ -226,6 +246,21 @@ impl Drop for Service {
         if let Some(reaper) = self.reaper.take().filter(|_| is_ending) {
             let _ = reaper.join();
         }
+    }
+}
+
+/// What a service that is not ready does at other ports than that which it was given: most likely nobody told it of `PORT`.
+fn elsewhere(listens_at: &[SocketAddr], given: Option<u16>) -> String {
+    let Some(given) = given.filter(|given| listens_at.iter().all(|address| address.port() != *given)) else {
+        return String::new();
+    };
+    let found: Vec<String> = listens_at.iter().map(ToString::to_string).collect();
+    match found.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; it listens at {} and not at the port that it is given by PORT and {{{{port}}}}, {given}",
+            found.join(" and ")
+        ),
     }
 }
 

@@ -4,7 +4,7 @@
 //! comes to its end, and the watcher removes the run's folder, kills the groups still listed, then every process that
 //! carries the run's marker in its environment, where `/proc` shows it (Linux): that finds processes that left their
 //! group, too. Containers are not the harness's children: where there were any, it asks the engine for those that are left,
-//! through the program `docker`.
+//! through the program `docker`, and waits for those that the engine is making just then.
 
 use std::fmt::Display;
 use std::fs::DirBuilder;
@@ -23,17 +23,22 @@ use crate::DriveError;
 pub(super) const MARKER: &str = "SPANWISE_RUN";
 
 /// POSIX shell. `kill -s KILL -- -GROUP` is the form that every shell understands; `$1` is `MARKER=RUN`, `$2` the run's
-/// folder. Both sweeps are repeated, because a process may start another while it runs, and an engine may be making a container
-/// that was asked for; the status of `grep` says nothing, because processes come and go under it.
+/// folder. Both sweeps are repeated: a process may start another while it runs, and an engine goes on making what it was asked for
+/// when nobody waits for the answer any more. What it was asked for and has not answered stands in `asked`, and is waited for. The
+/// status of `grep` says nothing, because processes come and go under it.
 const SCRIPT: &str = r#"
 trap "" INT TERM HUP
 groups=
 label=
+asked=
+without() { left=; for one in $2; do [ "$one" = "$1" ] || left="$left $one"; done; }
 while read -r what which; do
   case $what in
   +) groups="$groups $which" ;;
-  -) left=; for g in $groups; do [ "$g" = "$which" ] || left="$left $g"; done; groups=$left ;;
+  -) without "$which" "$groups"; groups=$left ;;
   c) label=$which ;;
+  a) asked="$asked $which" ;;
+  m) without "$which" "$asked"; asked=$left ;;
   esac
 done
 rm -rf -- "$2"
@@ -46,13 +51,18 @@ if [ -e /proc/self/environ ]; then
   done
 fi
 [ "$label" ] || exit 0
-for round in 1 2 3 4 5; do
-  containers=$(docker ps --all --quiet --filter "label=$label")
-  [ "$containers" ] || break
-  docker rm --force --volumes $containers
+round=0
+while [ $round -lt 50 ]; do
+  round=$((round + 1))
+  again=
+  containers=$(docker ps --all --filter "label=$label" --format "{{.Names}}") || break
+  [ ! "$containers" ] || docker rm --force --volumes $containers || again=yes
+  networks=$(docker network ls --filter "label=$label" --format "{{.Name}}") || break
+  [ ! "$networks" ] || docker network rm $networks || again=yes
+  for name in $containers $networks; do without "$name" "$asked"; asked=$left; done
+  [ "$again$asked" ] || break
+  sleep 0.2 || sleep 1
 done
-networks=$(docker network ls --quiet --filter "label=$label")
-[ "$networks" ] && docker network rm $networks
 "#;
 
 /// What the program `docker` reads, so that it asks the engine that the harness asks.
@@ -115,6 +125,16 @@ impl Watcher {
     /// There may be containers and networks with this label.
     pub(super) fn watch_containers(&self, label: &str) {
         self.say('c', &label);
+    }
+
+    /// An engine is asked for a container or network of this name, which has the label.
+    pub(super) fn asked(&self, name: &str) {
+        self.say('a', &name);
+    }
+
+    /// The engine has answered.
+    pub(super) fn answered(&self, name: &str) {
+        self.say('m', &name);
     }
 
     fn say(&self, what: char, which: &dyn Display) {

@@ -22,6 +22,8 @@ pub(super) struct Guess {
     pub(super) build: Vec<String>,
     /// Empty where nobody can tell.
     pub(super) command: Vec<String>,
+    /// Its Dockerfile, relative to the folder of the suite.
+    pub(super) dockerfile: Option<String>,
     pub(super) protocol: ServiceProtocol,
     /// Whether it answers `grpc.health.v1`.
     pub(super) has_health: bool,
@@ -56,8 +58,19 @@ pub(super) struct Route {
 }
 
 /// The words that mean something else in a suite.
-pub(super) const RESERVED: [&str; 10] =
-    ["driver", "front-end", "collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user"];
+pub(super) const RESERVED: [&str; 11] = [
+    "driver",
+    "front-end",
+    "collector",
+    "untrusted",
+    "refused",
+    "ca",
+    "port",
+    "metadata",
+    "each",
+    "user",
+    "steps",
+];
 
 impl Guess {
     /// A service of this part, of which nothing is known yet.
@@ -67,6 +80,7 @@ impl Guess {
             folder: part.folder.to_owned(),
             build: Vec::new(),
             command: Vec::new(),
+            dockerfile: None,
             protocol,
             has_health: false,
             on_java: false,

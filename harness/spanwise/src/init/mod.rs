@@ -114,6 +114,11 @@ fn services(part: &Part<'_>) -> Vec<Guess> {
         only.notes.push(note.to_owned());
         only.name = name;
     }
+    // One that holds several programs is not that of each.
+    if let ([only], Some(_)) = (&mut found[..], part.file("Dockerfile")) {
+        let folder = if part.folder.is_empty() { String::new() } else { format!("{}/", part.folder) };
+        only.dockerfile = Some(format!("{folder}Dockerfile"));
+    }
     found
 }
 

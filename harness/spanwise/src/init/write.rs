@@ -71,6 +71,13 @@ fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
             let _ = writeln!(text, "    command: {}", list(&guess.command));
         }
     }
+    if let Some(dockerfile) = &guess.dockerfile {
+        let _ = writeln!(
+            text,
+            "    # dockerfile: {}     # in place of what starts it above: its image, in a container (a build with the feature containers)",
+            scalar(dockerfile)
+        );
+    }
     let protocol = if guess.protocol == ServiceProtocol::Grpc { "grpc" } else { "http" };
     let _ = writeln!(text, "    protocol: {protocol}");
     if guess.has_health {

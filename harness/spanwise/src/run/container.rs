@@ -49,6 +49,7 @@ impl Surroundings<'_> {
             args: container.args.iter().map(|word| self.fill(word)).collect::<Result<_, String>>()?,
             env: start.env.iter().map(variable).collect::<Result<_, String>>()?,
             files: authority.to_vec(),
+            image_within: start.start.build_within,
             port: container.port,
             ready: ready(&start.start.ready),
             ready_within: start.start.ready_within,
@@ -60,14 +61,15 @@ impl Surroundings<'_> {
         Ok(Arc::new(started.map_err(|error| chain(&error))?))
     }
 
-    /// The ports of 127.0.0.1 that are in URLs which the instance is told.
+    /// The ports of 127.0.0.1 that are in URLs and addresses which the instance is told.
     fn loopback(&self) -> BTreeSet<u16> {
         let world = self.fleet.world();
         let held = self.fleet.held();
         let own = held.fronts.iter().filter(|(hop, _)| hop.from == *self.source);
         let mut ports: BTreeSet<u16> = own.map(|(_, front)| front.addr().port()).collect();
         let collector = self.collector.iter().filter_map(|url| url.rsplit(':').next()?.parse().ok());
-        ports.extend(collector.chain([world.untrusted_port()]));
+        let metadata = self.google.map(|google| google.metadata);
+        ports.extend(collector.chain(metadata).chain([world.untrusted_port()]));
         ports
     }
 }

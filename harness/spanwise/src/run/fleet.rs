@@ -190,8 +190,9 @@ impl Fleet {
                 Some(_) => format!("https://localhost:{}", self.behind_tls(own.address()).await?.port()),
             });
             metadata = self.metadata(start, number).await?;
-            if let Some(metadata) = metadata.as_ref().filter(|_| start.start.launch.is_container()) {
-                google = Some(self.google(&own, metadata).await?);
+            if let (Some(metadata), scenario::Launch::Container(container)) = (&metadata, &start.start.launch)
+            {
+                google = Some(self.google(&own, metadata, container.port).await?);
             }
             listener = Some(own);
         }

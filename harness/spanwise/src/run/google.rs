@@ -18,7 +18,7 @@ const SPANS: [&str; 2] = ["cloudtrace.googleapis.com", "telemetry.googleapis.com
 /// Where tokens are granted to those who have a key in a file, and where the public keys of the run are.
 const TOKENS: [&str; 2] = ["oauth2.googleapis.com", "www.googleapis.com"];
 /// The metadata server, the only one without TLS.
-pub(super) const METADATA: &str = "metadata.google.internal";
+const METADATA: &str = "metadata.google.internal";
 
 const HTTPS: u16 = 443;
 const HTTP: u16 = 80;
@@ -38,6 +38,8 @@ pub(super) struct Google {
     pub(super) tokens: u16,
     /// The same without TLS.
     pub(super) metadata: u16,
+    /// Where the service itself listens in its container, at every address: nothing else can listen at that port.
+    pub(super) service: u16,
 }
 
 #[cfg_attr(not(feature = "containers"), allow(dead_code, reason = "only containers are told"))]
@@ -46,7 +48,22 @@ impl Google {
     pub(super) fn names(self) -> impl Iterator<Item = (&'static str, u16, u16)> {
         let spans = SPANS.into_iter().map(move |name| (name, HTTPS, self.spans));
         let tokens = TOKENS.into_iter().map(move |name| (name, HTTPS, self.tokens));
-        spans.chain(tokens).chain([(METADATA, HTTP, self.metadata)])
+        spans
+            .chain(tokens)
+            .chain([(METADATA, HTTP, self.metadata)].into_iter().filter(move |_| self.has_metadata_name()))
+    }
+
+    /// Where the service finds the metadata server: under its name, or at the port that it has outside, where the service itself
+    /// listens at the one that the name has in the world.
+    pub(super) fn metadata_host(self) -> String {
+        match self.has_metadata_name() {
+            true => METADATA.to_owned(),
+            false => format!("127.0.0.1:{}", self.metadata),
+        }
+    }
+
+    fn has_metadata_name(self) -> bool {
+        self.service != HTTP
     }
 }
 
@@ -68,13 +85,15 @@ impl Fleet {
         server.map(Some).map_err(|error| chain(&error))
     }
 
-    /// What stands for Google to an instance that has these.
+    /// What stands for Google to an instance that has these and listens at this port.
     pub(super) async fn google(
         &self,
         listener: &Listener,
         metadata: &MetadataServer,
+        service: u16,
     ) -> Result<Google, String> {
         Ok(Google {
+            service,
             spans: self.behind_tls(listener.address()).await?.port(),
             tokens: self.behind_tls(metadata.address()).await?.port(),
             metadata: metadata.address().port(),
@@ -101,7 +120,8 @@ mod tests {
 
     #[test]
     fn every_name_with_tls_is_in_the_certificate_and_leads_where_it_does_in_the_world() {
-        let google = Google { spans: 1, tokens: 2, metadata: 3 };
+        let google = Google { spans: 1, tokens: 2, metadata: 3, service: 8080 };
+        assert_eq!(google.metadata_host(), "metadata.google.internal");
         let secure: Vec<&str> =
             google.names().filter(|(_, port, _)| *port == 443).map(|(name, ..)| name).collect();
         assert_eq!(secure, secure_names());
@@ -110,5 +130,12 @@ mod tests {
         assert_eq!(leads("telemetry.googleapis.com"), Some((443, 1)));
         assert_eq!(leads("oauth2.googleapis.com"), Some((443, 2)));
         assert_eq!(leads("metadata.google.internal"), Some((80, 3)));
+    }
+
+    #[test]
+    fn a_service_at_the_port_of_the_metadata_server_has_it_alone() {
+        let google = Google { spans: 1, tokens: 2, metadata: 3, service: 80 };
+        assert!(google.names().all(|(_, port, _)| port == 443));
+        assert_eq!(google.metadata_host(), "127.0.0.1:3");
     }
 }

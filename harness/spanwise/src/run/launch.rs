@@ -11,7 +11,7 @@ use spanwise_scenario::{Channel, Reference, ServiceStart, Template};
 use tokio::net::TcpListener;
 
 use super::fleet::{Fleet, chain};
-use super::google::{Google, METADATA};
+use super::google::Google;
 use super::in_process::{InProcess, Program};
 
 /// Where the certificate authority of the run is in a container. Files at the top need no folder, so that they can be put into an
@@ -38,7 +38,7 @@ impl Surroundings<'_> {
         let ServiceStart { name, start: how, .. } = start;
         let folder = how.folder.clone();
         if let Some(build) = build(start) {
-            self.fleet.world().build(name, build).await?;
+            self.fleet.world().build(name, build, how.build_within).await?;
         }
         match &how.launch {
             scenario::Launch::Demo(name) => match self.fleet.world().programs.get(name) {
@@ -114,9 +114,10 @@ impl Surroundings<'_> {
             Reference::Collector(_) => {
                 self.collector.clone().ok_or_else(|| "it has no collector of its own".to_owned())
             }
-            Reference::MetadataHost if self.google.is_some() => Ok(METADATA.to_owned()),
             Reference::MetadataHost => {
-                self.metadata.clone().ok_or_else(|| "no metadata server is emulated here".to_owned())
+                let in_container = self.google.map(Google::metadata_host);
+                let host = in_container.or_else(|| self.metadata.clone());
+                host.ok_or_else(|| "no metadata server is emulated here".to_owned())
             }
             Reference::ServiceUrl(callee) => {
                 let url = self.fleet.url(&self.fleet.inner_hop(self.source, callee.clone()));

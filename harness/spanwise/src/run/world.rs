@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use spanwise_cloud_run::Identity;
 use spanwise_drive::{Build, Client, Descriptors, DriveError, Launcher};
@@ -158,9 +159,10 @@ impl World {
     }
 
     /// Sees to it that this was run, for a service by this name; whoever comes later waits for the first, or hears how it went.
-    pub(super) async fn build(&self, service: &str, build: Build) -> Result<(), String> {
+    pub(super) async fn build(&self, service: &str, build: Build, within: Duration) -> Result<(), String> {
         let built = self.builds.lock().await.entry(build.clone()).or_default().clone();
-        let run = || async { self.launcher.build(service, &build).await.map_err(|error| chain(&error)) };
+        let run =
+            || async { self.launcher.build(service, &build, within).await.map_err(|error| chain(&error)) };
         built.get_or_init(run).await.clone()
     }
 
