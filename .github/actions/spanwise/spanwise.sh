@@ -25,6 +25,8 @@ install() {
     if [[ -n ${VERSION:-} ]]; then
         what=(--version "$VERSION" spanwise)
     fi
+    # A toolchain that the user's repository pins is for his code.
+    cd "$checkout"
     cargo install --locked --root "$ROOT" --features "${FEATURES:-}" "${what[@]}"
 }
 

@@ -1,6 +1,7 @@
 //! The GitHub action: its script, run as GitHub runs it; its files, held against each other.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -182,6 +183,23 @@ fn what_cannot_begin_says_so_in_the_summary() {
     assert_eq!(code, "2", "{text}");
     assert!(text.contains("a quote that is not closed: --logs 'small/greet"), "{text}");
     assert_eq!(runner.step("frobnicate", &[]).status.code(), Some(2));
+}
+
+#[test]
+fn what_is_installed_is_built_by_no_toolchain_of_the_users() {
+    let cargo = "#!/bin/sh\necho \"$PWD\"\nfor word in \"$@\"; do printf '[%s]' \"$word\"; done\n";
+    let runner = Runner::new(&[("cargo", cargo)]);
+    std::fs::set_permissions(runner.file("cargo"), std::fs::Permissions::from_mode(0o755)).expect("a program");
+    let path = format!("{}:{}", runner.0.path().display(), std::env::var("PATH").unwrap_or_default());
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
+    let check = |version: &str, features: &str, expected: &str| {
+        let inputs = [("PATH", &*path), ("ROOT", "/root"), ("VERSION", version), ("FEATURES", features)];
+        let output = runner.step("install", &inputs);
+        let text = String::from_utf8_lossy(&output.stdout).replace(&checkout.display().to_string(), "CHECKOUT");
+        assert_eq!(text, format!("CHECKOUT\n[install][--locked][--root][/root]{expected}"));
+    };
+    check("", "", "[--features][][--path][CHECKOUT/harness/spanwise]");
+    check("0.1.0", "containers", "[--features][containers][--version][0.1.0][spanwise]");
 }
 
 #[test]
