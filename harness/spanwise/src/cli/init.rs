@@ -1,6 +1,6 @@
 //! `spanwise init`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,10 @@ use spanwise::init::{Folder, SCHEMA, SCHEMA_FILE, Starter, is_wanted, starter};
 use super::suites::DEFAULT;
 use super::{Exit, unusable};
 
-/// How far below the folder is looked, how many files, and how large they may be: a folder of services is no deeper, and
-/// whatever is beyond is not read by a person either.
-const DEPTH: usize = 4;
+/// How far below the folder is looked, in how many folders, how many files are read, and how large they may be. Java is why it
+/// is so deep: `shop/orders/src/main/java/com/example/shop/orders/web`. What is near comes first.
+const DEPTH: usize = 12;
+const MOST_FOLDERS: usize = 5000;
 const MOST_FILES: usize = 2000;
 const MOST_BYTES: u64 = 256 * 1024;
 
@@ -43,28 +44,32 @@ pub(super) fn init(arguments: &InitArguments) -> Exit {
         Ok(folder) => folder,
         Err(error) => return unusable(format!("{}: {error}", arguments.folder.display())),
     };
-    let Starter { suite: text, services, is_unfinished } = starter(&folder);
+    let starter = starter(&folder);
     let schema = arguments.folder.join(SCHEMA_FILE);
-    for (path, text) in [(&suite, text.as_str()), (&schema, SCHEMA)] {
+    for (path, text) in [(&suite, starter.suite.as_str()), (&schema, SCHEMA)] {
         if let Err(error) = fs::write(path, text) {
             return unusable(format!("{}: {error}", path.display()));
         }
     }
-    tell(&suite, &schema, &services, is_unfinished);
+    tell(&suite, &schema, &starter);
     Exit::Conforms
 }
 
 /// What was written, and what to do next.
-fn tell(suite: &Path, schema: &Path, services: &[String], is_unfinished: bool) {
-    match services {
+fn tell(suite: &Path, schema: &Path, starter: &Starter) {
+    match &starter.services[..] {
         [] => println!("wrote {}: no service was recognized", suite.display()),
         services => println!("wrote {}: {}", suite.display(), services.join(", ")),
     }
     println!("wrote {}: editors complete and check the suite by it", schema.display());
     println!("next:");
     println!("  read the suite; its comments say what was guessed");
-    if is_unfinished {
+    if starter.is_unfinished {
         println!("  write what starts each service");
+    }
+    if starter.has_containers && !cfg!(feature = "containers") {
+        println!("  install spanwise with containers, which this build does not start:");
+        println!("    cargo install --path harness/spanwise --features containers");
     }
     println!(
         "  see that the programs it starts are in PATH (a virtual environment is active, packages are installed)"
@@ -84,8 +89,10 @@ fn read(folder: &Path) -> io::Result<Folder> {
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut files = BTreeMap::new();
-    let mut open = vec![(folder.to_owned(), String::new(), 0)];
-    while let Some((at, prefix, depth)) = open.pop() {
+    let mut open = VecDeque::from([(folder.to_owned(), String::new(), 0)]);
+    let mut seen = 0;
+    while let Some((at, prefix, depth)) = open.pop_front() {
+        seen += 1;
         let mut entries: Vec<fs::DirEntry> = fs::read_dir(&at)?.collect::<io::Result<_>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
@@ -98,8 +105,8 @@ fn read(folder: &Path) -> io::Result<Folder> {
                 }
             } else if kind.is_dir() {
                 let is_foreign = name.starts_with('.') || FOREIGN.contains(&name.as_str());
-                if !is_foreign && depth < DEPTH {
-                    open.push((entry.path(), format!("{path}/"), depth + 1));
+                if !is_foreign && depth < DEPTH && seen + open.len() < MOST_FOLDERS {
+                    open.push_back((entry.path(), format!("{path}/"), depth + 1));
                 }
             } else if is_wanted(&name) && files.len() < MOST_FILES && entry.metadata()?.len() <= MOST_BYTES {
                 // What is no text is no source.
