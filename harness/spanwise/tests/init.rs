@@ -59,6 +59,7 @@ fn services_of_several_languages_in_folders_of_their_own() {
             ("web/requirements.txt", "Flask==3.1.0\n"),
             ("web/.venv/pyvenv.cfg", "home = /usr/bin"),
             ("web/service.yaml", service_yaml),
+            ("web/Dockerfile", "FROM python:3.13\n"),
             (
                 "stock/go.mod",
                 "module stock\nrequire go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc v1.40.0\n",
@@ -106,9 +107,14 @@ fn rust_programs_and_names_that_mean_something_else() {
                 "a/web/Cargo.toml",
                 "[package]\nname = \"web\"\n[dependencies]\naxum = \"0.8\"\nopentelemetry = \"0.33\"\n",
             ),
-            ("a/web/src/main.rs", "fn main() {}"),
+            (
+                "a/web/src/main.rs",
+                "fn main() { Router::new().route(\"/items/{id}\", get(item)).route(\"/items\", axum::routing::get(all)) }",
+            ),
             ("b/web/Cargo.toml", "[package]\nname = \"web\"\n[dependencies]\nactix-web = \"4\"\n"),
             ("b/web/src/main.rs", "#[get(\"/\")] async fn home() {}\nfn main() {}"),
+            ("steps/Cargo.toml", "[package]\nname = \"steps\"\n[dependencies]\naxum = \"0.8\"\n"),
+            ("steps/src/main.rs", "fn main() {}"),
             ("Cargo.toml", "[workspace]\nmembers = [\"a/web\", \"b/web\", \"collector\"]\n"),
         ],
     );
@@ -137,6 +143,11 @@ fn programs_that_are_made_before_they_start() {
             ),
             ("stock/pom.xml", quarkus),
             ("stock/src/main/java/com/example/Stock.java", "class Stock {}"),
+            ("old/go.mod", "module old\nrequire go.opentelemetry.io/otel v1.40.0\n"),
+            (
+                "old/main.go",
+                "package main\nfunc main() { http.HandleFunc(\"/pages/\", page); serve(os.Getenv(\"PORT\")) }\n",
+            ),
             ("docs/package.json", r#"{"scripts": {"dev": "vite"}}"#),
         ],
     );

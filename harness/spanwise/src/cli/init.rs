@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -51,34 +51,41 @@ pub(super) fn init(arguments: &InitArguments) -> Exit {
             return unusable(format!("{}: {error}", path.display()));
         }
     }
-    tell(&suite, &schema, &starter);
+    // Whoever reads only the first lines, `| head`, has what he wanted.
+    let _ = io::stdout().write_all(told(&suite, &schema, &starter).as_bytes());
     Exit::Conforms
 }
 
 /// What was written, and what to do next.
-fn tell(suite: &Path, schema: &Path, starter: &Starter) {
-    match &starter.services[..] {
-        [] => println!("wrote {}: no service was recognized", suite.display()),
-        services => println!("wrote {}: {}", suite.display(), services.join(", ")),
-    }
-    println!("wrote {}: editors complete and check the suite by it", schema.display());
-    println!("next:");
-    println!("  read the suite; its comments say what was guessed");
+fn told(suite: &Path, schema: &Path, starter: &Starter) -> String {
+    let found = match &starter.services[..] {
+        [] => "no service was recognized".to_owned(),
+        services => services.join(", "),
+    };
+    let mut lines = vec![
+        format!("wrote {}: {found}", suite.display()),
+        format!("wrote {}: editors complete and check the suite by it", schema.display()),
+        "next:".to_owned(),
+        "  read the suite; its comments say what was guessed".to_owned(),
+    ];
     if starter.is_unfinished {
-        println!("  write what starts each service");
+        lines.push("  write what starts each service".to_owned());
     }
     if starter.has_containers && !cfg!(feature = "containers") {
-        println!("  install spanwise with containers, which this build does not start:");
-        println!("    cargo install --path harness/spanwise --features containers");
+        lines.push("  install spanwise with containers, which this build does not start:".to_owned());
+        lines.push("    cargo install --path harness/spanwise --features containers".to_owned());
     }
-    println!(
-        "  see that the programs it starts are in PATH (a virtual environment is active, packages are installed)"
+    lines.push(
+        "  see that the programs it starts are in PATH (a virtual environment is active, packages are installed)".to_owned(),
     );
     // Without an argument `run` reads the suite in the folder where it is called.
-    match suite.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder == Path::new(".")) {
-        true => println!("  spanwise run"),
-        false => println!("  spanwise run {}", suite.display()),
-    }
+    lines.push(
+        match suite.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder == Path::new(".")) {
+            true => "  spanwise run".to_owned(),
+            false => format!("  spanwise run {}", suite.display()),
+        },
+    );
+    lines.join("\n") + "\n"
 }
 
 /// Reads what is worth it.

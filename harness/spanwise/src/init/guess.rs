@@ -71,8 +71,19 @@ pub(super) struct Route {
 }
 
 /// The words that mean something else in a suite.
-pub(super) const RESERVED: [&str; 10] =
-    ["driver", "front-end", "collector", "untrusted", "refused", "ca", "port", "metadata", "each", "user"];
+pub(super) const RESERVED: [&str; 11] = [
+    "driver",
+    "front-end",
+    "collector",
+    "untrusted",
+    "refused",
+    "ca",
+    "port",
+    "metadata",
+    "each",
+    "user",
+    "steps",
+];
 
 impl Guess {
     /// A service of this part, of which nothing is known yet.

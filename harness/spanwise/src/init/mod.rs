@@ -122,8 +122,9 @@ fn services(part: &Part<'_>) -> Vec<Guess> {
             format!("`{starts}` starts something here, too: if that is a service, write an entry for it.");
         found[0].notes.push(note);
     }
-    for guess in &mut found {
-        guess.dockerfile = guess.dockerfile.take().or_else(|| docker::dockerfile(part));
+    // One that holds several programs is not that of each.
+    if let [only] = &mut found[..] {
+        only.dockerfile = only.dockerfile.take().or_else(|| docker::dockerfile(part));
     }
     if let ([only], Some(name)) = (&mut found[..], docker::deployed_name(part)) {
         let note = "Its name is that of service.yaml, which `spanwise run --service-yaml` takes, too.";

@@ -68,6 +68,25 @@ fn guess(part: &Part<'_>, manifest: &str, sources: &[(&str, &str)]) -> Guess {
     guess.has_health = manifest.contains("tonic-health");
     guess.text = sources.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n");
     guess.links = links(&guess.text);
-    guess.route = route(sources.iter().copied(), &ROUTES);
+    let sources: Vec<(&str, String)> =
+        sources.iter().map(|(path, text)| (*path, as_attributes(text))).collect();
+    guess.route = route(sources.iter().map(|(path, text)| (*path, text.as_str())), &ROUTES);
     guess
+}
+
+/// Sources with the routes of axum, `.route("/path", get(handler))`, as actix and Rocket write theirs.
+fn as_attributes(text: &str) -> String {
+    let mut text = text.to_owned();
+    let routes: Vec<String> = text
+        .split(".route(")
+        .skip(1)
+        .filter_map(|rest| {
+            let (path, rest) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+            let method = rest.trim_start_matches([',', ' ', '\n']).split('(').next()?;
+            let method = method.rsplit("::").next()?;
+            Some(format!("\n#[{method}(\"{path}\")]"))
+        })
+        .collect();
+    text.extend(routes);
+    text
 }
