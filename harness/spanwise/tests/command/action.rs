@@ -176,7 +176,10 @@ fn what_cannot_begin_says_so_in_the_summary() {
     );
     let (text, code) = runner.run(&[("MERGE", "none/*.json")]);
     assert_eq!(code, "2");
-    assert!(text.contains("::error title=spanwise::no report is found by the input merge: none/*.json"), "{text}");
+    assert!(
+        text.contains("::error title=spanwise::no report is found by the input merge: none/*.json"),
+        "{text}"
+    );
     // What stands behind the open quote would be lost, and the rest would run.
     let runner = Runner::new(&[("spanwise.yaml", SUITE)]);
     let (text, code) = runner.run(&[("ARGS", "--logs 'small/greet")]);
@@ -189,13 +192,16 @@ fn what_cannot_begin_says_so_in_the_summary() {
 fn what_is_installed_is_built_by_no_toolchain_of_the_users() {
     let cargo = "#!/bin/sh\necho \"$PWD\"\nfor word in \"$@\"; do printf '[%s]' \"$word\"; done\n";
     let runner = Runner::new(&[("cargo", cargo)]);
-    std::fs::set_permissions(runner.file("cargo"), std::fs::Permissions::from_mode(0o755)).expect("a program");
+    std::fs::set_permissions(runner.file("cargo"), std::fs::Permissions::from_mode(0o755))
+        .expect("a program");
     let path = format!("{}:{}", runner.0.path().display(), std::env::var("PATH").unwrap_or_default());
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
+    let checkout =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
     let check = |version: &str, features: &str, expected: &str| {
         let inputs = [("PATH", &*path), ("ROOT", "/root"), ("VERSION", version), ("FEATURES", features)];
         let output = runner.step("install", &inputs);
-        let text = String::from_utf8_lossy(&output.stdout).replace(&checkout.display().to_string(), "CHECKOUT");
+        let text =
+            String::from_utf8_lossy(&output.stdout).replace(&checkout.display().to_string(), "CHECKOUT");
         assert_eq!(text, format!("CHECKOUT\n[install][--locked][--root][/root]{expected}"));
     };
     check("", "", "[--features][][--path][CHECKOUT/harness/spanwise]");
