@@ -7,7 +7,7 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 
 output() { printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; }
 
-# What is installed, in a word: the version, or all that it would be built from.
+# What is installed, in a word: the version, or all that it would be built from, and the features beside the default ones.
 key() {
     local key=${VERSION:-} hash=(sha256sum)
     if [[ -z $key ]]; then
@@ -16,30 +16,53 @@ key() {
         key=$(cd "$checkout" && find Cargo.toml Cargo.lock harness proto services fixtures -type f -print0 |
             LC_ALL=C sort -z | xargs -0 "${hash[@]}" | "${hash[@]}" | cut -c 1-32)
     fi
-    output key "$key"
+    output key "$key${FEATURES:+-${FEATURES//[^a-z0-9]/-}}"
     output root "$RUNNER_TEMP/spanwise-install"
 }
 
 install() {
+    local what=(--path "$checkout/harness/spanwise")
     if [[ -n ${VERSION:-} ]]; then
-        cargo install --locked --root "$ROOT" --version "$VERSION" spanwise
-    else
-        cargo install --locked --root "$ROOT" --path "$checkout/harness/spanwise"
+        what=(--version "$VERSION" spanwise)
+    fi
+    # A toolchain that the user's repository pins is for his code.
+    cd "$checkout"
+    cargo install --locked --root "$ROOT" --features "${FEATURES:-}" "${what[@]}"
+}
+
+# The words of a text, with quotes read as a shell reads them and nothing expanded; fails where a quote is not closed.
+words=()
+split() {
+    local file=$RUNNER_TEMP/spanwise-words
+    words=()
+    if [[ -n ${1//[[:space:]]/} ]]; then
+        # By way of a file: what fails behind `< <(…)` fails unseen.
+        printf '%s' "$1" | xargs printf '%s\0' >"$file" || return
+        while IFS= read -r -d '' word; do words+=("$word"); done <"$file"
     fi
 }
 
-# The words of a text, with quotes read as a shell reads them and nothing expanded.
-words=()
-split() {
-    words=()
-    if [[ -n ${1//[[:space:]]/} ]]; then
-        while IFS= read -r -d '' word; do words+=("$word"); done < <(printf '%s' "$1" | xargs printf '%s\0')
-    fi
+# The lines of a text that are not empty.
+lines=()
+read_lines() {
+    lines=()
+    while IFS= read -r line; do
+        if [[ -n $line ]]; then lines+=("$line"); fi
+    done <<<"$1"
+}
+
+# The files that a pattern finds, which may hold spaces; the pattern itself where it finds none.
+found=()
+expand() {
+    local IFS=''
+    # Expanded on purpose, and not split.
+    # shellcheck disable=SC2206
+    found=($1)
 }
 
 # Never fails by what spanwise says: the reports are kept first.
 run() {
-    local folder=$RUNNER_TEMP/spanwise command=() reports=() exit_code=0
+    local folder=$RUNNER_TEMP/spanwise command=() reports=() wrong="" exit_code=0
     # One job may use the action several times.
     rm -rf "$folder"
     mkdir -p "$folder"
@@ -48,23 +71,31 @@ run() {
         reports+=(--annotations)
     fi
     if [[ -n ${MERGE:-} ]]; then
-        shopt -s nullglob
-        # Split and expanded on purpose: it is a pattern.
-        # shellcheck disable=SC2206
-        command=(merge $MERGE)
-        shopt -u nullglob
+        command=(merge)
+        read_lines "$MERGE"
+        for pattern in "${lines[@]}"; do
+            expand "$pattern"
+            for report in "${found[@]}"; do
+                if [[ ! -e $report ]]; then wrong="no report is found by the input merge: $pattern"; fi
+            done
+            command+=("${found[@]}")
+        done
     else
         command=(run)
-        while IFS= read -r suite; do
-            if [[ -n $suite ]]; then command+=("$suite"); fi
-        done <<<"${SUITE:-}"
-        split "${ARGS:-}"
+        read_lines "${SUITE:-}"
+        command+=(${lines[@]+"${lines[@]}"})
+        split "${ARGS:-}" || wrong="the input args has a quote that is not closed: $ARGS"
         command+=(${words[@]+"${words[@]}"})
         if [[ ${RECORD:-false} == true ]]; then
             command+=(--record "$folder/recording")
         fi
     fi
-    "$BINARY" "${command[@]}" "${reports[@]}" || exit_code=$?
+    if [[ -n $wrong ]]; then
+        printf '::error title=spanwise::%s\n' "${wrong//$'\n'/ }"
+        exit_code=2
+    else
+        "$BINARY" "${command[@]}" "${reports[@]}" || exit_code=$?
+    fi
     if [[ ${SUMMARY:-true} == true ]]; then
         if [[ -s $folder/summary.md ]]; then
             cat "$folder/summary.md" >>"$GITHUB_STEP_SUMMARY"

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::characters;
 use crate::{ContextFormat, ExpectedSpan, FrontEnd};
 
 /// Expectations and settings of one permutation, as the suite and the axes give them. For captures, the default:
@@ -20,6 +21,10 @@ pub struct Settings {
     pub front_end: FrontEnd,
     /// Labels that the suite says every request span must have.
     pub required_labels: Vec<String>,
+    /// Labels whose values differ by nature, such as the id of a new order; `*` stands for any characters. That they are there
+    /// counts, and not what they say.
+    #[serde(default)]
+    pub varying_labels: Vec<String>,
     /// Which limits labels are held against.
     pub limits: LimitProfile,
     /// Hosts that the suite declares to be somebody else's.
@@ -144,6 +149,11 @@ impl Settings {
     /// What is declared of a service, by its name.
     pub fn service(&self, name: &str) -> Option<&ServiceFacts> {
         self.services.iter().find(|service| service.name == name)
+    }
+
+    /// Whether the value of a label differs by nature.
+    pub fn varies(&self, label: &str) -> bool {
+        self.varying_labels.iter().any(|pattern| characters(pattern, label))
     }
 
     /// The value of an axis.

@@ -34,7 +34,8 @@ const CHANNEL: [&str; 4] = ["network.protocol.", "network.transport", "network.t
 /// and settings go; of a resource only `service.name` stays, wherever the exporter put it. Which instance of a service it was
 /// is the platform's choice, and goes, too. Doubles, bytes, lists and maps
 /// become text, as Cloud Trace v2 has nothing else for them: lists and maps as JSON without spaces, which text that is a
-/// JSON list becomes as well. `url.scheme` reads `http` for `https` too.
+/// JSON list becomes as well. `url.scheme` reads `http` for `https` too. Values that differ by nature, as the settings say of their
+/// labels, are scrubbed.
 pub fn agreeing(observation: &Observation) -> Observation {
     let mut reduced = observation.clone();
     reduced.name.clear();
@@ -44,10 +45,10 @@ pub fn agreeing(observation: &Observation) -> Observation {
     reduced.exports.clear();
     reduced.process.clear();
     reduced.defects.clear();
-    reduced.settings = Settings::default();
+    let settings = std::mem::take(&mut reduced.settings);
     reduced.recorded = vec![Evidence::Spans, Evidence::Resource];
     for span in &mut reduced.spans {
-        reduce(span);
+        reduce(span, &settings);
     }
     remoteness(&mut reduced);
     for request in &mut reduced.requests {
@@ -66,7 +67,7 @@ pub fn agreeing(observation: &Observation) -> Observation {
     agreed
 }
 
-fn reduce(span: &mut Span) {
+fn reduce(span: &mut Span, settings: &Settings) {
     let name = span.service_name().map(str::to_owned);
     let attributes = name.map(|name| ("service.name".to_owned(), Value::Str(name)));
     span.resource = Arc::new(Resource { attributes: attributes.into_iter().collect() });
@@ -79,12 +80,13 @@ fn reduce(span: &mut Span) {
     span.trace_state.clear();
     span.status.rpc_code = None;
     span.malformed_ids.retain(|id| id.field != IdField::ResourceName);
-    reduce_attributes(&mut span.attributes);
-    for event in &mut span.events {
-        reduce_attributes(&mut event.attributes);
-    }
-    for link in &mut span.links {
-        reduce_attributes(&mut link.attributes);
+    let events = span.events.iter_mut().map(|event| &mut event.attributes);
+    let links = span.links.iter_mut().map(|link| &mut link.attributes);
+    for attributes in [&mut span.attributes].into_iter().chain(events).chain(links) {
+        reduce_attributes(attributes);
+        for (_, value) in attributes.iter_mut().filter(|(key, _)| settings.varies(key)) {
+            *value = Value::Scrubbed("varies".to_owned());
+        }
     }
 }
 

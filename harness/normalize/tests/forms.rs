@@ -264,3 +264,17 @@ fn a_cycle_stands_as_a_tree_whose_root_names_its_parent() {
         "a INTERNAL \"x\" parent=S1\n  a INTERNAL \"y\" id=S1 starts-before-parent ends-after-parent\n",
     );
 }
+
+#[test]
+fn values_that_differ_by_nature_do_not_count() {
+    let trace = |order: &str, settings: &str| {
+        format!(
+            "web SERVER \"POST /orders\" 201 order.id={order} order.new=true\n  | event \"stored\" order.id={order}\n{settings}"
+        )
+    };
+    let settings = "settings:\n  varying-label=\"order.i*\"\n";
+    let agreed = "web SERVER \"POST /orders\" 201 order.id=<varies> order.new=true\n  | event \"stored\" order.id=<varies>\n";
+    check_agreeing(&trace("\"a7f\"", settings), agreed);
+    check_agreeing(&trace("12", settings), agreed);
+    check_agreeing(&trace("12", ""), &trace("12", ""));
+}

@@ -74,6 +74,15 @@ impl<W: Write> Terminal<W> {
             let rules: Vec<String> = rules.iter().map(Frequent::in_words).collect();
             writeln!(self.out, "{name}: {}", rules.join(", "))?;
         }
+        // One can be copied; of several whoever reads chooses.
+        let rule = match &lines[0].1[..] {
+            [] => None,
+            [only] => Some(only.rule),
+            _ => Some("RULE"),
+        };
+        if let Some(rule) = rule {
+            writeln!(self.out, "how to fix: spanwise explain {rule}")?;
+        }
         let counts: Vec<String> = self
             .told
             .summary()

@@ -55,6 +55,10 @@ pub(crate) struct SuiteFile {
     /// Labels that every SERVER and CLIENT span must have.
     #[serde(default)]
     pub(crate) require_labels: Vec<String>,
+    /// Labels whose values differ from request to request by nature, such as the id of a new order; `*` stands for any characters.
+    /// Trees agree whatever they say, and a label that is missing is still a difference.
+    #[serde(default)]
+    pub(crate) varying_labels: Vec<String>,
     /// Which limits of Google's labels are held against.
     #[serde(default)]
     #[schemars(with = "Word<LimitProfile>")]

@@ -99,6 +99,7 @@ pub(crate) fn settings(
         platform: choice.platform,
         front_end: of_platform(front_end, choice.platform),
         required_labels: suite.require_labels.clone(),
+        varying_labels: suite.varying_labels.clone(),
         limits: suite.limits,
         external_hosts: suite.external_hosts.clone(),
         services: services.iter().map(|service| start(suite, service, choice, overrides).facts).collect(),

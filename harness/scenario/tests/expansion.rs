@@ -235,10 +235,11 @@ fn concurrent_requests_have_a_user_each() {
 fn what_is_said_of_labels_and_third_parties_reaches_the_rules() {
     let case = "http: { to: web, get: / }, require-labels: [user.id, tenant]";
     let suite = suite(&format!(
-        "require-labels: [user.id]\nlimits: v2-proto\nexternal-hosts: [pay.example]\ncases: {{ a: {{ {case} }} }}"
+        "require-labels: [user.id]\nvarying-labels: [order.*]\nlimits: v2-proto\nexternal-hosts: [pay.example]\ncases: {{ a: {{ {case} }} }}"
     ));
     let settings = &suite.permutations[0].settings;
     assert_eq!(settings.required_labels, ["user.id", "tenant"]);
+    assert!(settings.varies("order.id") && !settings.varies("user.id"));
     assert_eq!(settings.limits, LimitProfile::V2Proto);
     assert_eq!(settings.external_hosts, ["pay.example"]);
     assert!(settings.services.iter().all(|service| !service.external));

@@ -6,9 +6,17 @@ use spanwise::plan::{SuiteText, plan};
 /// Writes the suite of a folder with these files, sees that it can be planned, and compares it with the snapshot.
 #[track_caller]
 fn check(name: &str, files: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, text) in files {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    }
     let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     let made = starter(&Folder { name: name.to_owned(), files });
-    let text = SuiteText { file: "spanwise.yaml".to_owned(), text: made.suite.clone() };
+    // It may name `.proto` files, which are read where it is planned.
+    let file = folder.path().join("spanwise.yaml").display().to_string();
+    let text = SuiteText { file, text: made.suite.clone() };
     let planned = plan(&[text], &[]).unwrap_or_else(|error| panic!("{error:?}\n{}", made.suite));
     assert!(!planned.plan.permutations.is_empty(), "{}", made.suite);
     insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name.replace(' ', "-"), made.suite) });
@@ -99,7 +107,10 @@ fn rust_programs_and_names_that_mean_something_else() {
                 "a/web/Cargo.toml",
                 "[package]\nname = \"web\"\n[dependencies]\naxum = \"0.8\"\nopentelemetry = \"0.33\"\n",
             ),
-            ("a/web/src/main.rs", "fn main() {}"),
+            (
+                "a/web/src/main.rs",
+                "fn main() { Router::new().route(\"/items/{id}\", get(item)).route(\"/items\", axum::routing::get(all)) }",
+            ),
             ("b/web/Cargo.toml", "[package]\nname = \"web\"\n[dependencies]\nactix-web = \"4\"\n"),
             ("b/web/src/main.rs", "#[get(\"/\")] async fn home() {}\nfn main() {}"),
             ("steps/Cargo.toml", "[package]\nname = \"steps\"\n[dependencies]\naxum = \"0.8\"\n"),
@@ -111,9 +122,55 @@ fn rust_programs_and_names_that_mean_something_else() {
 
 #[test]
 fn what_only_a_dockerfile_says() {
-    let dockerfile =
-        "FROM ruby:3.4\nENV PORT=8080\nCMD [\"bundle\", \"exec\", \"rackup\", \"-p\", \"8080\"]\n";
+    let dockerfile = "FROM ruby:3.4\nENV PORT=3000\nEXPOSE 3000/tcp\nCMD [\"bundle\", \"exec\", \"rackup\", \"-p\", \"3000\"]\n";
     check("ruby", &[("Dockerfile", dockerfile)]);
+}
+
+#[test]
+fn programs_that_are_made_before_they_start() {
+    let routes = "const app = express();\napp.use('/api', router);\nrouter.get('/items', items);\napp.listen(process.env.PORT);\n";
+    let package = r#"{"scripts": {"build": "tsc", "start": "node dist/server.js"}, "dependencies": {"@opentelemetry/api": "1.9.0"}}"#;
+    let quarkus = "<project><dependency><groupId>io.quarkus</groupId></dependency><opentelemetry/></project>";
+    check(
+        "made-first",
+        &[
+            ("web/package.json", package),
+            ("web/server.ts", routes),
+            ("web/Dockerfile", "FROM node:24\nCMD [\"node\", \"dist/server.js\"]\n"),
+            (
+                "pom.xml",
+                "<project><packaging>pom</packaging><modules><module>stock</module></modules></project>",
+            ),
+            ("stock/pom.xml", quarkus),
+            ("stock/src/main/java/com/example/Stock.java", "class Stock {}"),
+            ("old/go.mod", "module old\nrequire go.opentelemetry.io/otel v1.40.0\n"),
+            (
+                "old/main.go",
+                "package main\nfunc main() { http.HandleFunc(\"/pages/\", page); serve(os.Getenv(\"PORT\")) }\n",
+            ),
+            ("docs/package.json", r#"{"scripts": {"dev": "vite"}}"#),
+        ],
+    );
+}
+
+#[test]
+fn applications_that_a_function_makes_and_programs_beside_each_other() {
+    check(
+        "factories",
+        &[
+            (
+                "api/src/shop/main.py",
+                "from fastapi import FastAPI\n\ndef create_app():\n    app = FastAPI()\n    return app\n",
+            ),
+            ("api/pyproject.toml", "[project]\ndependencies = ['fastapi', 'opentelemetry-distro']\n"),
+            ("api/package.json", r#"{"main": "tailwind.js"}"#),
+            ("site/src/site/app.py", "app = Flask(__name__)\n@app.route('/')\ndef home(): ...\n"),
+            ("site/requirements.txt", "flask\nopentelemetry-distro\n"),
+            ("tools/Cargo.toml", "[package]\nname = \"tools\"\n[dependencies]\nopentelemetry = \"0.33\"\n"),
+            ("tools/src/main.rs", "fn main() { env::var(\"PORT\"); }"),
+            ("tools/src/bin/report.rs", "fn main() { env::var(\"PORT\"); }"),
+        ],
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn the_examples_of_the_readme_are_suites() {
     let blocks: Vec<&str> = (README.split("```yaml\n").skip(1))
         .map(|rest| rest.split("```").next().expect("a block ends"))
         .collect();
-    let [suite, cases, running, known_failing, containers] = blocks[..] else {
+    let [suite, cases, running, varying, known_failing, containers] = blocks[..] else {
         panic!("{} YAML blocks in README.md", blocks.len())
     };
     let planned = |text: String| {
@@ -24,7 +24,7 @@ fn the_examples_of_the_readme_are_suites() {
     let (services, _) = suite.split_once("cases:\n").expect("the suite has cases");
     let planned_cases = planned(format!("{services}{cases}"));
     assert_eq!(planned_cases.plan.permutations.len(), 2 * 8, "a sequence, and a command");
-    let planned = planned(format!("{suite}{known_failing}"));
+    let planned = planned(format!("{suite}{varying}{known_failing}"));
     let names: Vec<&str> = planned.plan.permutations.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names.len(), 8, "{names:?}");
     assert_eq!(planned.plan.groups.len(), 1, "all of them must agree");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::{generate, tree};
 
@@ -30,6 +31,7 @@ pub(crate) fn tidy(root: &Path) -> Result<(), Vec<String>> {
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
     complaints.extend(unexplained(&read("Cargo.toml"), &read("ARCHITECTURE.md")));
     complaints.extend(generate::stale(root));
+    complaints.extend(made_by_machines(root));
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
 }
 
@@ -81,9 +83,41 @@ fn unexplained(manifest: &str, architecture: &str) -> Vec<String> {
     complaints
 }
 
+/// Files that git keeps although `.gitignore` names them: what a compiler or an interpreter left, with the paths of its machine.
+/// Nothing where this is no repository, or git is not there.
+fn made_by_machines(root: &Path) -> Vec<String> {
+    let listed = ["ls-files", "--cached", "--ignored", "--exclude-standard"];
+    let Ok(output) = Command::new("git").args(listed).current_dir(root).output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint =
+        |file: &str| format!("{file}: `.gitignore` names it, and git keeps it: `git rm --cached {file}`");
+    text.lines().map(complaint).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_machines_made_is_not_kept() {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::create_dir(root.path().join("__pycache__")).expect("a folder");
+        let file = |name: &str, text: &str| fs::write(root.path().join(name), text).expect("a file");
+        file(".gitignore", "__pycache__/\n");
+        file("api.py", "");
+        file("__pycache__/api.pyc", "");
+        let git = |arguments: &[&str]| {
+            let status = Command::new("git").args(arguments).current_dir(root.path()).status();
+            assert!(status.expect("git").success(), "{arguments:?}");
+        };
+        git(&["init", "--quiet"]);
+        git(&["add", "."]);
+        assert_eq!(made_by_machines(root.path()), Vec::<String>::new());
+        git(&["add", "--force", "__pycache__/api.pyc"]);
+        let after = made_by_machines(root.path());
+        assert_eq!(after.len(), 1, "{after:?}");
+        assert!(after[0].starts_with("__pycache__/api.pyc: "), "{after:?}");
+    }
 
     #[test]
     fn the_tree_is_tidy() {

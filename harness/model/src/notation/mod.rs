@@ -103,7 +103,7 @@
 //!   api-service exited 1
 //! settings:
 //!   project="demo-project" sampling=parent-based platform=cloud-run deadline-passed timed
-//!   limits=v2-proto required-label="user.id" external-host="api.example"
+//!   limits=v2-proto required-label="user.id" varying-label="order.*" external-host="api.example"
 //!   axis channel-in="secure"
 //!   service api-service http propagation=gcp_trace,tracecontext baggage flushes-on-sigterm declares-route untraced="/healthz"
 //!   service backend-service grpc private audience="https://backend.example"

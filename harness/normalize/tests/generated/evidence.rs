@@ -190,7 +190,8 @@ pub(super) fn defect() -> impl Strategy<Value = Defect> {
 pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let axes = vec((select(vec!["entry", "odd axis"]).prop_map(str::to_owned), text()), 0..2);
     let declared = (vec(service(), 0..2), any::<bool>(), any::<bool>(), any::<bool>());
-    let labels = (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2), vec(expected(), 0..3));
+    let labels =
+        (vec(text(), 0..2), any::<bool>(), vec(text(), 0..2), vec(expected(), 0..3), vec(text(), 0..2));
     (axes, of(text()), any::<bool>(), declared, labels, front_end()).prop_map(
         |(axes, project, sampling, (services, cloud_run, timed, deadline_passed), labels, front_end)| {
             Settings {
@@ -200,6 +201,7 @@ pub(super) fn settings() -> impl Strategy<Value = Settings> {
                 platform: if cloud_run { Platform::CloudRun } else { Platform::Plain },
                 front_end,
                 required_labels: labels.0,
+                varying_labels: labels.4,
                 limits: if labels.1 { LimitProfile::V2Proto } else { LimitProfile::TelemetryApi },
                 external_hosts: labels.2,
                 expected: labels.3,

@@ -1,8 +1,8 @@
 //! `spanwise init`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,9 +11,10 @@ use spanwise::init::{Folder, SCHEMA, SCHEMA_FILE, Starter, is_wanted, starter};
 use super::suites::DEFAULT;
 use super::{Exit, unusable};
 
-/// How far below the folder is looked, how many files, and how large they may be: a folder of services is no deeper, and
-/// whatever is beyond is not read by a person either.
-const DEPTH: usize = 4;
+/// How far below the folder is looked, in how many folders, how many files are read, and how large they may be. Java is why it
+/// is so deep: `shop/orders/src/main/java/com/example/shop/orders/web`. What is near comes first.
+const DEPTH: usize = 12;
+const MOST_FOLDERS: usize = 5000;
 const MOST_FILES: usize = 2000;
 const MOST_BYTES: u64 = 256 * 1024;
 
@@ -43,37 +44,48 @@ pub(super) fn init(arguments: &InitArguments) -> Exit {
         Ok(folder) => folder,
         Err(error) => return unusable(format!("{}: {error}", arguments.folder.display())),
     };
-    let Starter { suite: text, services, is_unfinished } = starter(&folder);
+    let starter = starter(&folder);
     let schema = arguments.folder.join(SCHEMA_FILE);
-    for (path, text) in [(&suite, text.as_str()), (&schema, SCHEMA)] {
+    for (path, text) in [(&suite, starter.suite.as_str()), (&schema, SCHEMA)] {
         if let Err(error) = fs::write(path, text) {
             return unusable(format!("{}: {error}", path.display()));
         }
     }
-    tell(&suite, &schema, &services, is_unfinished);
+    // Whoever reads only the first lines, `| head`, has what he wanted.
+    let _ = io::stdout().write_all(told(&suite, &schema, &starter).as_bytes());
     Exit::Conforms
 }
 
 /// What was written, and what to do next.
-fn tell(suite: &Path, schema: &Path, services: &[String], is_unfinished: bool) {
-    match services {
-        [] => println!("wrote {}: no service was recognized", suite.display()),
-        services => println!("wrote {}: {}", suite.display(), services.join(", ")),
+fn told(suite: &Path, schema: &Path, starter: &Starter) -> String {
+    let found = match &starter.services[..] {
+        [] => "no service was recognized".to_owned(),
+        services => services.join(", "),
+    };
+    let mut lines = vec![
+        format!("wrote {}: {found}", suite.display()),
+        format!("wrote {}: editors complete and check the suite by it", schema.display()),
+        "next:".to_owned(),
+        "  read the suite; its comments say what was guessed".to_owned(),
+    ];
+    if starter.is_unfinished {
+        lines.push("  write what starts each service".to_owned());
     }
-    println!("wrote {}: editors complete and check the suite by it", schema.display());
-    println!("next:");
-    println!("  read the suite; its comments say what was guessed");
-    if is_unfinished {
-        println!("  write what starts each service");
+    if starter.has_containers && !cfg!(feature = "containers") {
+        lines.push("  install spanwise with containers, which this build does not start:".to_owned());
+        lines.push("    cargo install --path harness/spanwise --features containers".to_owned());
     }
-    println!(
-        "  see that the programs it starts are in PATH (a virtual environment is active, packages are installed)"
+    lines.push(
+        "  see that the programs it starts are in PATH (a virtual environment is active, packages are installed)".to_owned(),
     );
     // Without an argument `run` reads the suite in the folder where it is called.
-    match suite.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder == Path::new(".")) {
-        true => println!("  spanwise run"),
-        false => println!("  spanwise run {}", suite.display()),
-    }
+    lines.push(
+        match suite.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder == Path::new(".")) {
+            true => "  spanwise run".to_owned(),
+            false => format!("  spanwise run {}", suite.display()),
+        },
+    );
+    lines.join("\n") + "\n"
 }
 
 /// Reads what is worth it.
@@ -84,8 +96,10 @@ fn read(folder: &Path) -> io::Result<Folder> {
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut files = BTreeMap::new();
-    let mut open = vec![(folder.to_owned(), String::new(), 0)];
-    while let Some((at, prefix, depth)) = open.pop() {
+    let mut open = VecDeque::from([(folder.to_owned(), String::new(), 0)]);
+    let mut seen = 0;
+    while let Some((at, prefix, depth)) = open.pop_front() {
+        seen += 1;
         let mut entries: Vec<fs::DirEntry> = fs::read_dir(&at)?.collect::<io::Result<_>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
@@ -98,8 +112,8 @@ fn read(folder: &Path) -> io::Result<Folder> {
                 }
             } else if kind.is_dir() {
                 let is_foreign = name.starts_with('.') || FOREIGN.contains(&name.as_str());
-                if !is_foreign && depth < DEPTH {
-                    open.push((entry.path(), format!("{path}/"), depth + 1));
+                if !is_foreign && depth < DEPTH && seen + open.len() < MOST_FOLDERS {
+                    open.push_back((entry.path(), format!("{path}/"), depth + 1));
                 }
             } else if is_wanted(&name) && files.len() < MOST_FILES && entry.metadata()?.len() <= MOST_BYTES {
                 // What is no text is no source.

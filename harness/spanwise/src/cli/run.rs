@@ -13,7 +13,7 @@ use spanwise::{Kept, Options, Recorder, RunError};
 use super::reports::{ReportArguments, Reporters, progress};
 use super::selection::Selection;
 use super::signals::{self, Signals};
-use super::{Exit, kept, ratchet, record, repeat, runtime, unusable};
+use super::{Exit, kept, ratchet, record, repeat, runtime, suites, unusable};
 
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -77,6 +77,12 @@ struct Ran {
 /// Everything that can be wrong is told before anything is started.
 fn begun(arguments: &RunArguments) -> Result<Exit, Exit> {
     let planned = arguments.selection.planned()?;
+    if suites::are_demo(&arguments.selection.suites) && !arguments.quiet {
+        eprintln!(
+            "spanwise: no {} here, so this is the demo; `spanwise init` writes one for your services",
+            suites::DEFAULT
+        );
+    }
     for note in &planned.notes {
         eprintln!("spanwise: {note}");
     }

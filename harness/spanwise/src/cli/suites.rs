@@ -29,14 +29,16 @@ pub(super) fn planned(files: &[PathBuf], deployed: &[PathBuf], filter: &[Pattern
     )
 }
 
+/// Whether it is the demo that is read.
+pub(super) fn are_demo(files: &[PathBuf]) -> bool {
+    files.is_empty() && !Path::new(DEFAULT).exists()
+}
+
 fn texts(files: &[PathBuf]) -> Result<Vec<SuiteText>, Exit> {
     if !files.is_empty() {
         return files.iter().map(|file| read(file)).collect();
     }
-    if Path::new(DEFAULT).exists() {
-        return Ok(vec![read(Path::new(DEFAULT))?]);
-    }
-    builtin()
+    if are_demo(files) { builtin() } else { Ok(vec![read(Path::new(DEFAULT))?]) }
 }
 
 #[cfg(feature = "demo")]

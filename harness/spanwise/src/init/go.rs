@@ -7,7 +7,7 @@ use super::source::{links, route};
 use super::{base, dir};
 
 /// Those of the standard library since Go 1.22, and of the usual routers.
-const ROUTES: [&str; 4] = ["r.METHOD(", "router.METHOD(", "app.METHOD(", "e.METHOD("];
+const ROUTES: [&str; 5] = ["r.METHOD(", "router.METHOD(", "app.METHOD(", "e.METHOD(", "HandleFunc("];
 
 pub(super) fn services(part: &Part<'_>) -> Vec<Guess> {
     let Some(module) = part.file("go.mod") else { return Vec::new() };

@@ -22,8 +22,8 @@ pub(super) struct Guess {
     pub(super) build: Vec<String>,
     /// Empty where nobody can tell.
     pub(super) command: Vec<String>,
-    /// Its Dockerfile, relative to the folder of the suite.
-    pub(super) dockerfile: Option<String>,
+    /// The Dockerfile of its folder.
+    pub(super) dockerfile: Option<Dockerfile>,
     pub(super) protocol: ServiceProtocol,
     /// Whether it answers `grpc.health.v1`.
     pub(super) has_health: bool,
@@ -44,6 +44,17 @@ pub(super) struct Guess {
     pub(super) notes: Vec<String>,
 }
 
+/// A file that says how a service becomes an image.
+#[derive(Clone, Debug)]
+pub(super) struct Dockerfile {
+    /// Where it is, below the folder of the suite.
+    pub(super) path: String,
+    /// The port that it exposes.
+    pub(super) port: Option<u16>,
+    /// Whether nothing else says what the service is, so that it runs in a container or not at all.
+    pub(super) is_all: bool,
+}
+
 /// A route of an HTTP service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
@@ -53,6 +64,8 @@ pub(super) struct Route {
     pub(super) path: String,
     /// Whether the path had any.
     pub(super) has_parameters: bool,
+    /// Whether a prefix may belong before the path, which another line of the sources sets.
+    pub(super) may_have_prefix: bool,
     /// The file that has it.
     pub(super) file: String,
 }

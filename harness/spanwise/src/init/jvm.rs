@@ -14,6 +14,10 @@ pub(super) fn services(part: &Part<'_>) -> Vec<Guess> {
     let is_maven = manifest == "pom.xml";
     let sources: Vec<(&str, String)> =
         part.sources(&["java", "kt"]).map(|(path, text)| (path, lower_methods(text))).collect();
+    // What only holds other modules together has no program.
+    if sources.is_empty() || text.contains("<packaging>pom</packaging>") {
+        return Vec::new();
+    }
     let has = |word: &str| text.contains(word);
     let is_grpc = has("grpc-server") || has("grpc-netty") || has("quarkus-grpc") || has("spring-grpc");
     let protocol = if is_grpc { ServiceProtocol::Grpc } else { ServiceProtocol::Http };
@@ -21,20 +25,40 @@ pub(super) fn services(part: &Part<'_>) -> Vec<Guess> {
     let tool = match is_maven {
         true if part.file("mvnw").is_some() => "./mvnw",
         true => "mvn",
+        false if part.file("gradlew").is_some() => "./gradlew",
         false => "gradle",
     };
-    let (task, port) = if has("spring-boot") {
-        (if is_maven { "spring-boot:run" } else { "bootRun" }, Some("SERVER_PORT"))
+    let folder = if is_maven { "target" } else { "build" };
+    // The jar itself: what a build tool starts is a child of a child, in whose own JVM the variables of the run count, too.
+    let (task, jar, port) = if has("spring-boot") {
+        let jars = if is_maven { "target/*.jar" } else { "build/libs/*.jar" };
+        ("bootJar", Some(jars.to_owned()), Some("SERVER_PORT"))
     } else if has("quarkus") {
-        (if is_maven { "quarkus:run" } else { "quarkusRun" }, Some("QUARKUS_HTTP_PORT"))
+        ("quarkusBuild", Some(format!("{folder}/quarkus-app/quarkus-run.jar")), Some("QUARKUS_HTTP_PORT"))
     } else {
-        (if is_maven { "exec:java" } else { "run" }, None)
+        ("classes", None, None)
     };
-    guess.build = words(&[tool, "-q", if is_maven { "compile" } else { "classes" }]);
-    guess.command = words(&[tool, "-q", task]);
-    guess
-        .notes
-        .push(format!("{manifest} starts it by {task}; a jar that is built starts faster: [java, -jar, …]."));
+    match jar {
+        Some(jar) => {
+            let package: &[&str] =
+                if is_maven { &[tool, "-q", "-DskipTests", "package"] } else { &[tool, "-q", task] };
+            guess.build = words(package);
+            // A shell finds the version in the name.
+            guess.command = match jar.contains('*') {
+                true => words(&["sh", "-c", &format!("exec java -jar {jar}")]),
+                false => words(&["java", "-jar", &jar]),
+            };
+            guess.notes.push(format!("{manifest} makes the jar."));
+        }
+        None => {
+            let (build, run) = if is_maven { ("compile", "exec:java") } else { (task, "run") };
+            guess.build = words(&[tool, "-q", build]);
+            guess.command = words(&[tool, "-q", run]);
+            guess.notes.push(format!(
+                "{manifest} starts it by {run}; a jar is better, if it makes one: [java, -jar, …]."
+            ));
+        }
+    }
     match port {
         Some(name) => guess.env.push((name.to_owned(), "{{port}}".to_owned())),
         None => guess

@@ -1,8 +1,9 @@
 //! A first suite for a folder, by looking at what lies in it: text in, text out. Called by `spanwise init`.
 //!
-//! One file a language says what is started and what it speaks; `proto` and `source` find something to ask it, and `write` puts
-//! that down with a comment for every guess. Nothing is opened or started here.
+//! One file a language says what is started and what it speaks; `proto` and `source` find something to ask it, and `write` and
+//! `cases` put that down with a comment for every guess. Nothing is opened or started here.
 
+mod cases;
 mod docker;
 mod go;
 mod guess;
@@ -36,6 +37,8 @@ pub struct Starter {
     pub services: Vec<String>,
     /// Whether one of them is in need of a word from a person before it can run.
     pub is_unfinished: bool,
+    /// Whether one of them runs in a container, which only a build with the feature `containers` starts.
+    pub has_containers: bool,
 }
 
 /// The name of the JSON Schema beside a suite that [`starter`] made; its first line points there.
@@ -59,7 +62,7 @@ const MANIFESTS: [&str; 10] = [
 ];
 
 /// Files beside these and beside sources that are looked at.
-const OTHERS: [&str; 4] = ["Dockerfile", "service.yaml", "pyvenv.cfg", "mvnw"];
+const OTHERS: [&str; 5] = ["Dockerfile", "service.yaml", "pyvenv.cfg", "mvnw", "gradlew"];
 const SOURCES: [&str; 9] = ["py", "go", "js", "mjs", "ts", "java", "kt", "rs", "proto"];
 
 /// Whether a file of this name is worth reading for [`starter`].
@@ -70,10 +73,14 @@ pub fn is_wanted(name: &str) -> bool {
 
 /// Looks at a folder and writes a suite for it.
 pub fn starter(folder: &Folder) -> Starter {
-    let mut guesses: Vec<Guess> = parts(folder).iter().flat_map(services).collect();
+    let parts = parts(folder);
+    let found: Vec<Vec<Guess>> = parts.iter().map(services).collect();
+    let unknown = parts.iter().zip(&found).filter(|(_, found)| found.is_empty());
+    let unknown: Vec<String> = unknown.filter_map(|(part, _)| manifest(part)).collect();
+    let mut guesses: Vec<Guess> = found.into_iter().flatten().collect();
     name_apart(&mut guesses);
     let calls = proto::calls(folder.files.iter().filter(|(path, _)| path.ends_with(".proto")));
-    write::suite(&folder.name, &guesses, &calls)
+    write::suite(&folder.name, &guesses, &calls, &unknown)
 }
 
 /// The folder and those below it that have a manifest or a Dockerfile, each without what belongs to one further below.
@@ -107,19 +114,36 @@ fn parts(folder: &Folder) -> Vec<Part<'_>> {
 /// What a part of the folder starts. The first language that recognizes it counts.
 fn services(part: &Part<'_>) -> Vec<Guess> {
     let languages = [python::services, node::services, go::services, jvm::services, rust::services];
-    let found = languages.iter().map(|services| services(part)).find(|found| !found.is_empty());
-    let mut found = found.unwrap_or_else(|| docker::services(part));
+    let mut all = languages.iter().map(|services| services(part)).filter(|found| !found.is_empty());
+    let mut found = all.next().unwrap_or_else(|| docker::services(part));
+    for other in all.flatten() {
+        let starts = other.command.join(" ");
+        let note =
+            format!("`{starts}` starts something here, too: if that is a service, write an entry for it.");
+        found[0].notes.push(note);
+    }
+    // One that holds several programs is not that of each.
+    if let [only] = &mut found[..] {
+        only.dockerfile = only.dockerfile.take().or_else(|| docker::dockerfile(part));
+    }
     if let ([only], Some(name)) = (&mut found[..], docker::deployed_name(part)) {
         let note = "Its name is that of service.yaml, which `spanwise run --service-yaml` takes, too.";
         only.notes.push(note.to_owned());
         only.name = name;
     }
-    // One that holds several programs is not that of each.
-    if let ([only], Some(_)) = (&mut found[..], part.file("Dockerfile")) {
-        let folder = if part.folder.is_empty() { String::new() } else { format!("{}/", part.folder) };
-        only.dockerfile = Some(format!("{folder}Dockerfile"));
-    }
     found
+}
+
+/// The manifest of a part in which nothing was recognized; none where it only holds others together.
+fn manifest(part: &Part<'_>) -> Option<String> {
+    let (name, text) = part.first(&MANIFESTS)?;
+    let holds_others = match name {
+        "Cargo.toml" => !text.contains("[package]"),
+        "pom.xml" => text.contains("<packaging>pom</packaging>"),
+        _ => false,
+    };
+    let path = if part.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", part.folder) };
+    (!holds_others).then_some(path)
 }
 
 /// Gives every service a name that a suite can have, and no two the same.

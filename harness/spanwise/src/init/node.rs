@@ -37,6 +37,11 @@ pub(super) fn services(part: &Part<'_>) -> Vec<Guess> {
     }
     let text = || sources.iter().map(|(_, text)| *text);
     let scripts = package["scripts"]["start"].as_str().unwrap_or_default();
+    let starts = if scripts.is_empty() { guess.command.join(" ") } else { scripts.to_owned() };
+    let made = ["dist/", "build/", "lib/", "out/", "next start"].iter().any(|made| starts.contains(made));
+    if made && package["scripts"]["build"].is_string() {
+        guess.build = words(&["npm", "run", "--silent", "build"]);
+    }
     if has("@opentelemetry/auto-instrumentations-node")
         && !scripts.contains("opentelemetry")
         && !text().any(|text| text.contains("opentelemetry"))

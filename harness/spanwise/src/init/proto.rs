@@ -13,6 +13,8 @@ pub(super) struct Call {
     pub(super) message: Value,
     /// The file that describes it.
     pub(super) file: String,
+    /// Whether that file imports others than those of Protocol Buffers themselves, for which folders may have to be named.
+    pub(super) has_imports: bool,
 }
 
 impl Call {
@@ -25,9 +27,18 @@ impl Call {
 
 /// The calls of all files, one a gRPC service.
 pub(super) fn calls<'f>(files: impl Iterator<Item = (&'f String, &'f String)>) -> Vec<Call> {
-    let files: Vec<(&String, Vec<String>)> = files.map(|(path, text)| (path, tokens(text))).collect();
-    let messages: BTreeMap<String, Value> = files.iter().flat_map(|(_, tokens)| messages(tokens)).collect();
-    files.iter().flat_map(|(path, tokens)| services(path, tokens, &messages)).collect()
+    let files: Vec<(&String, &String, Vec<String>)> =
+        files.map(|(path, text)| (path, text, tokens(text))).collect();
+    let messages: BTreeMap<String, Value> = files.iter().flat_map(|(.., tokens)| messages(tokens)).collect();
+    let calls = |(path, text, tokens): &(&String, &String, Vec<String>)| {
+        let has_imports = text.lines().any(|line| {
+            let import = line.trim().strip_prefix("import ");
+            import.is_some_and(|import| !import.contains("\"google/protobuf/"))
+        });
+        let calls = services(path, tokens, &messages);
+        calls.into_iter().map(|call| Call { has_imports, ..call }).collect::<Vec<_>>()
+    };
+    files.iter().flat_map(calls).collect()
 }
 
 /// Words and signs, without comments.
@@ -117,6 +128,7 @@ fn services(path: &str, tokens: &[String], messages: &BTreeMap<String, Value>) -
                 method: format!("{prefix}{}/{}", tokens[at + 1], words[1]),
                 message: messages.get(request).cloned().unwrap_or_else(|| json!({})),
                 file: path.to_owned(),
+                has_imports: false,
             });
         }
     }

@@ -26,6 +26,20 @@ pub(super) fn services(part: &Part<'_>) -> Vec<Guess> {
     named.collect()
 }
 
+/// The function that makes an application, where no line at the top does: `def create_app():`.
+fn factory(text: &str, class: &str) -> Option<String> {
+    let mut function = None;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("def ") {
+            function =
+                rest.split_once('(').map(|(name, _)| name.to_owned()).filter(|name| name.contains("app"));
+        } else if line.starts_with(' ') && line.contains(&format!("{class}(")) {
+            return function;
+        }
+    }
+    None
+}
+
 type Served = (Vec<String>, ServiceProtocol, String);
 
 /// How a source is started, if it is what serves.
@@ -36,9 +50,13 @@ fn served(path: &str, text: &str) -> Option<Served> {
         Some(name.split(':').next()?.trim().to_owned())
     };
     for class in ["FastAPI", "Starlette", "Quart"] {
-        if let Some(name) = application(class) {
+        let (made, factory) = (application(class), factory(text, class));
+        if let Some(name) = made.as_ref().or(factory.as_ref()) {
             let (root, module) = module(path);
             let mut command = words(&["uvicorn", &format!("{module}:{name}")]);
+            if made.is_none() {
+                command.push("--factory".to_owned());
+            }
             if !root.is_empty() {
                 command.extend(words(&["--app-dir", root]));
             }
@@ -46,8 +64,11 @@ fn served(path: &str, text: &str) -> Option<Served> {
             return Some((command, ServiceProtocol::Http, class.to_owned()));
         }
     }
-    if let Some(name) = application("Flask") {
-        let (_, module) = module(path);
+    // Flask calls a function that makes an application by itself.
+    if let Some(name) = application("Flask").or_else(|| factory(text, "Flask")) {
+        let (root, module) = module(path);
+        // A path is looked up in its folder, which a module is not.
+        let module = if root.is_empty() { module } else { format!("{root}/{}", module.replace('.', "/")) };
         let command = words(&["flask", "--app", &format!("{module}:{name}"), "run", "--port", "{{port}}"]);
         return Some((command, ServiceProtocol::Http, "Flask".to_owned()));
     }

@@ -47,6 +47,24 @@ pub(super) fn links(text: &str) -> Vec<String> {
     found.into_iter().map(|(_, name)| name).collect()
 }
 
+/// What sets a prefix of routes that stand elsewhere: FastAPI, Flask, Express, the routers of Go, Spring, axum and actix.
+const PREFIXES: [&str; 14] = [
+    "prefix=",
+    "app.use('/",
+    "app.use(\"/",
+    "router.use('/",
+    "router.use(\"/",
+    "PathPrefix(",
+    ".Route(\"/",
+    ".Group(\"/",
+    ".Mount(\"/",
+    "StripPrefix(",
+    "@RequestMapping(",
+    ".nest(\"/",
+    "web::scope(\"/",
+    "@Path(\"/",
+];
+
 /// Whether a path is for those who look after a service: instrumentations leave these out.
 fn is_probe(path: &str) -> bool {
     ["health", "ready", "live", "metrics", "favicon"].iter().any(|word| path.contains(word))
@@ -55,7 +73,10 @@ fn is_probe(path: &str) -> bool {
 /// The route that is easiest to ask: a GET without parameters, a GET with some, anything else; probes last. `before` is what stands
 /// before method and path, as in `@app.get("/path"`.
 pub(super) fn route<'t>(sources: impl Iterator<Item = (&'t str, &'t str)>, before: &[&str]) -> Option<Route> {
-    let routes = sources.flat_map(|(file, text)| routes(file, text, before));
+    let sources: Vec<(&str, &str)> = sources.collect();
+    let may_have_prefix = PREFIXES.iter().any(|prefix| sources.iter().any(|(_, text)| text.contains(prefix)));
+    let routes = sources.iter().flat_map(|(file, text)| routes(file, text, before));
+    let routes = routes.map(|route| Route { may_have_prefix, ..route });
     routes.min_by_key(|route| (is_probe(&route.path), route.method != "get", route.has_parameters))
 }
 
@@ -71,10 +92,8 @@ fn routes(file: &str, text: &str, before: &[&str]) -> Vec<Route> {
             let Some((path, _)) = rest[1..].split_once(quote) else { continue };
             if let Some(path) = path.strip_prefix('/') {
                 let (path, has_parameters) = filled(path);
-                found.push((
-                    at,
-                    Route { method: method.to_owned(), path, has_parameters, file: file.to_owned() },
-                ));
+                let (method, file) = (method.to_owned(), file.to_owned());
+                found.push((at, Route { method, path, has_parameters, may_have_prefix: false, file }));
             }
         }
     }

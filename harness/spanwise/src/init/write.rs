@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use spanwise_model::ServiceProtocol;
 
+use super::cases::{call_of, cases};
 use super::guess::{Guess, component};
 use super::proto::Call;
 use super::{SCHEMA_FILE, Starter};
 
 /// Writes the suite of a folder with this name.
-pub(super) fn suite(folder: &str, guesses: &[Guess], calls: &[Call]) -> Starter {
+pub(super) fn suite(folder: &str, guesses: &[Guess], calls: &[Call], unknown: &[String]) -> Starter {
     let mut text = format!("# yaml-language-server: $schema={SCHEMA_FILE}\n#\n");
     text.push_str("# A first suite, guessed by `spanwise init`. `spanwise run` starts the services, sends the requests below, and says of every\n");
     text.push_str("# span what is wrong with it. The comments say what was guessed and from where.\n");
@@ -19,7 +20,10 @@ pub(super) fn suite(folder: &str, guesses: &[Guess], calls: &[Call]) -> Starter 
     let mut ordered: Vec<&Guess> = guesses.iter().collect();
     ordered.sort_by_key(|guess| guess.links.len());
     for guess in &ordered {
-        service(&mut text, guess, guesses);
+        service(&mut text, guess, guesses, call_of(guess, calls));
+    }
+    if !guesses.is_empty() && !unknown.is_empty() {
+        let _ = writeln!(text, "  # Nothing that serves was recognized beside {}.", unknown.join(", "));
     }
     if guesses.is_empty() {
         text.push_str(NO_SERVICE);
@@ -30,7 +34,9 @@ pub(super) fn suite(folder: &str, guesses: &[Guess], calls: &[Call]) -> Starter 
     Starter {
         suite: text,
         services: ordered.iter().map(|guess| guess.name.clone()).collect(),
-        is_unfinished: guesses.is_empty() || guesses.iter().any(|guess| guess.command.is_empty()),
+        is_unfinished: guesses.is_empty()
+            || guesses.iter().any(|guess| guess.command.is_empty() && !is_in_container(guess)),
+        has_containers: guesses.iter().any(is_in_container),
     }
 }
 
@@ -54,11 +60,27 @@ const MORE: &str = concat!(
 "
 );
 
-fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
-    for note in &guess.notes {
-        let _ = writeln!(text, "  # {note}");
+fn is_in_container(guess: &Guess) -> bool {
+    guess.dockerfile.as_ref().is_some_and(|file| file.is_all)
+}
+
+/// Whether a gRPC service seems to say by itself what its messages are.
+fn has_reflection(guess: &Guess) -> bool {
+    guess.text.to_lowercase().contains("reflection")
+}
+
+/// How it is started: in its folder, or in a container.
+fn start(text: &mut String, guess: &Guess) {
+    if let Some(file) = guess.dockerfile.as_ref().filter(|file| file.is_all) {
+        if !guess.command.is_empty() {
+            let _ = writeln!(text, "    # command: {}", list(&guess.command));
+        }
+        let _ = writeln!(text, "    dockerfile: {}", scalar(&file.path));
+        if let Some(port) = file.port.filter(|port| *port != 0) {
+            let _ = writeln!(text, "    container-port: {port}");
+        }
+        return;
     }
-    let _ = writeln!(text, "  {}:", scalar(&guess.name));
     if !guess.folder.is_empty() {
         let _ = writeln!(text, "    folder: {}", scalar(&guess.folder));
     }
@@ -71,15 +93,32 @@ fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
             let _ = writeln!(text, "    command: {}", list(&guess.command));
         }
     }
-    if let Some(dockerfile) = &guess.dockerfile {
+    if let Some(file) = &guess.dockerfile {
         let _ = writeln!(
             text,
-            "    # dockerfile: {}     # in place of what starts it above: its image, in a container (a build with the feature containers)",
-            scalar(dockerfile)
+            "    # dockerfile: {}     # in place of the lines above: in a container, as it is deployed",
+            scalar(&file.path)
         );
     }
+}
+
+fn service(text: &mut String, guess: &Guess, all: &[Guess], call: Option<&Call>) {
+    for note in &guess.notes {
+        let _ = writeln!(text, "  # {note}");
+    }
+    let _ = writeln!(text, "  {}:", scalar(&guess.name));
+    start(text, guess);
     let protocol = if guess.protocol == ServiceProtocol::Grpc { "grpc" } else { "http" };
     let _ = writeln!(text, "    protocol: {protocol}");
+    if let Some(Call { file, has_imports, .. }) = call.filter(|_| !has_reflection(guess)) {
+        let (off, why) = match has_imports {
+            false => ("", "it seems to serve no reflection, which would say what its messages are"),
+            true => {
+                ("# ", "it needs these or reflection; `proto-paths: [FOLDER]` says where its imports are")
+            }
+        };
+        let _ = writeln!(text, "    {off}protos: [{}]     # {why}", scalar(file));
+    }
     if guess.has_health {
         text.push_str("    ready: grpc-health\n");
     }
@@ -116,7 +155,7 @@ fn service(text: &mut String, guess: &Guess, all: &[Guess]) {
 
 /// Which service a variable means: the one whose name is in it, or the only other one. Two services that call each other would be
 /// a circle, which a suite may not have; the variable of the second is left to a person.
-fn callee<'g>(link: &str, caller: &Guess, all: &'g [Guess]) -> Option<&'g Guess> {
+pub(super) fn callee<'g>(link: &str, caller: &Guess, all: &'g [Guess]) -> Option<&'g Guess> {
     let others: Vec<&Guess> = all.iter().filter(|other| other.name != caller.name).collect();
     // The longest name that fits is the one that is meant.
     let meant =
@@ -175,89 +214,13 @@ fn axes(text: &mut String, guesses: &[Guess]) {
     let _ = writeln!(text, "agree: [{}]     # axes that must not change the tree of spans", names.join(", "));
 }
 
-fn cases(text: &mut String, guesses: &[Guess], calls: &[Call]) {
-    text.push_str("\ncases:\n");
-    let is_called = |guess: &Guess| {
-        guesses.iter().any(|other| {
-            other
-                .links
-                .iter()
-                .any(|link| callee(link, other, guesses).is_some_and(|one| one.name == guess.name))
-        })
-    };
-    let asked = |protocol| guesses.iter().filter(move |guess| guess.protocol == protocol);
-    // What is called is asked through its callers, unless it can be asked by gRPC as well.
-    let http: Vec<&Guess> = asked(ServiceProtocol::Http).filter(|guess| !is_called(guess)).collect();
-    for guess in http {
-        let name = format!("ask-{}", guess.name);
-        match &guess.route {
-            Some(route) => {
-                let _ = writeln!(text, "  {name}:     # a route of {}", route.file);
-                let body = if route.method == "get" || route.method == "delete" { "" } else { ", json: {}" };
-                let _ = writeln!(
-                    text,
-                    "    http: {{ to: {}, {}: {}{body} }}",
-                    scalar(&guess.name),
-                    route.method,
-                    scalar(&route.path)
-                );
-                let is_sure = route.method == "get" && !route.has_parameters;
-                let _ = writeln!(text, "    {}expect: {{ http: 200 }}", if is_sure { "" } else { "# " });
-            }
-            None => {
-                let _ = writeln!(text, "  {name}:     # no route was found: write one");
-                let _ = writeln!(
-                    text,
-                    "    http: {{ to: {}, get: / }}\n    # expect: {{ http: 200 }}",
-                    scalar(&guess.name)
-                );
-            }
-        }
-    }
-    for guess in asked(ServiceProtocol::Grpc) {
-        let name = format!("ask-{}", guess.name);
-        // Whatever the language, what serves it names it: GreeterServicer, RegisterGreeterServer, GreeterImplBase, GreeterServer.
-        let call = calls.iter().find(|call| {
-            guess.text.contains(&format!("{}Serv", call.service()))
-                || guess.text.contains(&format!("{}Impl", call.service()))
-                || guess.text.contains(&format!("{}.service", call.service()))
-        });
-        match call {
-            Some(Call { method, message, file }) => {
-                let _ =
-                    writeln!(text, "  {name}:     # a method of {file}; the service must serve reflection");
-                let _ = writeln!(
-                    text,
-                    "    grpc: {{ to: {}, call: {method}, message: {} }}\n    # expect: {{ grpc: OK }}",
-                    scalar(&guess.name),
-                    mapping(message)
-                );
-            }
-            None => {
-                let _ = writeln!(
-                    text,
-                    "  {name}:     # which .proto file is meant is not known: write a method of its own"
-                );
-                let _ = writeln!(
-                    text,
-                    "    grpc: {{ to: {}, call: grpc.health.v1.Health/Check, message: {{}} }}",
-                    scalar(&guess.name)
-                );
-            }
-        }
-    }
-    if guesses.is_empty() {
-        text.push_str("  first:\n    http: { to: my-service, get: / }\n    expect: { http: 200 }\n");
-    }
-}
-
 /// A list in one line.
 fn list(words: &[String]) -> String {
     format!("[{}]", words.iter().map(|word| scalar(word)).collect::<Vec<_>>().join(", "))
 }
 
 /// A message in one line.
-fn mapping(message: &serde_json::Value) -> String {
+pub(super) fn mapping(message: &serde_json::Value) -> String {
     let field = |(name, value): (&String, &serde_json::Value)| match value.as_str() {
         Some(text) => format!("{name}: {}", scalar(text)),
         None => format!("{name}: {value}"),
@@ -267,7 +230,7 @@ fn mapping(message: &serde_json::Value) -> String {
 }
 
 /// Text as YAML writes it: plain where nothing in it means something else.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '.');
     let means = ["true", "false", "null", "yes", "no", "on", "off", ".", ".inf", ".nan"]

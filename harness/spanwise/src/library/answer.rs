@@ -74,6 +74,7 @@ impl Answer {
         };
         read.map_err(|source| HarnessError::Json {
             request: self.exchange.name().to_owned(),
+            result: self.result().to_string(),
             source,
             beginning: self.text().chars().take(BEGINNING).collect(),
         })

@@ -79,11 +79,40 @@ impl<'t> Conformance<'t> {
             let (name, profile) = (&self.trace.observation().name, self.profile.as_str());
             let causes = if count == 1 { "root cause".to_owned() } else { format!("{count} root causes") };
             let told = self.trace.told(findings, self.profile);
-            panic!("{name} does not conform to the profile {profile}, for the {causes} below\n{told}");
+            let again = again(std::thread::current().name(), std::env::var("CARGO_PKG_NAME").ok().as_deref());
+            panic!("{name} does not conform to the profile {profile}, for the {causes} below\n{told}{again}");
         }
     }
 
     fn is_allowed(&self, finding: &Finding) -> bool {
         self.allowed.iter().any(|rule| *rule == finding.rule)
+    }
+}
+
+/// The line with the command that runs a test again, alone, as it stands under a failure on the command line. libtest calls the
+/// thread of a test by the test's name, where it gives it one of its own; cargo says the package.
+fn again(thread: Option<&str>, package: Option<&str>) -> String {
+    let is_path = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    let Some(test) = thread.filter(is_path).filter(|name| *name != "main") else { return String::new() };
+    let package = package.map(|package| format!(" -p {package}")).unwrap_or_default();
+    format!("  again: cargo test{package} {test} -- --exact\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_run_again_by_its_name() {
+        let check = |thread: Option<&str>, package: Option<&str>, expected: &str| {
+            assert_eq!(again(thread, package), expected);
+        };
+        let orders = Some("orders::one_trace");
+        check(orders, Some("shop"), "  again: cargo test -p shop orders::one_trace -- --exact\n");
+        check(orders, None, "  again: cargo test orders::one_trace -- --exact\n");
+        // Neither is a test's own: with one thread for all, and on a runtime's.
+        check(Some("main"), Some("shop"), "");
+        check(Some("tokio-rt-worker"), Some("shop"), "");
+        check(None, Some("shop"), "");
     }
 }

@@ -43,7 +43,7 @@ pub enum HarnessError {
     #[error("{}", .0.join("\n"))]
     NotReady(Vec<String>),
     /// A service that does not exist was asked for.
-    #[error("there is no service `{name}`; there are: {}", known.join(", "))]
+    #[error("there is no service `{name}`; there {}", are(known))]
     UnknownService {
         /// What was asked for.
         name: String,
@@ -52,9 +52,9 @@ pub enum HarnessError {
     },
     /// It is not clear which service a request goes to.
     #[error(
-        "requests of the run itself go to the one service that no other calls, and here that could be any of: {}; say which \
-         with `Harness::entry`, or ask `run.service(NAME)`",
-        .0.join(", ")
+        "requests of the run itself go to the one service that no other calls, and of these there {}; say which with \
+         `Harness::entry`, or ask `run.service(NAME)`",
+        are(.0)
     )]
     NoEntry(Vec<String>),
     /// A request could not be made, or not sent.
@@ -66,10 +66,12 @@ pub enum HarnessError {
         reason: String,
     },
     /// A body, or a part of it, is not what was asked for.
-    #[error("the answer to {request} is no such JSON: {source}; it began with {beginning:?}")]
+    #[error("the answer to {request} ({result}) is no such JSON: {source}; it began with {beginning:?}")]
     Json {
         /// Method and path, or the call.
         request: String,
+        /// How it ended: the status, or the code.
+        result: String,
         /// Where it differs.
         source: serde_json::Error,
         /// The first characters of the body.
@@ -102,6 +104,14 @@ impl fmt::Debug for HarnessError {
 
 fn advice(error: &SuiteError) -> String {
     error.advice().map(|advice| format!("; {advice}")).unwrap_or_default()
+}
+
+/// The names of services in a sentence.
+fn are(names: &[String]) -> String {
+    match names {
+        [] => "is none".to_owned(),
+        names => format!("are: {}", names.join(", ")),
+    }
 }
 
 /// Where relative paths begin: of tests, the folder of their package.

@@ -36,7 +36,8 @@ enum Source {
 
 impl Harness {
     /// The services of a suite file, relative to the folder of the test's package, which is where `cargo test` runs it. Its cases
-    /// are not read; of each axis the first value counts, or what [`Harness::axis`] chooses.
+    /// are not read, nor are the failures that it knows of: a test names rules that may speak with `assert_conforms!(trace, allow = […])`.
+    /// Of each axis the first value counts, or what [`Harness::axis`] chooses.
     pub fn from_suite(file: impl Into<PathBuf>) -> Harness {
         Harness::new(Source::File(file.into()))
     }

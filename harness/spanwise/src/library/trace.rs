@@ -13,7 +13,8 @@ use crate::run::{Seen, failing, traces};
 /// All that is known of a request, or of a trace, and what the rules say of it.
 ///
 /// Its `Display` is the tree in normal form: what differs from run to run stands in angle brackets, so that a snapshot can hold
-/// it. It is the same whatever channel, exporter and propagation were used.
+/// it. It is the same whatever channel, exporter and propagation were used. Labels of your own whose values differ, such as the id of a
+/// new order, are named with `key("varying-labels", ["order.id"])`, or under `varying-labels` of a suite file.
 #[derive(Clone, Debug)]
 pub struct Trace {
     observation: Arc<Observation>,

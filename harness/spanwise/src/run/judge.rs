@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use spanwise_check::conventions::Registry;
 use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, Rule, registry};
 use spanwise_model::{
-    Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, Span, TraceId, TraceSummary,
-    Verdict, notation,
+    Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, Settings, Span, TraceId,
+    TraceSummary, Verdict, notation,
 };
 use spanwise_normalize::{agreeing, fold_front_end};
 use spanwise_scenario::{KnownEntry, LevelEntry, Permutation, Plan};
@@ -304,7 +304,9 @@ pub(crate) fn traces(observation: &Observation) -> Vec<TraceSummary> {
         let count = spans.iter().filter(|span| !span.is_driver()).count();
         let is_of_trace = |request: &&Request| request.trace_id == trace_id;
         let requests = observation.requests.iter().filter(is_of_trace).cloned().collect();
-        let one = agreeing(&Observation { spans, requests, ..Observation::default() });
+        let varying_labels = observation.settings.varying_labels.clone();
+        let settings = Settings { varying_labels, ..Settings::default() };
+        let one = agreeing(&Observation { spans, requests, settings, ..Observation::default() });
         // The normal form has names of its own for traces.
         let tree = one.spans.first().map(|span| notation::print_trace(&one, span.trace_id));
         TraceSummary { trace_id, spans: count, tree: tree.unwrap_or_default() }

@@ -75,7 +75,7 @@ impl Surroundings<'_> {
     ) -> Result<Arc<dyn Instance>, String> {
         Err(format!(
             "{} runs in a container, and this build of spanwise starts none; build it with the feature `containers`, as in \
-             `cargo install --path harness/spanwise --features containers`",
+             `cargo install --path harness/spanwise --features containers`; for tests it is a feature of the dev-dependency",
             self.source
         ))
     }

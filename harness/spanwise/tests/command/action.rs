@@ -1,6 +1,7 @@
 //! The GitHub action: its script, run as GitHub runs it; its files, held against each other.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -152,15 +153,12 @@ fn shards_are_quiet_and_their_reports_are_merged() {
         let kept = runner.file(&format!("shards {shard}.json"));
         std::fs::copy(runner.file("temp/spanwise/report.json"), kept).expect("a report");
     }
-    std::fs::create_dir(runner.file("all")).expect("a folder");
-    for shard in ["1", "2"] {
-        std::fs::rename(
-            runner.file(&format!("shards {shard}.json")),
-            runner.file(&format!("all/{shard}.json")),
-        )
-        .expect("a file");
+    for (shard, folder) in [("1", "of linux"), ("2", "of macOS")] {
+        std::fs::create_dir(runner.file(folder)).expect("a folder");
+        let kept = runner.file(&format!("{folder}/report.json"));
+        std::fs::rename(runner.file(&format!("shards {shard}.json")), kept).expect("a file");
     }
-    let (text, code) = runner.run(&[("MERGE", "all/*.json")]);
+    let (text, code) = runner.run(&[("MERGE", "of linux/*.json\nof mac*/*.json\n")]);
     assert_eq!(code, "0", "{text}");
     assert!(text.contains("2 permutations: 2 passed in"), "{text}");
     assert!(runner.read("summary").contains("**2 permutations**: 2 passed"), "{}", runner.read("summary"));
@@ -176,16 +174,45 @@ fn what_cannot_begin_says_so_in_the_summary() {
         "{}",
         runner.read("summary")
     );
-    let (_, code) = runner.run(&[("MERGE", "none/*.json")]);
+    let (text, code) = runner.run(&[("MERGE", "none/*.json")]);
     assert_eq!(code, "2");
+    assert!(
+        text.contains("::error title=spanwise::no report is found by the input merge: none/*.json"),
+        "{text}"
+    );
+    // What stands behind the open quote would be lost, and the rest would run.
+    let runner = Runner::new(&[("spanwise.yaml", SUITE)]);
+    let (text, code) = runner.run(&[("ARGS", "--logs 'small/greet")]);
+    assert_eq!(code, "2", "{text}");
+    assert!(text.contains("a quote that is not closed: --logs 'small/greet"), "{text}");
     assert_eq!(runner.step("frobnicate", &[]).status.code(), Some(2));
 }
 
 #[test]
+fn what_is_installed_is_built_by_no_toolchain_of_the_users() {
+    let cargo = "#!/bin/sh\necho \"$PWD\"\nfor word in \"$@\"; do printf '[%s]' \"$word\"; done\n";
+    let runner = Runner::new(&[("cargo", cargo)]);
+    std::fs::set_permissions(runner.file("cargo"), std::fs::Permissions::from_mode(0o755))
+        .expect("a program");
+    let path = format!("{}:{}", runner.0.path().display(), std::env::var("PATH").unwrap_or_default());
+    let checkout =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
+    let check = |version: &str, features: &str, expected: &str| {
+        let inputs = [("PATH", &*path), ("ROOT", "/root"), ("VERSION", version), ("FEATURES", features)];
+        let output = runner.step("install", &inputs);
+        let text =
+            String::from_utf8_lossy(&output.stdout).replace(&checkout.display().to_string(), "CHECKOUT");
+        assert_eq!(text, format!("CHECKOUT\n[install][--locked][--root][/root]{expected}"));
+    };
+    check("", "", "[--features][][--path][CHECKOUT/harness/spanwise]");
+    check("0.1.0", "containers", "[--features][containers][--version][0.1.0][spanwise]");
+}
+
+#[test]
 fn the_key_of_what_is_installed_is_the_same_for_the_same_sources() {
-    let key = |version: &str| {
+    let key = |version: &str, features: &str| {
         let runner = Runner::new(&[]);
-        let output = runner.step("key", &[("VERSION", version)]);
+        let output = runner.step("key", &[("VERSION", version), ("FEATURES", features)]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let root = format!("\nroot={}\n", runner.file("temp/spanwise-install").display());
         let outputs = runner.read("output");
@@ -195,8 +222,9 @@ fn the_key_of_what_is_installed_is_the_same_for_the_same_sources() {
             .expect("key and root")
             .to_owned()
     };
-    assert_eq!(key("0.1.0"), "0.1.0");
-    let sources = key("");
+    assert_eq!(key("0.1.0", ""), "0.1.0");
+    assert_eq!(key("0.1.0", "containers, x"), "0.1.0-containers--x");
+    let sources = key("", "");
     assert!(sources.len() == 32 && sources.bytes().all(|c| c.is_ascii_hexdigit()), "{sources}");
-    assert_eq!(key(""), sources);
+    assert_eq!(key("", ""), sources);
 }

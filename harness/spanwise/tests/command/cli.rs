@@ -294,6 +294,33 @@ fn init_writes_a_suite_once() {
 }
 
 #[test]
+fn who_has_no_suite_is_told_that_it_is_the_demo() {
+    let one = "demo/greet/entry=grpc/channel-in=insecure/**/export=otlp-grpc/propagation=tracecontext/platform=plain";
+    let told = "no spanwise.yaml here, so this is the demo; `spanwise init` writes one for your services";
+    check(&[], &["run", "--filter", one], 0, &[told, "1 permutation: 1 passed"]);
+    let quiet = check(&[], &["run", "--quiet", "--filter", one], 0, &["1 permutation: 1 passed"]);
+    assert!(!quiet.contains("this is the demo"), "{quiet}");
+}
+
+#[test]
+fn init_finds_what_java_hides_in_folders() {
+    let folder =
+        folder(&[("pom.xml", "<project><artifactId>spring-boot-starter-web</artifactId></project>")]);
+    let package = folder.path().join("src/main/java/com/example/shop/web");
+    std::fs::create_dir_all(&package).expect("folders");
+    let controller = "class Orders { @GetMapping(\"/orders\") String all() { return \"\"; } }";
+    std::fs::write(package.join("Orders.java"), controller).expect("a file");
+    // Nobody reads what it says, as behind `| head -0`.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut init = Command::new(env!("CARGO_BIN_EXE_spanwise"));
+    let ended = init.arg("init").current_dir(folder.path()).stdout(writer).status().expect("the binary runs");
+    assert_eq!(ended.code(), Some(0));
+    let suite = std::fs::read_to_string(folder.path().join("spanwise.yaml")).expect("a suite");
+    assert!(suite.contains("get: /orders }"), "{suite}");
+}
+
+#[test]
 fn services_start_in_the_folder_of_their_suite() {
     let suite = "suite: small\nservices:\n  web: { command: [sh, -c, \"cat spanwise.yaml; exit 3\"], protocol: http }\n\
                  cases:\n  page:\n    http: { to: web, get: / }\n";

@@ -93,16 +93,18 @@ async fn requests_that_cannot_be_made_say_why() -> Result<(), HarnessError> {
     let answer = run.get("/nothing").await?;
     assert_eq!(answer.status(), Some(404));
     let error = answer.json::<serde_json::Value>().expect_err("no JSON").to_string();
-    assert!(error.starts_with("the answer to GET /nothing is no such JSON: "), "{error}");
+    assert!(error.starts_with("the answer to GET /nothing (404) is no such JSON: "), "{error}");
     let error = run.trace("abc").await.expect_err("no id").to_string();
     assert_eq!(error, "\"abc\" is no trace id: it has 32 hexadecimal digits, not all zero");
 
     let two = Harness::builder().service("web", web()).service("worker", web()).start().await?;
     check(
         two.get("/"),
-        "requests of the run itself go to the one service that no other calls, and here that could be any of: web, worker; say \
-         which with `Harness::entry`, or ask `run.service(NAME)`",
+        "requests of the run itself go to the one service that no other calls, and of these there are: web, worker; say which \
+         with `Harness::entry`, or ask `run.service(NAME)`",
     )
     .await;
+    let none = Harness::builder().start().await?;
+    check(none.service("web").get("/"), "there is no service `web`; there is none").await;
     Ok(())
 }

@@ -70,6 +70,7 @@ driver CLIENT "POST /greet" 200 id=S1
 - Go: choose the exporter in one function that returns `sdktrace.SpanExporter`.
 - Node: choose `traceExporter` by a variable, and nothing else beside it.
 - Java: set `otel.traces.exporter`, and nothing else beside it.
+- A label whose value is new with every request, such as the id of an order: name it under `varying-labels` of the suite.
 
 ## References
 

@@ -190,6 +190,7 @@ pub(super) fn read_settings(
                 "platform" if line.take("plain") => settings.platform = Platform::Plain,
                 "limits" if line.take("v2-proto") => settings.limits = LimitProfile::V2Proto,
                 "required-label" => settings.required_labels.push(line.quoted()?),
+                "varying-label" => settings.varying_labels.push(line.quoted()?),
                 "external-host" => settings.external_hosts.push(line.quoted()?),
                 _ => return Err(place.expected(SETTINGS, &key)),
             },
@@ -200,7 +201,7 @@ pub(super) fn read_settings(
 }
 
 const SETTINGS: &str = "`project=\"…\"`, `sampling=parent-based`, `platform=cloud-run`, `limits=v2-proto`, \
-                        `required-label=\"…\"`, `external-host=\"…\"`, `axis NAME=\"…\"`, \
+                        `required-label=\"…\"`, `varying-label=\"…\"`, `external-host=\"…\"`, `axis NAME=\"…\"`, \
                         `service NAME …`, `front-end …`, `deadline-passed`, `capture`, `timed`, `no-spans` or `no-resource`";
 
 /// Reads `api-service http propagation=gcp_trace,tracecontext baggage …` up to the end of the line.

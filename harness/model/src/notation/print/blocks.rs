@@ -90,9 +90,11 @@ pub(super) fn print_settings(observation: &Observation, capture: bool) -> Vec<St
     if settings.limits == LimitProfile::V2Proto {
         lines.push("  limits=v2-proto".to_owned());
     }
-    for (word, values) in
-        [("required-label", &settings.required_labels), ("external-host", &settings.external_hosts)]
-    {
+    for (word, values) in [
+        ("required-label", &settings.required_labels),
+        ("varying-label", &settings.varying_labels),
+        ("external-host", &settings.external_hosts),
+    ] {
         lines.extend(values.iter().map(|value| format!("  {word}={}", quote(value))));
     }
     for (axis, value) in &settings.axes {

@@ -49,6 +49,13 @@ fn entry(list: &str, rule: &str) -> String {
 }
 
 #[test]
+fn trees_leave_out_what_differs_by_nature() {
+    let text = "web SERVER \"POST /orders\" 201 order.id=\"a7f\"\nsettings:\n  varying-label=\"order.id\"\n";
+    let tree = traces(&notation::parse(text).expect("the notation")).remove(0).tree;
+    assert_eq!(tree.trim_end(), "web SERVER \"POST /orders\" 201 order.id=<varies>");
+}
+
+#[test]
 fn known_failures_are_met_or_stale() {
     let known = entry("known-failing", RULE);
     let reason = "being mended <https://example.com/1>";
