@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Settings, Source, TraceId};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -17,6 +17,7 @@ use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::kept::Address;
+use super::unlinked::{LastFound, Unlinked};
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -24,6 +25,7 @@ pub(super) struct Instances {
     fleet: Arc<Fleet>,
     /// Why a service does not serve.
     failures: BTreeMap<String, String>,
+    unlinked: LastFound,
 }
 
 /// An instance that can be asked about its service for as long as this lives.
@@ -79,7 +81,7 @@ impl Instances {
                 let _ = news.send(News::Event(event)).await;
             }
         }
-        Ok(Instances { fleet, failures })
+        Ok(Instances { fleet, failures, unlinked: LastFound::default() })
     }
 
     /// Why one of these services does not serve, if one does not.
@@ -186,6 +188,11 @@ impl Instances {
     /// The traces of which something was exported, and that an earlier lane saw.
     pub(super) fn past(&self) -> BTreeSet<TraceId> {
         self.fleet.past()
+    }
+
+    /// The traces that services began by themselves although their requests named one, as far as it is known by now.
+    pub(super) fn unlinked(&self, settings: &Settings) -> Unlinked {
+        self.unlinked.of(self, settings)
     }
 
     /// Everything that was exported.
