@@ -14,6 +14,7 @@ mod expected;
 mod findings;
 mod fold;
 mod group;
+mod headers;
 pub mod index;
 mod log_lines;
 mod lost;

@@ -26,7 +26,8 @@ pub(crate) fn read<'v>(
     context: FrontEndContext,
     mut values: impl FnMut(ContextFormat) -> Vec<&'v str>,
 ) -> Option<TraceContext> {
-    known(context)
+    context
+        .formats()
         .iter()
         .find_map(|&format| values(format).into_iter().find_map(|value| format.parse(value).ok()))
 }
@@ -57,7 +58,7 @@ pub(crate) fn rewrite(
         (ContextFormat::GcpTrace, Version::HTTP_2) => TraceContext { sampled: None, ..written },
         _ => written,
     };
-    let formats = known(context);
+    let formats = context.formats();
     for &format in formats {
         // Digits and separators are a value in any case.
         if let Ok(value) = HeaderValue::from_str(&format.print(&sent(format))) {
@@ -65,14 +66,6 @@ pub(crate) fn rewrite(
         }
     }
     sent(formats[0])
-}
-
-/// The formats that a front end knows; it reads the first before the second.
-fn known(context: FrontEndContext) -> &'static [ContextFormat] {
-    match context {
-        FrontEndContext::Both => &ContextFormat::ALL,
-        FrontEndContext::Google => &[ContextFormat::GcpTrace],
-    }
 }
 
 /// Decides what is recorded. All fronts before a service share one, because the rate is one of its instances.

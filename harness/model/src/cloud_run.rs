@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ContextFormat;
+
 /// The front end before every service, key `cloud-run` of a suite.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -69,6 +71,16 @@ pub enum FrontEndContext {
     Both,
     /// `X-Cloud-Trace-Context` alone, as the classic load balancer; `traceparent` passes through as it came.
     Google,
+}
+
+impl FrontEndContext {
+    /// The formats that the front end reads, the one that wins first, and writes in place of the caller's.
+    pub fn formats(self) -> &'static [ContextFormat] {
+        match self {
+            FrontEndContext::Both => &ContextFormat::ALL,
+            FrontEndContext::Google => &[ContextFormat::GcpTrace],
+        }
+    }
 }
 
 /// How a service is deployed, key `cloud-run` of a service.

@@ -25,6 +25,7 @@ mod observation;
 mod outcome;
 mod place;
 mod process;
+mod received;
 pub mod secret;
 mod settings;
 mod source;

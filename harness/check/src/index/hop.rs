@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use spanwise_model::{
-    ContextError, ContextFormat, End, FrontEnd, FrontEndContext, Header, HttpVersion, ServiceFacts,
-    ServiceProtocol, Settings, TraceContext, WireTap,
+    ContextError, ContextFormat, End, FrontEnd, Header, HttpVersion, ServiceFacts, Settings, TraceContext,
+    WireTap,
 };
 
 use super::{Index, Node};
@@ -73,12 +73,12 @@ impl<'i> Hop<'i> {
 
     /// What the suite declares of the called service.
     pub fn callee(self) -> Option<&'i ServiceFacts> {
-        self.index.observation.settings.service(self.to())
+        self.settings().service(self.to())
     }
 
     /// What the suite declares of the calling service.
     pub fn caller(self) -> Option<&'i ServiceFacts> {
-        self.from().and_then(|from| self.index.observation.settings.service(from))
+        self.from().and_then(|from| self.settings().service(from))
     }
 
     /// The context headers as the caller sent them, in the order in which they win; the first value of each counts.
@@ -89,28 +89,23 @@ impl<'i> Hop<'i> {
     /// The context headers as they reached the service: what the platform's front end announced stands in place of what the
     /// caller sent, in the formats that the front end knows.
     pub fn arrived_headers(self) -> Vec<ContextHeader<'i>> {
-        let Some(announced) = self.tap().announced else { return self.context_headers() };
-        let knows = |format| match self.front_end().context {
-            FrontEndContext::Both => true,
-            FrontEndContext::Google => format == ContextFormat::GcpTrace,
-        };
-        let header = |format: ContextFormat| {
-            if !knows(format) {
-                return self.sent_header(format);
+        let header = |format: ContextFormat| match self.tap().announced_in(format, self.settings()) {
+            Some(written) => {
+                let value = Cow::Owned(format.print(&written));
+                Some(ContextHeader { format, value, read: Ok(written) })
             }
-            let written = match format {
-                ContextFormat::Tracecontext => announced,
-                ContextFormat::GcpTrace => google_form(self.tap(), self.callee(), announced),
-            };
-            let value = Cow::Owned(format.print(&written));
-            Some(ContextHeader { format, value, read: Ok(written) })
+            None => self.sent_header(format),
         };
         ContextFormat::ALL.into_iter().filter_map(header).collect()
     }
 
     /// How the platform's front end is emulated, where there is one.
     pub fn front_end(self) -> &'i FrontEnd {
-        &self.index.observation.settings.front_end
+        &self.settings().front_end
+    }
+
+    fn settings(self) -> &'i Settings {
+        &self.index.observation.settings
     }
 
     fn sent_header(self, format: ContextFormat) -> Option<ContextHeader<'i>> {
@@ -125,19 +120,17 @@ impl<'i> Hop<'i> {
 
     /// Whether a service reads a format: as the suite declares it, else both are taken for read.
     pub fn callee_reads(self, format: ContextFormat) -> bool {
-        reads(self.callee(), format)
+        self.callee().is_none_or(|callee| callee.reads(format))
     }
 
-    /// The context that the called service must follow: the one that the platform's front end announced in place of the
-    /// caller's, else of the formats it is configured to read a valid `traceparent`, which wins (Cloud Trace, page "Trace
-    /// context").
+    /// The context that the called service must follow, as [`WireTap::received`] says.
     pub fn context(self) -> Option<TraceContext> {
-        received(self.tap(), &self.index.observation.settings)
+        self.tap().received(self.settings())
     }
 
     /// The context in the caller's headers, of the formats that the called service reads.
     pub fn sent_context(self) -> Option<TraceContext> {
-        sent(self.tap(), self.callee())
+        self.tap().sent(self.settings())
     }
 
     /// The caller's context in whose place the platform's front end announced its own.
@@ -210,7 +203,7 @@ impl<'i> Hop<'i> {
 
     /// Whether the suite declares that such calls make no spans: health checks, reflection, services of others.
     pub fn is_untraced(self) -> bool {
-        is_untraced(self.tap(), self.callee())
+        self.callee().is_some_and(|callee| callee.makes_no_spans_of(&self.tap().path))
     }
 
     /// Whether the called service itself began to answer, so that a span of it is due.
@@ -246,42 +239,4 @@ impl PartialEq for Hop<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
     }
-}
-
-fn reads(facts: Option<&ServiceFacts>, format: ContextFormat) -> bool {
-    facts.is_none_or(|facts| facts.propagation.is_empty() || facts.propagation.contains(&format))
-}
-
-/// The context that the called service must follow: what the front end announced to it, else what was sent. A front end that
-/// knows `X-Cloud-Trace-Context` alone lets `traceparent` through, which wins. To a service that it speaks HTTP/2 to, the former
-/// comes without its option, so that whoever reads nothing else is not told the decision.
-pub(super) fn received(tap: &WireTap, settings: &Settings) -> Option<TraceContext> {
-    let facts = settings.service(&tap.to.service);
-    let Some(announced) = tap.announced else { return sent(tap, facts) };
-    let [w3c, google] = ContextFormat::ALL.map(|format| reads(facts, format));
-    let passes = settings.front_end.context == FrontEndContext::Google;
-    let passed = tap.context_in(ContextFormat::Tracecontext).filter(|_| w3c && passes);
-    if passed.is_some() || (passes && !google) {
-        return passed;
-    }
-    Some(if w3c { announced } else { google_form(tap, facts, announced) })
-}
-
-/// What a front end writes as `X-Cloud-Trace-Context`: without the option to a service that it speaks HTTP/2 to.
-fn google_form(tap: &WireTap, facts: Option<&ServiceFacts>, announced: TraceContext) -> TraceContext {
-    let is_grpc = tap.is_grpc() || facts.is_some_and(|facts| facts.protocol == ServiceProtocol::Grpc);
-    TraceContext { sampled: announced.sampled.filter(|_| !is_grpc), ..announced }
-}
-
-/// The context in the caller's headers, of the formats that a service with these facts reads.
-pub(super) fn sent(tap: &WireTap, facts: Option<&ServiceFacts>) -> Option<TraceContext> {
-    ContextFormat::ALL
-        .into_iter()
-        .filter(|&format| reads(facts, format))
-        .find_map(|format| tap.context_in(format))
-}
-
-/// Whether the suite declares that the path makes no spans.
-pub(super) fn is_untraced(tap: &WireTap, facts: Option<&ServiceFacts>) -> bool {
-    facts.is_some_and(|facts| facts.makes_no_spans_of(&tap.path))
 }

@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use spanwise_model::{Observation, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap};
 
 use super::forest::Forest;
-use super::{hop, node};
+use super::node;
 use crate::semconv;
 
 /// The spans of every exchange; positions are those of `Observation::wire` and `Observation::spans`.
@@ -41,14 +41,12 @@ impl Matching {
             hops_by_context: HashMap::new(),
         };
         let contexts: Vec<Option<TraceContext>> =
-            observation.wire.iter().map(|tap| hop::received(tap, &observation.settings)).collect();
+            observation.wire.iter().map(|tap| tap.received(&observation.settings)).collect();
         for (at, tap) in observation.wire.iter().enumerate() {
             if let Some(context) = tap.announced {
                 matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
             }
-            let facts = observation.settings.service(&tap.to.service);
-            // Where the callee does not read what was sent, the sender is still known from it.
-            let Some(context) = hop::sent(tap, facts).or_else(|| tap.context()) else { continue };
+            let Some(context) = tap.of_sender(&observation.settings) else { continue };
             matching.hops_by_context.entry((context.trace_id, context.span_id)).or_default().push(at);
             matching.sender[at] = forest.find(context.trace_id, context.span_id);
             if let Some(sender) = matching.sender[at] {
@@ -178,7 +176,8 @@ impl Matching {
         let spans = &observation.spans;
         let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, tap) in observation.wire.iter().enumerate() {
-            let untraced = hop::is_untraced(tap, observation.settings.service(&tap.to.service));
+            let callee = observation.settings.service(&tap.to.service);
+            let untraced = callee.is_some_and(|callee| callee.makes_no_spans_of(&tap.path));
             if self.server[at].is_none() && !tap.answered_by_front && !untraced {
                 waiting.entry(&tap.to.service).or_default().push(at);
             }

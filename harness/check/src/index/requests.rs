@@ -8,7 +8,7 @@ use spanwise_model::{Observation, SpanId, TraceId, WireTap};
 
 use super::forest::Forest;
 use super::matching::Matching;
-use super::{hop, node};
+use super::node;
 
 /// Requests by exchange and by root span.
 pub(super) struct Requests {
@@ -203,7 +203,7 @@ impl<'a> Inbound<'a> {
         let mut inbound = Inbound { by_service: HashMap::new(), by_trace: HashMap::new() };
         for (at, tap) in observation.wire.iter().enumerate() {
             inbound.by_service.entry((&tap.to.service, tap.to.instance)).or_default().push(at);
-            if let Some(context) = hop::received(tap, &observation.settings).or_else(|| tap.context()) {
+            if let Some(context) = tap.received(&observation.settings).or_else(|| tap.context()) {
                 inbound.by_trace.entry((&tap.to.service, context.trace_id)).or_default().push(at);
             }
         }

@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use spanwise_collect::{SpanRef, Store};
+use spanwise_front::TapLog;
 use spanwise_model::{
-    ContextFormat, End, FrontEndContext, Observation, Platform, Settings, Source, Span, SpanId, SpanKind,
-    TraceContext, TraceId, WireTap,
+    End, Observation, Platform, Settings, Source, Span, SpanId, SpanKind, TraceContext, TraceId, WireTap,
 };
 use spanwise_scenario::Permutation;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use super::instances::Instances;
 use super::observe::Mark;
 use super::promised::promised;
 use super::send::Sent;
+use super::unlinked::Unlinked;
 use super::world::World;
 
 /// What is known of a span for this purpose: trace, own id, parent, and the service that sent it.
@@ -92,27 +93,41 @@ pub(super) async fn wait_for(
     more: impl Fn(&Store) -> Vec<Awaited>,
 ) -> Vec<Awaited> {
     let deadline = Instant::now() + world.options.deadline;
-    let awaited = |store: &Store| {
-        let taps: Vec<WireTap> = match claim {
-            Some(mark) => mark.taps(instances.taps()),
-            None => instances.taps().taps_of_traces(&sent.traces),
-        };
+    let look = |store: &Store, unlinked: &Unlinked| {
         let past = instances.past();
         let mut traces = sent.traces.clone();
         let claimed = claim.into_iter().flat_map(|mark| mark.traces(store));
         traces.extend(claimed.filter(|trace| !sent.traces.contains(trace) && !past.contains(trace)));
+        let taps = match claim {
+            Some(mark) => mark.taps(instances.taps()),
+            None => {
+                if !unlinked.is_empty() {
+                    add_begun(instances.taps(), &mut traces, &permutation.settings, unlinked);
+                }
+                instances.taps().taps_of_traces(&traces)
+            }
+        };
         let known: Vec<Known> =
             traces.iter().flat_map(|trace| store.ids_of(*trace)).filter_map(Known::received).collect();
         let open = taps.iter().filter(|tap| tap.end == End::Open);
         let mut awaited: Vec<Awaited> =
             open.map(|tap| Awaited::End { from: caller(tap), to: tap.to.service.to_string() }).collect();
-        awaited.extend(missing(&taps, &known, &permutation.settings, claim.is_some()));
+        awaited.extend(missing(&taps, &known, &permutation.settings, claim.is_some(), unlinked));
         // The front end of a platform decides what is recorded, and only taps know.
         if permutation.settings.platform == Platform::Plain {
             awaited.extend(promised(&permutation.settings.expected, &sent.requests, &known));
         }
         awaited.extend(more(store));
         awaited
+    };
+    let awaited = |store: &Store| {
+        let awaited = look(store, &Unlinked::new());
+        // What a service lost the context of will not come, though it has what stands for it.
+        let is_server = |one: &Awaited| matches!(one, Awaited::Server { parent: Some(_), .. });
+        if !awaited.iter().any(is_server) {
+            return awaited;
+        }
+        look(store, &instances.unlinked(&permutation.settings))
     };
     let mut news = instances.taps().subscribe();
     loop {
@@ -130,6 +145,18 @@ pub(super) async fn wait_for(
     }
 }
 
+/// Adds the traces that services began by themselves in answer to these, and to those.
+fn add_begun(log: &TapLog, traces: &mut Vec<TraceId>, settings: &Settings, unlinked: &Unlinked) {
+    let mut at = 0;
+    while let Some(trace) = traces.get(at).copied() {
+        let taps = log.taps_of_trace(trace);
+        let begun = taps.iter().filter_map(|tap| unlinked.get(&tap.received(settings)?.span_id)).copied();
+        let begun: Vec<TraceId> = begun.filter(|begun| !traces.contains(begun)).collect();
+        traces.extend(begun);
+        at += 1;
+    }
+}
+
 /// Whether something that the taps let expect is not in the observation, or a call left no trace on the wire.
 pub(super) fn is_incomplete(observation: &Observation) -> bool {
     let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
@@ -138,7 +165,8 @@ pub(super) fn is_incomplete(observation: &Observation) -> bool {
     let unseen_call = known.iter().any(|span| {
         span.kind == SpanKind::Client && span.service != Source::DRIVER && !seen.contains(&span.span)
     });
-    unseen_call || !missing(&observation.wire, &known, &observation.settings, false).is_empty()
+    unseen_call
+        || !missing(&observation.wire, &known, &observation.settings, false, &Unlinked::new()).is_empty()
 }
 
 impl Known {
@@ -154,8 +182,14 @@ impl Known {
     }
 }
 
-/// The expected spans that have not come.
-fn missing(taps: &[WireTap], known: &[Known], settings: &Settings, alone: bool) -> Vec<Awaited> {
+/// The expected spans that have not come, but for those in whose place a service began a trace.
+fn missing(
+    taps: &[WireTap],
+    known: &[Known],
+    settings: &Settings,
+    alone: bool,
+    unlinked: &Unlinked,
+) -> Vec<Awaited> {
     let mut awaited = Vec::new();
     // Each of them answers for one exchange.
     let mut roots: HashMap<&str, usize> = HashMap::new();
@@ -171,37 +205,29 @@ fn missing(taps: &[WireTap], known: &[Known], settings: &Settings, alone: bool) 
         {
             continue;
         }
-        // A service reads only what it is configured for.
-        let reads = callee.map(|service| service.propagation.as_slice()).unwrap_or(&ContextFormat::ALL);
-        let context = ContextFormat::ALL
-            .into_iter()
-            .filter(|format| reads.contains(format))
-            .find_map(|format| tap.context_in(format));
-        // Behind a front end, the service hears of a span of that; the legacy one lets `traceparent` through.
-        let passed = tap.context_in(ContextFormat::Tracecontext).filter(|_| {
-            settings.front_end.context == FrontEndContext::Google
-                && reads.contains(&ContextFormat::Tracecontext)
-        });
-        let heard = passed.or(tap.announced).or(context);
-        let Some(TraceContext { trace_id, span_id, sampled }) = heard else {
-            if alone {
-                match roots.get_mut(to).filter(|left| **left > 0) {
-                    Some(left) => *left -= 1,
-                    None => {
-                        awaited.push(Awaited::Server { from: caller(tap), to: to.to_owned(), parent: None })
-                    }
+        let of_trace = |trace: TraceId| known.iter().filter(move |span| span.trace == trace);
+        match tap.received(settings) {
+            Some(TraceContext { span_id, .. }) if unlinked.contains_key(&span_id) => {
+                if let Some(left) = roots.get_mut(to) {
+                    *left = left.saturating_sub(1);
                 }
             }
-            continue;
-        };
-        let of_trace = |trace: TraceId| known.iter().filter(move |span| span.trace == trace);
-        let has_server = || of_trace(trace_id).any(|span| span.parent == Some(span_id) && span.service == to);
-        if sampled == Some(true) && !has_server() {
-            let (from, to) = (caller(tap), to.to_owned());
-            awaited.push(Awaited::Server { from, to, parent: Some(span_id) });
+            Some(TraceContext { trace_id, span_id, sampled: Some(true) }) => {
+                let is_server = |span: &Known| span.parent == Some(span_id) && span.service == to;
+                if !of_trace(trace_id).any(is_server) {
+                    let (from, to) = (caller(tap), to.to_owned());
+                    awaited.push(Awaited::Server { from, to, parent: Some(span_id) });
+                }
+            }
+            Some(_) => {}
+            None if alone => match roots.get_mut(to).filter(|left| **left > 0) {
+                Some(left) => *left -= 1,
+                None => awaited.push(Awaited::Server { from: caller(tap), to: to.to_owned(), parent: None }),
+            },
+            None => {}
         }
         let is_from_service = tap.from.as_ref().is_some_and(|from| !from.is_driver());
-        let sent = context.filter(|sent| is_from_service && sent.sampled == Some(true));
+        let sent = tap.of_sender(settings).filter(|sent| is_from_service && sent.sampled == Some(true));
         if let Some(sent) = sent
             && !of_trace(sent.trace_id).any(|span| span.span == sent.span_id)
         {
@@ -224,7 +250,7 @@ mod tests {
     /// What is waited for in an observation, as the taps show it.
     fn awaited(observation: &Observation, alone: bool) -> Vec<Awaited> {
         let known: Vec<Known> = observation.spans.iter().filter_map(Known::decoded).collect();
-        missing(&observation.wire, &known, &observation.settings, alone)
+        missing(&observation.wire, &known, &observation.settings, alone, &Unlinked::new())
     }
 
     /// Compares what is waited for in an observation in words.

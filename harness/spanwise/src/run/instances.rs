@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
-use spanwise_model::{Evidence, ProcessEvent, RunEvent, Source, TraceId, secret};
+use spanwise_model::{Evidence, ProcessEvent, RunEvent, Settings, Source, TraceId, secret};
 use spanwise_scenario::{Caller, Channel, Launch, Setting};
 use tokio::sync::mpsc;
 
@@ -18,6 +18,7 @@ use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::kept::Address;
 use super::launch::build;
+use super::unlinked::{LastFound, Unlinked};
 use super::world::World;
 
 /// A lane's services while they run, and what they leave behind.
@@ -25,6 +26,7 @@ pub(super) struct Instances {
     fleet: Arc<Fleet>,
     /// Why a service does not serve.
     failures: BTreeMap<String, String>,
+    unlinked: LastFound,
 }
 
 /// An instance that can be asked about its service for as long as this lives.
@@ -85,7 +87,7 @@ impl Instances {
                 let _ = news.send(News::Event(event)).await;
             }
         }
-        Ok(Instances { fleet, failures })
+        Ok(Instances { fleet, failures, unlinked: LastFound::default() })
     }
 
     /// Why one of these services does not serve, if one does not.
@@ -204,6 +206,11 @@ impl Instances {
     /// Lets the next lane have the services that run already, while others of this one stay up.
     pub(super) fn end_turn(&self) {
         self.fleet.end_turn();
+    }
+
+    /// The traces that services began by themselves although their requests named one, as far as it is known by now.
+    pub(super) fn unlinked(&self, settings: &Settings) -> Unlinked {
+        self.unlinked.of(self, settings)
     }
 
     /// Everything that was exported.

@@ -35,6 +35,7 @@ mod replay;
 mod rounds;
 mod send;
 mod session;
+mod unlinked;
 mod world;
 
 use std::collections::BTreeMap;

@@ -290,12 +290,14 @@ impl Strays {
         let is_unnamed = |record: &LogRecord| {
             record.stream == Stream::Stderr && !record.line.is_empty() && !named.in_line(&record.line)
         };
+        let exports = store.exports();
         Strays {
             spans,
             taps: taps.collect(),
             defects,
-            empty_exports: store.exports().iter().any(|export| export.spans == 0),
-            unnamed_errors: lane.logs.iter().any(is_unnamed),
+            empty_exports: exports.iter().any(|export| export.spans == 0),
+            // Where nothing at all was exported, what a line tells is not what is wrong first.
+            unnamed_errors: !exports.is_empty() && lane.logs.iter().any(is_unnamed),
         }
     }
 

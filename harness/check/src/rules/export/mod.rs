@@ -14,9 +14,9 @@ mod stray_span;
 mod wrong_project;
 
 use foldhash::{HashMap, HashSet};
-use spanwise_model::{Export, ExportAnswer, Platform, SpanId, TraceId};
+use spanwise_model::{Export, ExportAnswer, Platform, Source, SpanId, TraceId};
 
-use crate::{Index, Report, Rule};
+use crate::{Findings, Hop, Index, Report, Rule};
 
 pub(crate) static ALL: &[&Rule] = &[
     &nothing_received::RULE,
@@ -67,6 +67,22 @@ impl Carried {
 fn reach_calls_of(index: &Index<'_>, service: Option<&str>, mut report: Report<'_>) {
     let touches = |from: Option<&str>, to: &str| service.is_none() || from == service || Some(to) == service;
     for hop in index.hops().filter(|hop| touches(hop.from(), hop.to())) {
+        report = report.reaches_hop(hop);
+    }
+}
+
+/// Reports the exchanges of which an instance lost its spans; `when` continues "lost 2 spans".
+fn report_lost(findings: &mut Findings<'_>, source: &Source, lost: Vec<Hop<'_>>, when: &str, expected: &str) {
+    if lost.is_empty() {
+        return;
+    }
+    let service = &*source.service;
+    let mut report = findings
+        .on_service(service, format!("{service} lost {} {when}.", spans(lost.len())))
+        .expected(expected)
+        .actual(format!("{} missing", spans(lost.len())))
+        .fact("spans", lost.len() as i64);
+    for hop in lost {
         report = report.reaches_hop(hop);
     }
 }

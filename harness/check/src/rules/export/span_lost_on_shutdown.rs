@@ -2,7 +2,7 @@
 
 use spanwise_model::{Evidence, Level, ProcessEventKind};
 
-use super::spans;
+use super::report_lost;
 use crate::lost::{events, lost, processes};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
@@ -114,18 +114,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             let ended = hop.tap().stamps.ended;
             ended < told && (flushes || told - ended < DELAY)
         });
-        if lost.is_empty() {
-            continue;
-        }
-        let service = &*source.service;
-        let message = format!("{service} lost {} when its process ended after SIGTERM.", spans(lost.len()));
-        let mut report = findings
-            .on_service(service, message)
-            .expected("every span, before the process ends")
-            .actual(format!("{} missing", spans(lost.len())))
-            .fact("spans", lost.len() as i64);
-        for hop in lost {
-            report = report.reaches_hop(hop);
-        }
+        let expected = "every span, before the process ends";
+        report_lost(findings, source, lost, "when its process ended after SIGTERM", expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use spanwise_model::{Evidence, Level, ProcessEventKind};
 
-use super::spans;
+use super::report_lost;
 use crate::lost::{events, lost, processes};
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
@@ -120,19 +120,7 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
             let until = if is_thawed { stamps.ended } else { stamps.begun };
             until < frozen
         });
-        if lost.is_empty() {
-            continue;
-        }
-        let service = &*source.service;
-        let message =
-            format!("{service} lost {} when it got no processor after its answer.", spans(lost.len()));
-        let mut report = findings
-            .on_service(service, message)
-            .expected("every span, although the processor is taken away")
-            .actual(format!("{} missing", spans(lost.len())))
-            .fact("spans", lost.len() as i64);
-        for hop in lost {
-            report = report.reaches_hop(hop);
-        }
+        let expected = "every span, although the processor is taken away";
+        report_lost(findings, source, lost, "when it got no processor after its answer", expected);
     }
 }

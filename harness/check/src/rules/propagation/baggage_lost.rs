@@ -2,6 +2,7 @@
 
 use spanwise_model::{Evidence, Level};
 
+use crate::headers::report_lost_entries;
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -70,27 +71,9 @@ settings:
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
     for hop in index.inner_hops().filter(|hop| hop.caller().is_some_and(|caller| caller.baggage)) {
         let Some(inbound) = hop.inbound().filter(|_| !hop.is_untraced()) else { continue };
-        let received: Vec<&str> = inbound.tap().request_values("baggage").collect();
-        if received.is_empty() {
-            continue;
-        }
-        findings.looked();
-        let sent: Vec<&str> = hop.tap().request_values("baggage").collect();
-        let lost: Vec<&str> = keys(&received).filter(|key| !keys(&sent).any(|other| other == *key)).collect();
-        if !lost.is_empty() {
-            let from = hop.from().unwrap_or("an unknown caller");
-            findings
-                .on_hop(hop, format!("{from} received baggage and did not forward all of it."))
-                .expected(received.join(","))
-                .actual(if sent.is_empty() { "none".to_owned() } else { sent.join(",") })
-                .fact("header", "baggage")
-                .fact("lost", lost.join(","));
+        if inbound.tap().request_header("baggage").is_some() {
+            findings.looked();
+            report_lost_entries(findings, inbound, hop, "baggage", "baggage");
         }
     }
-}
-
-/// The keys of all entries; properties behind a `;` belong to the value.
-fn keys<'v>(values: &[&'v str]) -> impl Iterator<Item = &'v str> {
-    let entries = values.iter().flat_map(|value| value.split(','));
-    entries.filter_map(|entry| entry.split_once('=')).map(|(key, _)| key.trim())
 }

@@ -2,6 +2,7 @@
 
 use spanwise_model::{ContextFormat, Evidence, Level};
 
+use crate::headers::report_malformed;
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -64,21 +65,8 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let name = ContextFormat::GcpTrace.header();
-    for hop in index.inner_hops() {
-        let Some(value) = hop.tap().request_header(name) else { continue };
-        findings.looked();
-        if let Some((level, why)) = defect(value) {
-            let from = hop.from().unwrap_or("an unknown caller");
-            findings
-                .on_hop(hop, format!("{from} sent a malformed {name}: {why}."))
-                .level(level)
-                .expected("32 hexadecimal digits, \"/\", a decimal number, and \";o=0\", \";o=1\" or nothing")
-                .actual(value)
-                .fact("header", name)
-                .fact("value", value);
-        }
-    }
+    let form = r#"32 hexadecimal digits, "/", a decimal number, and ";o=0", ";o=1" or nothing"#;
+    report_malformed(index, findings, ContextFormat::GcpTrace, form, defect);
 }
 
 /// What is wrong with a value, and how bad it is.

@@ -2,6 +2,7 @@
 
 use spanwise_model::{ContextFormat, Evidence, Level};
 
+use crate::headers::report_malformed;
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -70,21 +71,8 @@ wire:
 };
 
 fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
-    let name = ContextFormat::Tracecontext.header();
-    for hop in index.inner_hops() {
-        let Some(value) = hop.tap().request_header(name) else { continue };
-        findings.looked();
-        if let Some((level, why)) = defect(value) {
-            let from = hop.from().unwrap_or("an unknown caller");
-            findings
-                .on_hop(hop, format!("{from} sent a malformed {name}: {why}."))
-                .level(level)
-                .expected("00-TRACE_ID-SPAN_ID-FLAGS in lower-case hexadecimal digits, 55 characters")
-                .actual(value)
-                .fact("header", name)
-                .fact("value", value);
-        }
-    }
+    let form = "00-TRACE_ID-SPAN_ID-FLAGS in lower-case hexadecimal digits, 55 characters";
+    report_malformed(index, findings, ContextFormat::Tracecontext, form, defect);
 }
 
 /// What is wrong with a value, and how bad it is.

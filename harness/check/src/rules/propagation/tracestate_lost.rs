@@ -2,6 +2,7 @@
 
 use spanwise_model::{ContextFormat, Evidence, Level};
 
+use crate::headers::report_lost_entries;
 use crate::{Check, Family, Findings, Index, Profile, Rule};
 
 pub(crate) static RULE: Rule = Rule {
@@ -75,28 +76,10 @@ fn check(index: &Index<'_>, findings: &mut Findings<'_>) {
         if came.trace_id != went.trace_id || !inbound.callee_reads(w3c) {
             continue;
         }
-        let received: Vec<&str> = inbound.tap().request_values("tracestate").collect();
-        let length: usize = received.iter().map(|value| value.len() + 1).sum();
-        if received.is_empty() || length > LONGEST + 1 {
-            continue;
-        }
-        findings.looked();
-        let sent: Vec<&str> = hop.tap().request_values("tracestate").collect();
-        let lost: Vec<&str> = keys(&received).filter(|key| !keys(&sent).any(|other| other == *key)).collect();
-        if !lost.is_empty() {
-            let from = hop.from().unwrap_or("an unknown caller");
-            findings
-                .on_hop(hop, format!("{from} received a tracestate and did not forward all of it."))
-                .expected(received.join(","))
-                .actual(if sent.is_empty() { "none".to_owned() } else { sent.join(",") })
-                .fact("header", "tracestate")
-                .fact("lost", lost.join(","));
+        let received = inbound.tap().request_values("tracestate").map(|value| value.len() + 1);
+        if (1..=LONGEST + 1).contains(&received.sum::<usize>()) {
+            findings.looked();
+            report_lost_entries(findings, inbound, hop, "tracestate", "a tracestate");
         }
     }
-}
-
-/// The keys of all members; empty members are legal and mean nothing.
-fn keys<'v>(values: &[&'v str]) -> impl Iterator<Item = &'v str> {
-    let members = values.iter().flat_map(|value| value.split(','));
-    members.filter_map(|member| member.split_once('=')).map(|(key, _)| key.trim())
 }
