@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         caller();
         return ExitCode::SUCCESS;
     }
-    let trials: [(&str, fn()); 10] = [
+    let trials: [(&str, fn()); 11] = [
         ("what_is_built_is_built_once_in_its_folder", what_is_built_is_built_once_in_its_folder),
         ("what_does_not_build_could_not_run_alone", what_does_not_build_could_not_run_alone),
         ("a_service_that_runs_already_is_observed", a_service_that_runs_already_is_observed),
