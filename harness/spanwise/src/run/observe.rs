@@ -310,6 +310,8 @@ impl Strays {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use spanwise_model::Source;
 
     use super::*;
@@ -337,14 +339,11 @@ mod tests {
             time: 1,
             line: line.clone(),
         };
-        let lane = LaneEvidence {
+        let driven = vec![(0, sent(0xab, None)), (1, sent(0xcd, Some("ada")))];
+        let mut lane = LaneEvidence {
             logs: lines.iter().map(record).collect(),
-            ..LaneEvidence::nothing(
-                "small",
-                false,
-                false,
-                vec![(0, sent(0xab, None)), (1, sent(0xcd, Some("ada")))],
-            )
+            exports: fixture::exported("web INTERNAL \"start\"\n"),
+            ..LaneEvidence::nothing("small", false, false, driven)
         };
         let report = lane.report(&fixture::plan(""));
         let seen = report.seen.iter().map(|(_, seen)| match seen {
@@ -354,5 +353,7 @@ mod tests {
         let line = |at: usize| lines[at].clone();
         assert_eq!(seen.collect::<Vec<_>>(), [vec![line(0), line(2)], vec![line(1), line(2), line(3)]]);
         assert!(report.strays.unnamed_errors, "the longer one names nobody");
+        lane.exports = Arc::new(Store::of([]));
+        assert!(!lane.report(&fixture::plan("")).strays.unnamed_errors, "nothing at all was exported");
     }
 }

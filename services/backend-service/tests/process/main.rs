@@ -199,8 +199,8 @@ async fn a_collector_that_does_not_answer_is_given_up(
     let mut environment = exporter(protocol);
     environment.extend([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
-        // Long enough for a request to get there on a busy machine, short enough to be over before the service ends.
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"),
+        // Long enough for a request to get there on a busy machine.
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
         ("OTEL_BSP_SCHEDULE_DELAY", "1"),
         ("OTEL_PROPAGATORS", "gcp_trace"),
     ]);
@@ -208,6 +208,7 @@ async fn a_collector_that_does_not_answer_is_given_up(
     service.greet().await;
     collector.came().await;
     service.call(U, None).await.unwrap();
+    collector.came().await;
     service.stop(Signal::SIGTERM).await;
     let exports = collector.exports();
     let traces: Vec<_> = exports.chunks(1).map(|export| the_span(protocol, export).1).collect();
