@@ -356,7 +356,7 @@ fn what_needs_containers_could_not_run_without_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = env!("CARGO_BIN_EXE_spanwise");
     let text = format!(
-        "suite: small\nproject: demo-project\nservices:\n  web: {{ image: \"127.0.0.1:1/nothing-of-this-name\", protocol: http }}\n  \
+        "suite: small\nproject: demo-project\nservices:\n  web: {{ build: [touch, built], image: \"127.0.0.1:1/nothing-of-this-name\", protocol: http }}\n  \
          backend: {{ command: [\"{program}\", __demo-service, backend-service], protocol: grpc, ready: line, \
          flushes-on-sigterm: true, {UNTRACED} }}\n\
          axes: {{ entry: [grpc, http] }}\ncases:\n  page:\n    http: {{ to: web, get: / }}\n  greet:\n    {GREET}\n"
@@ -366,6 +366,8 @@ fn what_needs_containers_could_not_run_without_them() {
         results.into_iter().partition(|result| result.name.as_str().starts_with("small/page/"));
     passed(&greet, 1);
     assert_eq!(page.len(), 1);
+    // Nobody waits for the build of what cannot be started.
+    assert_eq!(folder.path().join("built").exists(), cfg!(feature = "containers"));
     if cfg!(feature = "containers") {
         return could_not_run(&page[0], &[]);
     }

@@ -136,8 +136,12 @@ impl Surroundings<'_> {
     }
 }
 
-/// What is run before a service is started.
+/// What is run before a service is started: nothing where this build of spanwise cannot start it.
 pub(super) fn build(start: &ServiceStart) -> Option<Build> {
+    let is_container = matches!(start.start.launch, scenario::Launch::Container(_));
+    if is_container && cfg!(not(feature = "containers")) {
+        return None;
+    }
     let words = start.start.build.clone()?;
     Some(Build { words, folder: start.start.folder.clone() })
 }
