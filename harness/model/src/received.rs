@@ -13,6 +13,12 @@ impl ServiceFacts {
 }
 
 impl WireTap {
+    /// Whether the suite declares that the called service makes no spans of this request.
+    pub fn is_untraced(&self, settings: &Settings) -> bool {
+        let callee = settings.service(&self.to.service);
+        callee.is_some_and(|callee| callee.makes_no_spans_of(&self.path))
+    }
+
     /// The context that the called service must follow: of the formats that it reads, the first that reached it readable, be it
     /// the caller's or what the platform's front end wrote in its place (Cloud Trace, page "Trace context").
     pub fn received(&self, settings: &Settings) -> Option<TraceContext> {

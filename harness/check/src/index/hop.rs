@@ -203,7 +203,7 @@ impl<'i> Hop<'i> {
 
     /// Whether the suite declares that such calls make no spans: health checks, reflection, services of others.
     pub fn is_untraced(self) -> bool {
-        self.callee().is_some_and(|callee| callee.makes_no_spans_of(&self.tap().path))
+        self.tap().is_untraced(self.settings())
     }
 
     /// Whether the called service itself began to answer, so that a span of it is due.

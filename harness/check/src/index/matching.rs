@@ -176,8 +176,7 @@ impl Matching {
         let spans = &observation.spans;
         let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, tap) in observation.wire.iter().enumerate() {
-            let callee = observation.settings.service(&tap.to.service);
-            let untraced = callee.is_some_and(|callee| callee.makes_no_spans_of(&tap.path));
+            let untraced = tap.is_untraced(&observation.settings);
             if self.server[at].is_none() && !tap.answered_by_front && !untraced {
                 waiting.entry(&tap.to.service).or_default().push(at);
             }

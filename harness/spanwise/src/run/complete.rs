@@ -198,11 +198,7 @@ fn missing(
     }
     for tap in taps {
         let to = tap.to.service.as_ref();
-        let callee = settings.service(to);
-        if tap.answered_by_front
-            || tap.status.is_none()
-            || callee.is_some_and(|one| one.makes_no_spans_of(&tap.path))
-        {
+        if tap.answered_by_front || tap.status.is_none() || tap.is_untraced(settings) {
             continue;
         }
         let of_trace = |trace: TraceId| known.iter().filter(move |span| span.trace == trace);

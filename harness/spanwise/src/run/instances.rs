@@ -209,7 +209,7 @@ impl Instances {
     }
 
     /// The traces that services began by themselves although their requests named one, as far as it is known by now.
-    pub(super) fn unlinked(&self, settings: &Settings) -> Unlinked {
+    pub(super) fn unlinked(&self, settings: &Settings) -> Arc<Unlinked> {
         self.unlinked.of(self, settings)
     }
 

@@ -2,10 +2,10 @@
 //! lets expect, and what stands in its place has come: nobody needs to wait for a deadline to say so.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use spanwise_collect::Store;
-use spanwise_model::{End, Settings, SpanId, SpanKind, TraceId, WireTap};
+use spanwise_collect::{SpanRef, Store};
+use spanwise_model::{End, Settings, SpanId, SpanKind, TraceContext, TraceId, WireTap};
 
 use super::instances::Instances;
 
@@ -14,7 +14,7 @@ pub(super) type Unlinked = HashMap<SpanId, TraceId>;
 
 /// What was found last, and of how much: many permutations of a lane ask at once.
 #[derive(Default)]
-pub(super) struct LastFound(Mutex<(Seen, Unlinked)>);
+pub(super) struct LastFound(Mutex<(Seen, Arc<Unlinked>)>);
 
 /// How much has come: arrivals of exports, and of news of exchanges.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -25,14 +25,14 @@ struct Seen {
 
 impl LastFound {
     /// The traces that services of a lane began by themselves, as far as it is known by now.
-    pub(super) fn of(&self, instances: &Instances, settings: &Settings) -> Unlinked {
+    pub(super) fn of(&self, instances: &Instances, settings: &Settings) -> Arc<Unlinked> {
         let (store, taps) = (instances.store(), instances.taps());
         let seen = Seen { arrivals: *store.changed().borrow(), news: *taps.subscribe().borrow() };
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != seen {
             let past = instances.past();
             let traces = store.traces().into_iter().filter(|trace| !past.contains(trace)).collect();
-            *last = (seen, unlinked(store, traces, &taps.all(), settings));
+            *last = (seen, Arc::new(unlinked(store, traces, &taps.all(), settings)));
         }
         last.1.clone()
     }
@@ -56,10 +56,10 @@ fn unlinked(store: &Store, traces: Vec<TraceId>, taps: &[WireTap], settings: &Se
     let mut waiting: HashMap<&str, Vec<Waiting>> = HashMap::new();
     for tap in taps.iter().filter(|tap| tap.end != End::Open && !tap.answered_by_front) {
         let to = tap.to.service.as_ref();
-        let untraced = settings.service(to).is_some_and(|callee| callee.makes_no_spans_of(&tap.path));
-        let context = tap.received(settings).filter(|context| context.sampled == Some(true) && !untraced);
+        let is_due = |context: &TraceContext| context.sampled == Some(true) && !tap.is_untraced(settings);
+        let context = tap.received(settings).filter(is_due);
         let Some(context) = context else { continue };
-        let is_below = |span: &spanwise_collect::SpanRef| {
+        let is_below = |span: &SpanRef| {
             span.parent == Some(context.span_id)
                 && span.source.as_ref().is_some_and(|source| *source.service == *to)
         };
@@ -68,18 +68,13 @@ fn unlinked(store: &Store, traces: Vec<TraceId>, taps: &[WireTap], settings: &Se
             waiting.entry(to).or_default().push(Waiting { named: context.span_id, begun, ended });
         }
     }
+    let is_root = |parent: Option<SpanId>, kind| parent.is_none() && kind == SpanKind::Server;
     let mut roots: HashMap<String, Vec<Root>> = HashMap::new();
     if !waiting.is_empty() {
         for trace in traces {
-            let heads = store.ids_of(trace);
-            let is_root = |id: SpanId| {
-                heads
-                    .iter()
-                    .any(|head| head.span == id && head.parent.is_none() && head.kind == SpanKind::Server)
-            };
-            let begins = heads.iter().any(|head| is_root(head.span));
+            let begins = store.ids_of(trace).iter().any(|head| is_root(head.parent, head.kind));
             let spans = if begins { store.spans_of(trace).0 } else { Vec::new() };
-            for span in spans.into_iter().filter(|span| is_root(span.span_id)) {
+            for span in spans.into_iter().filter(|span| is_root(span.parent_span_id, span.kind)) {
                 if let Some(source) = span.source {
                     let root = Root { trace, start: span.start };
                     roots.entry(source.service.to_string()).or_default().push(root);
