@@ -19,7 +19,7 @@ const SERVICE: &str = "__service";
 
 /// What is said of one that listens, but not at its port. Only Linux tells.
 const ELSEWHERE: &str = if cfg!(target_os = "linux") {
-    " and not at the port that it is given by PORT and {{port}}, 2"
+    " and not at the port that it is given by PORT and {{port}}, "
 } else {
     "no connection to its port"
 };
