@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use spanwise_drive::{Build, DriveError, Instance as _, Launch, Launcher, Ready, Running, Service};
 use spanwise_model::{Evidence, ProcessEventKind, Source, Stream};
+use tokio::net::TcpSocket;
 
 const READY: &str = r#"echo '{"severity":"INFO","message":"listening","address":"127.0.0.1:40123"}'"#;
 const LONG: Duration = Duration::from_secs(30);
@@ -204,17 +205,21 @@ async fn a_service_that_runs_already_is_found_where_it_is() {
     let port = listener.local_addr().expect("an address").port();
     let source = Source::new("service", 1);
     let address = format!("localhost:{port}");
-    let find = |within| Running::find(source.clone(), &address, &Ready::Port, within);
-    let running = find(LONG).await.expect("it is there");
+    let found = Running::find(source.clone(), &address, &Ready::Port, LONG).await;
+    let running = found.expect("it is there");
     assert_eq!(running.addr().port(), port);
     assert!(
         !running.shows(Evidence::Logs) && !running.shows(Evidence::Process) && running.shows(Evidence::Wire)
     );
     assert_eq!(running.terminate(LONG).await, []);
-    drop(listener);
-    let gone = find(Duration::from_millis(50)).await.expect_err("nobody is there").to_string();
+    // Bound and not listening: nobody else can take the port.
+    let bound = TcpSocket::new_v4().expect("a socket");
+    bound.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let address = bound.local_addr().expect("an address").to_string();
+    let gone = Running::find(source, &address, &Ready::Port, Duration::from_millis(50)).await;
+    let gone = gone.expect_err("nobody is there").to_string();
     let expected = format!(
-        "nothing serves at localhost:{port}, where service should run already: for 50 ms no connection to its port"
+        "nothing serves at {address}, where service should run already: for 50 ms no connection to its port"
     );
     assert!(gone.starts_with(&expected), "{gone}");
 }

@@ -50,6 +50,7 @@ impl Ready {
                     return address;
                 }
                 Ready::Port => match TcpStream::connect(address).await {
+                    Ok(stream) if meets_itself(&stream) => format!("{address}: nobody listens"),
                     Ok(_) => return address,
                     Err(error) => format!("{address}: {error}"),
                 },
@@ -82,6 +83,12 @@ impl fmt::Display for Ready {
     }
 }
 
+/// Whether both ends of a connection are the same socket. Where nobody listens, the kernel may choose for the caller's end the very
+/// port that it connects to (RFC 9293, section 3.5, simultaneous open).
+fn meets_itself(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(own), Ok(other)) if own == other)
+}
+
 async fn address_of_line(output: &Output) -> SocketAddr {
     let mut news = output.subscribe();
     loop {
@@ -109,5 +116,23 @@ async fn get(client: &Client, url: &str, path: &str) -> RequestResult {
     match client.http(request).await {
         Ok(answer) => answer.result,
         Err(error) => RequestResult::None(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_meets_itself_is_nobodys_port() {
+        let own = TcpSocket::new_v4().expect("a socket");
+        own.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let address = own.local_addr().expect("an address");
+        assert!(meets_itself(&own.connect(address).await.expect("itself")));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        assert!(!meets_itself(&TcpStream::connect(address).await.expect("the listener")));
     }
 }
