@@ -70,8 +70,12 @@ impl Engine {
         Container::start(self, &image, launch).await
     }
 
-    /// The name of an image that is there: every image is asked for once a run.
-    async fn image(&self, image: &Image, within: Duration) -> Result<String, ContainerError> {
+    /// Sees to it that an image is there, and gives its name: every image is asked for once a run, and the time of who came first
+    /// counts.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub async fn image(&self, image: &Image, within: Duration) -> Result<String, ContainerError> {
         let cell = Arc::clone(self.images.lock().await.entry(image.clone()).or_default());
         let prepare = async || {
             let prepared = tokio::time::timeout(within, image.prepare(&self.docker, &self.launcher)).await;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use spanwise_model::{End, Header, HttpVersion, Stamps, WireTap, secret};
 use tokio::time::{Instant, timeout_at};
 
@@ -29,18 +30,33 @@ use crate::upstream::NoAnswer;
 #[error("the service broke the exchange off")]
 pub(crate) struct BrokenOff(#[source] hyper::Error);
 
-/// Answers one request of a caller.
-pub(crate) async fn forward(
+/// Answers one request of a caller. That it came is recorded at once, also where the caller is gone before the answer is begun.
+pub(crate) fn forward(
     connection: Arc<Connection>,
     mut request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, BrokenOff> {
+) -> impl Future<Output = Result<Response<AnswerBody>, BrokenOff>> {
     let came = Instant::now();
     let caller = hyper::upgrade::on(&mut request);
-    let (mut head, body) = request.into_parts();
-    let caller_version = head.version;
+    let (head, body) = request.into_parts();
     let tap = begun(&connection, &head);
-    let mut exchange = Exchange::begin(connection.log.clone(), connection.policy.clone(), tap);
+    let exchange = Exchange::begin(connection.log.clone(), connection.policy.clone(), tap);
+    answer(Came { connection, head, body, caller, came, exchange })
+}
 
+/// A request that came.
+struct Came {
+    connection: Arc<Connection>,
+    head: request::Parts,
+    body: Incoming,
+    /// The caller's side of what the connection may go on as.
+    caller: OnUpgrade,
+    came: Instant,
+    exchange: Exchange,
+}
+
+async fn answer(request: Came) -> Result<Response<AnswerBody>, BrokenOff> {
+    let Came { connection, mut head, body, caller, came, mut exchange } = request;
+    let caller_version = head.version;
     let onward = match (connection.protocol, caller_version) {
         (UpstreamProtocol::H2c, _) | (UpstreamProtocol::AsCaller, Version::HTTP_2) => Version::HTTP_2,
         (UpstreamProtocol::Http1 | UpstreamProtocol::AsCaller, _) => Version::HTTP_11,

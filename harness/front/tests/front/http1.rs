@@ -117,6 +117,18 @@ async fn a_caller_that_hangs_up_reaches_the_service() {
     assert_eq!((log.all()[0].status, &log.all()[0].end), (None, &End::Canceled));
 }
 
+#[tokio::test]
+async fn a_caller_that_is_gone_at_once_is_recorded() {
+    let service = Service::start().await;
+    let (front, log) = front_before(&service).await;
+    let mut stream = TcpStream::connect(front.addr()).await.expect("a connection");
+    stream.write_all(b"GET /park HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("room");
+    stream.shutdown().await.expect("a connection");
+    stream.read_to_end(&mut Vec::new()).await.expect("the end of it");
+    let ends: Vec<End> = log.all().into_iter().map(|tap| tap.end).collect();
+    assert_eq!(ends, [End::Canceled]);
+}
+
 async fn front_that_speaks(protocol: UpstreamProtocol, service: &Service) -> (Front, Arc<TapLog>) {
     let log = Arc::new(TapLog::new());
     let mut options = options(&log, Some(service.addr));

@@ -119,7 +119,8 @@ impl Harness {
         self
     }
 
-    /// Starts the services, callees before their callers, and waits until they are ready.
+    /// Starts the services and waits until they are ready: callees before their callers where one is a task, else side by side. Where
+    /// one then calls another when it starts, or fails beside the others, all are ended and started once more, in order.
     ///
     /// # Errors
     /// A suite file that cannot be read or has a mistake; services that do not get ready, with the last lines that they wrote.

@@ -19,6 +19,25 @@ impl World {
         let connected = self.engine.get_or_init(connect);
         connected.await.as_ref().map_err(Clone::clone)
     }
+
+    /// Sees to it that the image of a service is there, where it is to run in a container.
+    pub(super) async fn image(&self, start: &ServiceStart) -> Result<(), String> {
+        let scenario::Launch::Container(container) = &start.start.launch else { return Ok(()) };
+        let fetched = self.engine().await?.image(&image(container), start.start.build_within).await;
+        fetched.map(drop).map_err(|error| chain(&error))
+    }
+}
+
+/// What a container is made of, in the words of the engine.
+fn image(container: &scenario::Container) -> Image {
+    match &container.image {
+        scenario::Image::Named(name) => Image::Named(name.clone()),
+        scenario::Image::Built { dockerfile, context, args } => Image::Built(Build {
+            dockerfile: dockerfile.clone(),
+            context: context.clone(),
+            args: args.clone(),
+        }),
+    }
 }
 
 impl Surroundings<'_> {
@@ -30,14 +49,6 @@ impl Surroundings<'_> {
     ) -> Result<Arc<dyn Instance>, String> {
         let world = self.fleet.world();
         let google = self.google.ok_or("nothing stands for Google")?;
-        let image = match &container.image {
-            scenario::Image::Named(name) => Image::Named(name.clone()),
-            scenario::Image::Built { dockerfile, context, args } => Image::Built(Build {
-                dockerfile: dockerfile.clone(),
-                context: context.clone(),
-                args: args.clone(),
-            }),
-        };
         let name = |(host, port, leads_to): (&str, u16, u16)| Name { host: host.to_owned(), port, leads_to };
         let authority = [
             (CONTAINER_CA_FILE.to_owned(), world.authority.ca_pem().as_bytes().to_vec()),
@@ -55,7 +66,7 @@ impl Surroundings<'_> {
             ready_within: start.start.ready_within,
             loopback: self.loopback(),
             names: google.names().map(name).collect(),
-            ..ContainerLaunch::new(self.source.clone(), image)
+            ..ContainerLaunch::new(self.source.clone(), image(container))
         };
         let started = world.engine().await?.start(launch).await;
         Ok(Arc::new(started.map_err(|error| chain(&error))?))

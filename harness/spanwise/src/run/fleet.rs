@@ -1,11 +1,14 @@
 //! The instances of a lane's services, each with a mock of its own to export to and a front of its own before every service that
 //! it calls.
 //!
-//! `instances` says what is started when, `launch` how; nothing here decides that.
+//! `start` says what is started when, `launch` how; nothing here decides that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::future::join_all;
 use spanwise_cloud_run::MetadataServer;
 use spanwise_collect::{
     Behavior, CollectError, Collector, ListenOptions, Listener, Persona, RefuseFirst, Store,
@@ -46,6 +49,8 @@ pub(super) struct Fleet {
 pub(super) struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<dyn Instance>>,
+    /// The services of which the start is over.
+    settled: BTreeMap<String, Settled>,
     /// A listener for each instance; held so that it listens.
     listeners: Vec<(Source, Listener)>,
     pub(super) fronts: HashMap<Hop, Front>,
@@ -54,6 +59,14 @@ pub(super) struct Held {
     metadata: Vec<MetadataServer>,
     /// They wait for instances that end by themselves, and end with the lane.
     watchers: JoinSet<()>,
+}
+
+/// What became of a service's start.
+struct Settled {
+    /// Where it is reached, if it started.
+    at: Option<SocketAddr>,
+    /// When that was known, in nanoseconds since the Unix epoch.
+    since: u64,
 }
 
 /// Which front: who calls whom, and how.
@@ -158,10 +171,11 @@ impl Fleet {
         if let Some(deployment) = &self.deployment {
             deployment.is_called_at(&hop.to, front.url("localhost"));
         }
-        if let Some(service) = self.first(&hop.to) {
-            front.set_upstream(service.addr());
+        let mut held = self.held();
+        if let Some(at) = held.settled.get(&hop.to).and_then(|settled| settled.at) {
+            front.set_upstream(at);
         }
-        self.held().fronts.insert(hop, front);
+        held.fronts.insert(hop, front);
         Ok(())
     }
 
@@ -209,13 +223,26 @@ impl Fleet {
         Ok(service)
     }
 
-    /// Sends what comes for a service to this one.
-    pub(super) fn serve(&self, service: &dyn Instance) {
-        for (hop, front) in &self.held().fronts {
-            if *hop.to == *service.source().service {
-                front.set_upstream(service.addr());
-            }
+    /// The start of a service is over. What comes for it goes there from now on.
+    pub(super) fn settle(&self, service: &str, at: Option<SocketAddr>) {
+        let mut held = self.held();
+        for (_, front) in held.fronts.iter().filter(|(hop, _)| hop.to == service) {
+            at.into_iter().for_each(|at| front.set_upstream(at));
         }
+        held.settled.insert(service.to_owned(), Settled { at, since: now() });
+    }
+
+    /// Whether a service called another one, which stands before it in the order of starts and serves, when that did not serve yet.
+    pub(super) fn was_called_early(&self) -> bool {
+        let place = |name: &str| self.setting.services.iter().position(|start| start.name == name);
+        let taps = self.taps.all();
+        let held = self.held();
+        taps.iter().any(|tap| {
+            let settled = held.settled.get(&*tap.to.service).filter(|settled| settled.at.is_some());
+            let is_early = settled.is_some_and(|settled| tap.stamps.begun < settled.since);
+            let caller = tap.from.as_ref().and_then(|from| place(&from.service));
+            is_early && caller.is_some_and(|caller| place(&tap.to.service) < Some(caller))
+        })
     }
 
     /// An instance that was started and got ready.
@@ -232,6 +259,17 @@ impl Fleet {
             InstanceEnd::Sigterm => service.terminate(self.world.options.grace).await,
             InstanceEnd::Killed => service.kill_as_it_is().await,
         }
+    }
+
+    /// Ends all services at once and waits until they are gone; what they exported until then is in the store. Gives back what
+    /// happened to every instance.
+    pub(super) async fn stop(&self) -> Vec<ProcessEvent> {
+        if let Some(deployment) = &self.deployment {
+            deployment.shutdown().await;
+        }
+        let services = self.services();
+        let ends = services.iter().map(|service| self.end(service.source()));
+        join_all(ends).await.into_iter().flatten().collect()
     }
 
     /// Every instance that was started and got ready, also one that ended since.
@@ -338,6 +376,11 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
         behavior,
         ..ListenOptions::default()
     }
+}
+
+/// Nanoseconds since the Unix epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// An error with all its causes in one line; one that names its cause already does not name it twice. Secrets are replaced: it may

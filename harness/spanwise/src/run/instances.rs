@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
-use futures_util::future::join_all;
 use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
@@ -17,7 +15,7 @@ use super::deployment::Deployment;
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::kept::Address;
-use super::launch::build;
+use super::start::{Started, start};
 use super::unlinked::{LastFound, Unlinked};
 use super::world::World;
 
@@ -37,8 +35,7 @@ pub(super) struct Asked {
 }
 
 impl Instances {
-    /// Opens the fronts through which the driver enters, then starts the services in the setting's order: callees before
-    /// callers. On Cloud Run as many instances are started as always run.
+    /// Opens the fronts through which the driver enters, and starts the services.
     ///
     /// A service that does not start leaves its reason in [`Instances::failure`]; the others are started all the same. An
     /// error concerns them all.
@@ -48,51 +45,15 @@ impl Instances {
         entries: &[Hop],
         news: &mpsc::Sender<News>,
     ) -> Result<Instances, String> {
-        let fleet = Fleet::new(world.clone(), setting).await?;
-        let mut failures = BTreeMap::new();
-        for hop in entries {
-            if let Err(reason) = fleet.open(hop.clone()).await {
-                failures.insert(hop.to.clone(), reason);
-            }
-        }
-        for start in &fleet.setting().services {
-            if failures.contains_key(&start.name) {
-                continue;
-            }
-            if let Some(build) = build(start).filter(|build| world.is_news(build.clone())) {
-                let command = secret::text(&build.words.join(" ")).into_owned();
-                let event = RunEvent::Building { service: start.name.clone(), command };
-                let _ = news.send(News::Event(event)).await;
-            }
-            let begun = Instant::now();
-            let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
-            let started = match schedule {
-                None => fleet.launch(start, 1).await.map(|service| fleet.serve(&*service)),
-                Some(schedule) => schedule.warm().await,
-            };
-            let millis = begun.elapsed().as_millis() as u64;
-            let events = match started {
-                // As many as always run: of a service that starts with its first request, none.
-                Ok(()) => {
-                    let of_service = fleet.services().into_iter().map(|service| service.source().clone());
-                    let of_service = of_service.filter(|source| *source.service == *start.name);
-                    of_service.map(|source| RunEvent::ServiceReady { source, millis }).collect()
-                }
-                Err(reason) => {
-                    failures.insert(start.name.clone(), reason.clone());
-                    vec![RunEvent::ServiceFailed { source: Source::new(&start.name, 1), reason }]
-                }
-            };
-            for event in events {
-                let _ = news.send(News::Event(event)).await;
-            }
-        }
+        let Started { fleet, failures, .. } = start(world, setting, entries, news).await?;
         Ok(Instances { fleet, failures, unlinked: LastFound::default() })
     }
 
-    /// Why one of these services does not serve, if one does not.
+    /// Why one of these services does not serve, if one does not: of several the first in the setting's order, because callers fail
+    /// where their callees do.
     pub(super) fn failure(&self, services: &[String]) -> Option<String> {
-        services.iter().find_map(|name| self.failures.get(name).cloned())
+        let wanted = self.fleet.setting().services.iter().filter(|start| services.contains(&start.name));
+        wanted.filter_map(|start| self.failures.get(&start.name).cloned()).next()
     }
 
     /// Services of which an instance that a request caused did not start, each with the reason.
@@ -128,6 +89,9 @@ impl Instances {
     /// # Errors
     /// Why there is none.
     pub(super) async fn ask(&self, world: &Arc<World>, name: &str) -> Result<Asked, String> {
+        if let Some(reason) = self.failures.get(name) {
+            return Err(reason.clone());
+        }
         let Some(schedule) = self.fleet.deployment().and_then(|deployment| deployment.schedule(name)) else {
             let first = self.fleet.first(name).ok_or_else(|| format!("{name} does not run"))?;
             return Ok(Asked { address: first.addr(), _held: None });
@@ -135,6 +99,10 @@ impl Instances {
         let start = self.fleet.setting().service(name);
         if let Some(start) = start.filter(|start| start.cloud_run.min_instances == 0) {
             let aside = Fleet::new(world.clone(), self.fleet.setting().clone()).await?;
+            // What no schedule starts is not started for it either.
+            for service in &aside.setting().services {
+                aside.settle(&service.name, self.fleet.first(&service.name).map(|first| first.addr()));
+            }
             let address = aside.launch(start, 1).await?.addr();
             return Ok(Asked { address, _held: Some(Box::new(aside)) });
         }
@@ -231,12 +199,7 @@ impl Instances {
     /// Ends all services at once and waits until they are gone; what they exported until then is in the store. Gives back what
     /// happened to every instance of the lane.
     pub(super) async fn stop(&self) -> Vec<ProcessEvent> {
-        if let Some(deployment) = self.fleet.deployment() {
-            deployment.shutdown().await;
-        }
-        let services = self.all();
-        let ends = services.iter().map(|service| self.fleet.end(service.source()));
-        join_all(ends).await.into_iter().flatten().collect()
+        self.fleet.stop().await
     }
 }
 

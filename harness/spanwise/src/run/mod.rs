@@ -35,6 +35,8 @@ mod replay;
 mod rounds;
 mod send;
 mod session;
+mod start;
+mod turns;
 mod unlinked;
 mod world;
 

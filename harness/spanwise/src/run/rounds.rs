@@ -8,7 +8,7 @@ use spanwise_model::{Finding, Outcome, PermutationResult, Rounds, RunEvent, Summ
 use spanwise_scenario::Plan;
 
 use super::fixed::FixedListeners;
-use super::world::World;
+use super::world::{InOrder, World};
 use super::{Options, RunError, run_in, run_until};
 
 /// Runs a plan `rounds` times as [`run_until`] does, one after another, and tells it as one run: each permutation ends as it
@@ -32,7 +32,7 @@ pub async fn run_rounds(
     };
     let mut stop = std::pin::pin!(stop);
     let mut all = AllRounds::default();
-    let fixed = Arc::<FixedListeners>::default();
+    let (fixed, in_order) = (Arc::<FixedListeners>::default(), InOrder::default());
     let permutations = plan.permutations.len() * rounds;
     on_event(&RunEvent::Started { suites: plan.suites.clone(), permutations, part: options.part.clone() });
     let mut failed = None;
@@ -40,7 +40,7 @@ pub async fn run_rounds(
         let ended_before = all.ended;
         let world = async {
             let world = World::new(options.clone(), Weak::new()).await?;
-            Ok(world.with_fixed(fixed.clone()))
+            Ok(world.with_fixed(fixed.clone()).with_order(in_order.clone()))
         };
         let one = run_in(world, plan.clone(), options.clone(), stop.as_mut(), |event| match event {
             RunEvent::Started { .. } => {}

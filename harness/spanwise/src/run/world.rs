@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use spanwise_cloud_run::Identity;
@@ -18,12 +19,16 @@ use super::fixed::FixedListeners;
 use super::fleet::chain;
 use super::in_process::Programs;
 use super::instances::Instances;
+use super::turns::Turns;
 use super::{Options, RunError, google};
 
 /// The run's certificate authority in the run's folder.
 const CA_FILE: &str = "ca.pem";
 /// The same for Java.
 const CA_PKCS12: &str = "ca.p12";
+
+/// Suites of which the services start in order, each when its callees serve.
+pub(super) type InOrder = Arc<std::sync::Mutex<HashSet<String>>>;
 
 /// How a build went.
 type Built = Arc<OnceCell<Result<(), String>>>;
@@ -38,12 +43,16 @@ pub(super) struct World {
     pub(super) authority: Authority,
     /// One permit is one request under way.
     pub(super) requests: Arc<Semaphore>,
+    /// In which services start.
+    pub(super) turns: Turns,
     /// What gRPC services said of themselves, by suite and service: asked once a run.
     descriptors: Mutex<HashMap<(String, String), Descriptors>>,
     /// What was built, or why not: each once a run.
     builds: Mutex<HashMap<Build, Built>>,
     /// The builds of which it was told that they are run.
     announced: std::sync::Mutex<HashSet<Build>>,
+    /// The suites of which the services start in order.
+    in_order: InOrder,
     /// The listeners at addresses that suites fix.
     pub(super) fixed: Arc<FixedListeners>,
     /// Who signs the tokens of the emulated platform. Keys take a moment to make, which a run without it saves.
@@ -81,15 +90,19 @@ impl World {
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let address = socket.local_addr()?;
 
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Ok(World {
             launcher,
             programs: Programs::new(),
             client: Client::new(Some(authority.ca_pem()))?,
             authority,
             requests: Arc::new(Semaphore::new(options.requests.max(1))),
+            // With one processor, too, a start that waits for something lets another one compute.
+            turns: Turns::new(processors.max(2), processors.max(2).max(options.lanes)),
             descriptors: Mutex::default(),
             builds: Mutex::default(),
             announced: std::sync::Mutex::default(),
+            in_order: InOrder::default(),
             fixed: Arc::default(),
             identity: OnceCell::new(),
             #[cfg(feature = "containers")]
@@ -105,6 +118,11 @@ impl World {
     /// Gives it the listeners of rounds before this one: services that run already go on between rounds, and export when they please.
     pub(super) fn with_fixed(self, fixed: Arc<FixedListeners>) -> World {
         World { fixed, ..self }
+    }
+
+    /// Gives it what rounds before this one know of the order in which services start.
+    pub(super) fn with_order(self, in_order: InOrder) -> World {
+        World { in_order, ..self }
     }
 
     /// Gives it services that are tasks of this process.
@@ -169,6 +187,16 @@ impl World {
     /// Whether nobody was told yet that this is run; from now on somebody was.
     pub(super) fn is_news(&self, build: Build) -> bool {
         self.announced.lock().is_ok_and(|mut announced| announced.insert(build))
+    }
+
+    /// From here on a suite's services start in order, each when its callees serve.
+    pub(super) fn start_in_order(&self, suite: &str) {
+        self.in_order.lock().unwrap_or_else(PoisonError::into_inner).insert(suite.to_owned());
+    }
+
+    /// Whether a suite's services start in order.
+    pub(super) fn starts_in_order(&self, suite: &str) -> bool {
+        self.in_order.lock().unwrap_or_else(PoisonError::into_inner).contains(suite)
     }
 
     /// Who signs the tokens of the emulated platform, the same for the whole run.

@@ -1,4 +1,4 @@
-//! The run loop with services that are built, that run already, and that call stubs.
+//! The run loop with services that are built, that run already, that start before their callees, and that call stubs.
 //!
 //! This binary starts itself again as a service that calls another one.
 
@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
@@ -16,15 +17,21 @@ use spanwise::plan::{SuiteText, plan};
 use spanwise::scenario::Plan;
 use spanwise::{Options, Recorder, Recording, replay, run, run_and_keep, run_rounds};
 
-/// The first argument of the service that this binary starts.
-const CALLER: &str = "__caller";
+mod at_start;
+mod caller;
+
+use at_start::{
+    a_call_that_comes_too_early_does_not_count, a_failure_that_comes_too_early_does_not_count,
+    services_start_side_by_side, what_calls_what_does_not_start_starts_once, who_calls_itself_starts_once,
+};
+use caller::{CALLER, caller};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(CALLER) {
         caller();
         return ExitCode::SUCCESS;
     }
-    let trials: [(&str, fn()); 11] = [
+    let trials: [(&str, fn()); 16] = [
         ("what_is_built_is_built_once_in_its_folder", what_is_built_is_built_once_in_its_folder),
         ("what_does_not_build_could_not_run_alone", what_does_not_build_could_not_run_alone),
         ("a_service_that_runs_already_is_observed", a_service_that_runs_already_is_observed),
@@ -38,6 +45,11 @@ fn main() -> ExitCode {
         ("an_address_that_is_taken_is_named", an_address_that_is_taken_is_named),
         ("a_service_that_should_run_already_is_missed", a_service_that_should_run_already_is_missed),
         ("a_stub_answers_and_is_watched", a_stub_answers_and_is_watched),
+        ("services_start_side_by_side", services_start_side_by_side),
+        ("a_call_that_comes_too_early_does_not_count", a_call_that_comes_too_early_does_not_count),
+        ("a_failure_that_comes_too_early_does_not_count", a_failure_that_comes_too_early_does_not_count),
+        ("who_calls_itself_starts_once", who_calls_itself_starts_once),
+        ("what_calls_what_does_not_start_starts_once", what_calls_what_does_not_start_starts_once),
         (
             "what_needs_containers_could_not_run_without_them",
             what_needs_containers_could_not_run_without_them,
@@ -147,9 +159,12 @@ fn what_does_not_build_could_not_run_alone() {
     assert_eq!(failed, 2, "once a setting");
 }
 
-/// A port that nothing listened on just now.
+/// A port that nothing listened on just now, and that no outgoing connection is given meanwhile: those have higher ones.
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|one| one.local_addr()).expect("a port").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id() as u16;
+    let ports = (0..8_000).map(|_| 10_000 + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 8_000);
+    ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port")
 }
 
 /// A demo service that somebody else started; it is killed when it is dropped.
@@ -337,7 +352,11 @@ fn an_address_that_is_taken_is_named() {
 
 fn a_service_that_should_run_already_is_missed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (nobody, collector) = (free_port(), free_port());
+    let collector = free_port();
+    // Bound and not listening: nobody else can take the port.
+    let bound = tokio::net::TcpSocket::new_v4().expect("a socket");
+    bound.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let nobody = bound.local_addr().expect("an address").port();
     let services =
         format!("  backend: {{ url: \"http://127.0.0.1:{nobody}\", protocol: grpc, ready-within-s: 1 }}\n");
     let case = format!("  greet:\n    {GREET}\n");
@@ -411,25 +430,4 @@ fn a_stub_answers_and_is_watched() {
         known: ["POST /charge", "/rates/*"].map(str::to_owned).to_vec(),
     };
     assert_eq!(unmatched, [&expected]);
-}
-
-/// Passes each request on to the service whose URL is the second argument, with its headers, and gives back what that answers.
-fn caller() {
-    let arguments: Vec<String> = std::env::args().skip(2).collect();
-    let [port, url] = arguments.as_slice() else { panic!("{arguments:?}") };
-    let other = url.trim_start_matches("http://");
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port");
-    for stream in listener.incoming().map_while(Result::ok) {
-        let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
-        let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-        // Whoever looked whether the port is open says nothing.
-        let Some((first, headers)) = head.split_first() else { continue };
-        let kept = headers.iter().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-        let headers: String = kept.map(|line| format!("{line}\r\n")).collect();
-        let mut called = TcpStream::connect(other).expect("the other service");
-        write!(called, "{first}\r\n{headers}connection: close\r\n\r\n").expect("a request");
-        let mut answer = Vec::new();
-        called.read_to_end(&mut answer).expect("an answer");
-        let _ = (&stream).write_all(&answer);
-    }
 }
