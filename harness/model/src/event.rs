@@ -55,6 +55,15 @@ pub enum RunEvent {
         /// How many more.
         permutations: usize,
     },
+    /// A rule fails a permutation, for the first time in the run, which is not at its end. The permutation's result follows when all
+    /// that must agree with it have come; then another finding may turn out to explain this one. Where something is known to
+    /// fail, this is told only then.
+    Found {
+        /// The permutation's full name.
+        permutation: String,
+        /// What is wrong.
+        finding: Box<Finding>,
+    },
     /// A permutation ended in one of several rounds. It is finished when all of them are over.
     InRound(Box<PermutationResult>),
     /// A permutation ended.

@@ -1,5 +1,5 @@
-//! What is going on, where standard error is a terminal: a line that moves and is gone in the end. What could not start stays
-//! above it. `progress` says the same in lines.
+//! What is going on, where standard error is a terminal: a line that moves and is gone in the end. What could not start, and the
+//! first finding of a rule, stays above it. `progress` says the same in lines.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,7 +9,7 @@ use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
-use crate::progress::{building, unmatched};
+use crate::progress::{building, found, unmatched};
 
 /// Shows a bar of the permutations that were driven.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl Reporter for Bar {
                 }
             }
             RunEvent::Observed { permutations } => self.bar.inc(*permutations as u64),
+            RunEvent::Found { permutation, finding } => self.bar.println(found(permutation, finding)),
             RunEvent::InRound(result) => {
                 self.has_rounds = true;
                 self.failed += usize::from(result.fails());

@@ -50,6 +50,7 @@ impl<W: Write> Reporter for Json<W> {
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. }
+            | RunEvent::Found { .. }
             | RunEvent::InRound(_) => {}
         }
         Ok(())

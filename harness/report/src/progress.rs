@@ -1,10 +1,10 @@
 //! What is going on, in plain lines on standard error: how much there is to do, that services are up, how far the run
-//! is, and at once whatever could not start. Results are the other reporters' to show.
+//! is, and at once whatever could not start and the first finding of a rule. Results are the other reporters' to show.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use spanwise_model::RunEvent;
+use spanwise_model::{Finding, RunEvent};
 
 use crate::Reporter;
 use crate::paint::clean;
@@ -69,8 +69,9 @@ impl<W: Write> Progress<W> {
         if self.quiet || step(self.driven) == step(before) {
             return Ok(());
         }
-        let Progress { driven, permutations, failed, .. } = self;
-        writeln!(self.out, "{driven}/{permutations} permutations driven, {failed} failed so far")
+        // What fails is counted when its result is told.
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        writeln!(self.out, "{}/{} permutations driven{failed}", self.driven, self.permutations)
     }
 }
 
@@ -92,6 +93,8 @@ impl<W: Write> Reporter for Progress<W> {
             }
             RunEvent::StubUnmatched { stub, request, known } => self.unmatched(stub, request, known),
             RunEvent::Observed { permutations } => self.driven(*permutations),
+            RunEvent::Found { .. } if self.quiet => Ok(()),
+            RunEvent::Found { permutation, finding } => writeln!(self.out, "{}", found(permutation, finding)),
             RunEvent::InRound(result) => {
                 self.has_rounds = true;
                 self.failed += usize::from(result.fails());
@@ -114,6 +117,11 @@ impl<W: Write> Reporter for Progress<W> {
 /// By what a service is built, in one line for a terminal.
 pub(crate) fn building(service: &str, command: &str) -> String {
     clean(&format!("{service} is built: {command}")).replace('\n', " ")
+}
+
+/// What is wrong with a permutation, in one line for a terminal.
+pub(crate) fn found(permutation: &str, finding: &Finding) -> String {
+    clean(&format!("{} in {permutation}: {}", finding.rule, finding.message)).replace('\n', " ")
 }
 
 /// What a stub had no answer to, in one line for a terminal.

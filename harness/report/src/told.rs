@@ -29,6 +29,7 @@ impl Told {
             | RunEvent::ServiceFailed { .. }
             | RunEvent::StubUnmatched { .. }
             | RunEvent::Observed { .. }
+            | RunEvent::Found { .. }
             | RunEvent::InRound(_) => {}
         }
     }

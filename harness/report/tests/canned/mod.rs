@@ -50,6 +50,9 @@ pub(crate) fn events() -> Vec<RunEvent> {
     let observed = |permutations| RunEvent::Observed { permutations };
     let mut results = results.into_iter().map(|result| RunEvent::Finished(Box::new(result)));
     events.push(observed(5));
+    let unlinked = unlinked("insecure");
+    let first = unlinked.findings.first().expect("what is wrong").clone();
+    events.push(RunEvent::Found { permutation: unlinked.name, finding: Box::new(first) });
     events.extend(results.by_ref().take(3));
     events.push(observed(7));
     events.extend(results);

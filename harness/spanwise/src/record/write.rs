@@ -221,6 +221,7 @@ impl Recorder {
             RunEvent::Started { .. }
             | RunEvent::Building { .. }
             | RunEvent::Observed { .. }
+            | RunEvent::Found { .. }
             | RunEvent::InRound(_)
             | RunEvent::Finished(_) => return,
         };

@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use spanwise_check::conventions::Registry;
 use spanwise_check::{Checked, Engine, Family, Levels, Member, NameTaken, Profile, Rule, registry};
 use spanwise_model::{
-    Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, Settings, Span, TraceId,
-    TraceSummary, Verdict, notation,
+    Evidence, Finding, Label, Observation, Outcome, PermutationResult, Request, RunEvent, Settings, Span,
+    TraceId, TraceSummary, Verdict, notation,
 };
 use spanwise_normalize::{agreeing, fold_front_end};
 use spanwise_scenario::{KnownEntry, LevelEntry, Permutation, Plan};
@@ -31,6 +31,10 @@ pub(super) struct Judge {
     group_of: Vec<usize>,
     /// Whether a permutation's observation has come.
     has_come: Vec<bool>,
+    /// The rules that failed a permutation.
+    told: BTreeSet<String>,
+    /// The first finding of each of them, until it is asked for.
+    found: Vec<RunEvent>,
 }
 
 /// One permutation between its observation and its result.
@@ -55,7 +59,8 @@ impl Judge {
         let engines = plan.suites.iter().map(of_suite).collect::<Result<_, NameTaken>>()?;
         let groups = plan.groups.iter().map(|_| BTreeMap::new()).collect();
         let has_come = vec![false; plan.permutations.len()];
-        Ok(Judge { plan, options, engines, groups, group_of, has_come })
+        let (told, found) = (BTreeSet::new(), Vec::new());
+        Ok(Judge { plan, options, engines, groups, group_of, has_come, told, found })
     }
 
     /// Takes observations; gives back the results of every group that is complete with them.
@@ -65,13 +70,44 @@ impl Judge {
             let (permutation, group) = (one.permutation, self.group_of[one.permutation]);
             let judged = self.one(one);
             self.has_come[permutation] = true;
+            // What is known to fail may turn out to be the cause of what fails, when it is compared.
+            let is_certain =
+                self.plan.permutations[permutation].known.is_empty() && self.options.ratchet.is_none();
+            if let Judged::Checked { checked, .. } = &judged
+                && is_certain
+                && self.groups[group].len() + 1 < self.plan.groups[group].permutations.len()
+            {
+                self.note(permutation, &checked.findings);
+            }
             self.groups[group].insert(permutation, judged);
             if self.groups[group].len() == self.plan.groups[group].permutations.len() {
                 let members = std::mem::take(&mut self.groups[group]);
-                results.extend(self.group(members));
+                for (at, result) in self.group(members) {
+                    self.note(at, &result.findings);
+                    results.push(result);
+                }
             }
         }
         results
+    }
+
+    /// What was found since this was last asked, of each rule that fails a permutation the first; nothing where no permutation is still
+    /// to come, because all results are told then.
+    pub(super) fn found(&mut self) -> Vec<RunEvent> {
+        let found = std::mem::take(&mut self.found);
+        if self.is_complete() { Vec::new() } else { found }
+    }
+
+    fn note(&mut self, permutation: usize, findings: &[Finding]) {
+        let permutation = &self.plan.permutations[permutation];
+        let ratchet = self.options.ratchet.as_deref();
+        let failing = failing(findings, self.options.profile_of(&permutation.suite));
+        for finding in failing.filter(|finding| known(permutation, finding, ratchet).is_none()) {
+            if self.told.insert(finding.rule.to_string()) {
+                let (permutation, finding) = (permutation.name.to_string(), Box::new(finding.clone()));
+                self.found.push(RunEvent::Found { permutation, finding });
+            }
+        }
     }
 
     /// Whether every permutation has come.
@@ -142,7 +178,7 @@ impl Judge {
     }
 
     /// Compares the members of a complete group and makes their results.
-    fn group(&self, mut members: BTreeMap<usize, Judged>) -> Vec<PermutationResult> {
+    fn group(&self, mut members: BTreeMap<usize, Judged>) -> Vec<(usize, PermutationResult)> {
         let texts: BTreeMap<usize, String> = members
             .iter()
             .filter_map(|(at, judged)| match judged {
@@ -168,7 +204,7 @@ impl Judge {
             self.engines[&self.plan.permutations[*at].suite].compare(&mut compared);
         }
         drop(compared);
-        let result = |(at, judged): (usize, Judged)| self.result(&self.plan.permutations[at], judged);
+        let result = |(at, judged): (usize, Judged)| (at, self.result(&self.plan.permutations[at], judged));
         members.into_iter().map(result).collect()
     }
 
@@ -252,12 +288,8 @@ fn outcome(
     profile: Profile,
     ratchet: Option<&Ratchet>,
 ) -> (Outcome, Option<String>) {
-    let known = |finding: &Finding| {
-        let entry = permutation.known_for(&finding.rule).map(reason);
-        let ratchet = ratchet.filter(|ratchet| ratchet.has(permutation.name.as_str(), finding));
-        entry.or_else(|| ratchet.map(|ratchet| format!("in the ratchet {}", ratchet.file())))
-    };
-    let failing: Vec<Option<String>> = failing(&checked.findings, profile).map(known).collect();
+    let failing = failing(&checked.findings, profile);
+    let failing: Vec<Option<String>> = failing.map(|finding| known(permutation, finding, ratchet)).collect();
     // A rule that was not observed may fail all the same: one that compares, where it had nobody to compare with.
     let may_fail = |rule: &String| {
         checked.verdicts.get(rule) == Some(Verdict::NotObserved)
@@ -279,6 +311,13 @@ fn outcome(
     } else {
         (Outcome::Passed, None)
     }
+}
+
+/// Why a permutation is known to have a finding, if it is.
+fn known(permutation: &Permutation, finding: &Finding, ratchet: Option<&Ratchet>) -> Option<String> {
+    let entry = permutation.known_for(&finding.rule).map(reason);
+    let ratchet = ratchet.filter(|ratchet| ratchet.has(permutation.name.as_str(), finding));
+    entry.or_else(|| ratchet.map(|ratchet| format!("in the ratchet {}", ratchet.file())))
 }
 
 /// Why a permutation is known to fail, and where that is tracked.

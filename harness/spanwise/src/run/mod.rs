@@ -94,7 +94,8 @@ pub struct Options {
     pub answer_within: Duration,
     /// How long a service may take to end after SIGTERM before it is killed.
     pub grace: Duration,
-    /// Whether the first permutation that fails ends the run.
+    /// Whether the first permutation that fails ends the run. Where something is known to fail, that is certain only when all have
+    /// come that it must agree with.
     pub fail_fast: bool,
     /// Whether results of permutations that fail hold what the services wrote about them.
     pub logs: bool,
@@ -320,6 +321,9 @@ impl Run<'_> {
     /// Judges observations and tells what is settled by them.
     fn tell(&mut self, settled: Vec<Settled>) {
         let results = aside(|| self.judge.take(settled));
+        let found = self.judge.found();
+        self.has_failed |= !found.is_empty();
+        found.iter().for_each(|event| self.event(event));
         self.finished(results);
     }
 

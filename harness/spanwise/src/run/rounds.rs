@@ -51,6 +51,7 @@ pub async fn run_rounds(
             RunEvent::Ended { strays, strays_fail, duration_ms, .. } => {
                 all.end(strays, *strays_fail, *duration_ms);
             }
+            RunEvent::Found { finding, .. } if !all.found.insert(finding.rule.to_string()) => {}
             other => on_event(other),
         });
         if let Err(error) = one.await {
@@ -83,6 +84,8 @@ struct AllRounds {
     strays: Vec<Finding>,
     strays_fail: bool,
     duration_ms: u64,
+    /// The rules of which it was told that they fail a permutation.
+    found: BTreeSet<String>,
     /// How many rounds came to their end.
     ended: usize,
 }

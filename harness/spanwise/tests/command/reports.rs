@@ -213,15 +213,25 @@ fn a_ratchet_knows_what_failed_in_any_round() {
 
 #[test]
 fn the_first_failure_can_end_a_run() {
-    // Services with another environment start after the others, one after another; the next one has begun when the failure
-    // is known.
+    // One start after another: of the two permutations that fail, the other one is of the next.
     let late = "  late:\n    each: { n: [1, 2, 3, 4] }\n    services: { backend-service: { env: { A: \"{{each.n}}\" } } }\n    \
                 grpc: { to: backend-service, call: backend_service.v1.BackendService/Greet, message: { name: Ada } }\n";
     let files = [("spanwise.yaml", &*(suite() + late))];
     let parts = ["ended by the first failure (`--fail-fast`): ", " of 14 permutations are in the report"];
     let text = check(&files, &["run", "--fail-fast", "--jobs", "1"], 1, &parts);
-    assert!(text.contains(" passed, 2 failed when the run was broken off"), "{text}");
+    assert!(text.contains(" passed, 1 failed when the run was broken off"), "{text}");
     check(&files, &["run", "--fail-fast", "--skip", "**/wrong/**"], 0, &["12 permutations: 12 passed in"]);
+}
+
+#[test]
+fn the_first_finding_of_a_rule_is_told_once_before_all_has_run() {
+    let files = [("spanwise.yaml", &*suite())];
+    let first = "unexpected-response in small/wrong/entry=grpc/export=gcp_trace: backend-service answered OK";
+    let text = check(&files, &["run", "--jobs", "1", "--repeat", "2"], 1, &[first]);
+    assert_eq!(text.matches("unexpected-response in ").count(), 1, "{text}");
+    assert!(text.find(first) < text.find("6/12 permutations driven"), "{text}");
+    let text = check(&files, &["run", "--jobs", "1", "-q"], 1, &[]);
+    assert!(!text.contains("unexpected-response in "), "{text}");
 }
 
 #[test]

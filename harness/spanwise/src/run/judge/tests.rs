@@ -68,6 +68,29 @@ fn known_failures_are_met_or_stale() {
 }
 
 #[test]
+fn what_fails_is_told_before_its_group_is_complete() {
+    let found = |more: &str, texts: [&str; 2]| {
+        let options = Options { profile: Profile::Otel, ..Options::default() };
+        let mut judge = Judge::new(Arc::new(fixture::plan(more)), options).expect("no rules of its own");
+        let mut told = Vec::new();
+        for (permutation, text) in texts.into_iter().enumerate() {
+            judge.take(vec![Settled { permutation, first: seen(text), again: None }]);
+            told.extend(judge.found().into_iter().map(|event| match event {
+                RunEvent::Found { permutation, finding } => (permutation, finding.rule),
+                other => panic!("{other:?}"),
+            }));
+        }
+        told
+    };
+    let first = fixture::plan("").permutations[0].name.to_string();
+    assert_eq!(found("", [FAILS, FAILS]), [(first, RULE.into())]);
+    assert_eq!(found("", [PASSES, FAILS]), [], "all results are told at once");
+    assert_eq!(found(&entry("known-failing", RULE), [FAILS, FAILS]), []);
+    let rest_is_known = entry("known-failing", "permutations-differ");
+    assert_eq!(found(&rest_is_known, [FAILS, FAILS]), [], "what is known may explain it");
+}
+
+#[test]
 fn what_was_not_observed_makes_no_known_failure_stale() {
     let known = entry("known-failing", "permutations-differ");
     // Its group is not complete, so it is compared with nobody.
