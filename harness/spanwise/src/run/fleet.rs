@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use spanwise_cloud_run::MetadataServer;
@@ -24,6 +23,7 @@ use super::deployment::Deployment;
 use super::fixed::Turn;
 use super::kept::Address;
 use super::launch::{Surroundings, callees};
+use super::send::now;
 use super::world::World;
 
 /// A lane's instances and what stands around them.
@@ -226,8 +226,9 @@ impl Fleet {
     /// The start of a service is over. What comes for it goes there from now on.
     pub(super) fn settle(&self, service: &str, at: Option<SocketAddr>) {
         let mut held = self.held();
-        for (_, front) in held.fronts.iter().filter(|(hop, _)| hop.to == service) {
-            at.into_iter().for_each(|at| front.set_upstream(at));
+        if let Some(at) = at {
+            let fronts = held.fronts.iter().filter(|(hop, _)| hop.to == service);
+            fronts.for_each(|(_, front)| front.set_upstream(at));
         }
         held.settled.insert(service.to_owned(), Settled { at, since: now() });
     }
@@ -376,11 +377,6 @@ fn listen_options(source: Source, collector: &scenario::Collector) -> ListenOpti
         behavior,
         ..ListenOptions::default()
     }
-}
-
-/// Nanoseconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// An error with all its causes in one line; one that names its cause already does not name it twice. Secrets are replaced: it may

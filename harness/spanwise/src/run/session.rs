@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -24,7 +24,7 @@ use super::in_process::Programs;
 use super::instances::{Instances, from_driver};
 use super::lane::{DescriptorsOf, descriptors_of};
 use super::observe::{LinesOfTraces, Mark};
-use super::send::{self, Sent};
+use super::send::{self, Sent, now};
 use super::world::World;
 use super::{Options, RunError};
 
@@ -332,9 +332,4 @@ pub(crate) fn nowhere() -> Place {
 
 fn entry(service: &str, channel: Channel) -> Hop {
     from_driver(service, channel, Caller::default())
-}
-
-/// Nanoseconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }

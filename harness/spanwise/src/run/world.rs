@@ -27,7 +27,7 @@ const CA_FILE: &str = "ca.pem";
 /// The same for Java.
 const CA_PKCS12: &str = "ca.p12";
 
-/// Suites of which the services start in order, each when its callees serve.
+/// Suites of which the services start in order, one after the other.
 pub(super) type InOrder = Arc<std::sync::Mutex<HashSet<String>>>;
 
 /// How a build went.
@@ -189,7 +189,7 @@ impl World {
         self.announced.lock().is_ok_and(|mut announced| announced.insert(build))
     }
 
-    /// From here on a suite's services start in order, each when its callees serve.
+    /// From here on a suite's services start in order, one after the other.
     pub(super) fn start_in_order(&self, suite: &str) {
         self.in_order.lock().unwrap_or_else(PoisonError::into_inner).insert(suite.to_owned());
     }
