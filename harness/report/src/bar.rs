@@ -9,7 +9,7 @@ use spanwise_model::RunEvent;
 
 use crate::Reporter;
 use crate::paint::clean;
-use crate::progress::{building, found, unmatched};
+use crate::progress::{and_failed, building, found, unmatched};
 
 /// Shows a bar of the permutations that were driven.
 #[derive(Debug)]
@@ -41,8 +41,7 @@ impl Bar {
 
     fn say(&self) {
         let Bar { ready, failed, .. } = self;
-        let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
-        self.bar.set_message(format!("{failed}, {ready} started"));
+        self.bar.set_message(format!("{}, {ready} started", and_failed(*failed)));
     }
 }
 

@@ -69,9 +69,8 @@ impl<W: Write> Progress<W> {
         if self.quiet || step(self.driven) == step(before) {
             return Ok(());
         }
-        // What fails is counted when its result is told.
-        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        writeln!(self.out, "{}/{} permutations driven{failed}", self.driven, self.permutations)
+        let Progress { driven, permutations, failed, .. } = self;
+        writeln!(self.out, "{driven}/{permutations} permutations driven{}", and_failed(*failed))
     }
 }
 
@@ -112,6 +111,11 @@ impl<W: Write> Reporter for Progress<W> {
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// How many failed, behind something else, if any did: each is counted when its result is told.
+pub(crate) fn and_failed(failed: usize) -> String {
+    if failed > 0 { format!(", {failed} failed") } else { String::new() }
 }
 
 /// By what a service is built, in one line for a terminal.

@@ -73,14 +73,15 @@ impl Judge {
             // What is known to fail may turn out to be the cause of what fails, when it is compared.
             let is_certain =
                 self.plan.permutations[permutation].known.is_empty() && self.options.ratchet.is_none();
+            let is_last = self.groups[group].len() + 1 == self.plan.groups[group].permutations.len();
             if let Judged::Checked { checked, .. } = &judged
                 && is_certain
-                && self.groups[group].len() + 1 < self.plan.groups[group].permutations.len()
+                && !is_last
             {
                 self.note(permutation, &checked.findings);
             }
             self.groups[group].insert(permutation, judged);
-            if self.groups[group].len() == self.plan.groups[group].permutations.len() {
+            if is_last {
                 let members = std::mem::take(&mut self.groups[group]);
                 for (at, result) in self.group(members) {
                     self.note(at, &result.findings);
@@ -98,6 +99,7 @@ impl Judge {
         if self.is_complete() { Vec::new() } else { found }
     }
 
+    /// Keeps the findings that fail a permutation, of each rule the first.
     fn note(&mut self, permutation: usize, findings: &[Finding]) {
         let permutation = &self.plan.permutations[permutation];
         let ratchet = self.options.ratchet.as_deref();
