@@ -17,6 +17,9 @@ use tonic::transport::Server;
 /// The first argument of the service that this binary starts; the second is what it serves, the third its port.
 const SERVICE: &str = "__service";
 
+/// The ports that services are given.
+const GIVEN: std::ops::Range<u16> = 20_000..32_000;
+
 /// What is said of one that listens, but not at its port. Only Linux tells.
 const ELSEWHERE: &str = if cfg!(target_os = "linux") {
     " and not at the port that it is given by PORT and {{port}}, "
@@ -71,10 +74,18 @@ async fn check(what: &str, ready: Ready, expected: Result<(), &str>) -> Result<(
                 expected.push(ProcessEventKind::Listening { address: service.addr(), on_port: true });
             }
             assert_eq!(kinds, expected);
-            assert!((20_000..32_000).contains(&service.addr().port()), "{}", service.addr());
+            assert!(GIVEN.contains(&service.addr().port()), "{}", service.addr());
             Ok(())
         }
-        (Err(error), Err(expected)) if error.to_string().contains(expected) => Ok(()),
+        (Err(error), Err(expected)) if error.to_string().contains(expected) => {
+            if expected == ELSEWHERE && cfg!(target_os = "linux") {
+                let error = error.to_string();
+                let given =
+                    error.split(expected).nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
+                assert!(given.parse().is_ok_and(|port| GIVEN.contains(&port)), "{error}");
+            }
+            Ok(())
+        }
         (Ok(_), Err(_)) => Err("it is ready".into()),
         (Err(error), _) => Err(error.into()),
     }
