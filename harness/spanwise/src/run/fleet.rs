@@ -49,8 +49,8 @@ pub(super) struct Fleet {
 pub(super) struct Held {
     /// Every instance that was started and got ready, also one that ended since.
     services: BTreeMap<Source, Arc<dyn Instance>>,
-    /// The services of which the start is over.
-    settled: BTreeMap<String, Settled>,
+    /// The services that started and are called at one address.
+    serving: BTreeMap<String, Serving>,
     /// A listener for each instance; held so that it listens.
     listeners: Vec<(Source, Listener)>,
     pub(super) fronts: HashMap<Hop, Front>,
@@ -61,11 +61,9 @@ pub(super) struct Held {
     watchers: JoinSet<()>,
 }
 
-/// What became of a service's start.
-struct Settled {
-    /// Where it is reached, if it started.
-    at: Option<SocketAddr>,
-    /// When that was known, in nanoseconds since the Unix epoch.
+/// Where a service is called, and since when, in nanoseconds since the Unix epoch.
+struct Serving {
+    at: SocketAddr,
     since: u64,
 }
 
@@ -172,8 +170,8 @@ impl Fleet {
             deployment.is_called_at(&hop.to, front.url("localhost"));
         }
         let mut held = self.held();
-        if let Some(at) = held.settled.get(&hop.to).and_then(|settled| settled.at) {
-            front.set_upstream(at);
+        if let Some(serving) = held.serving.get(&hop.to) {
+            front.set_upstream(serving.at);
         }
         held.fronts.insert(hop, front);
         Ok(())
@@ -223,14 +221,13 @@ impl Fleet {
         Ok(service)
     }
 
-    /// The start of a service is over. What comes for it goes there from now on.
-    pub(super) fn settle(&self, service: &str, at: Option<SocketAddr>) {
+    /// Sends what comes for a service there from now on.
+    pub(super) fn serve(&self, service: &str, at: SocketAddr) {
         let mut held = self.held();
-        if let Some(at) = at {
-            let fronts = held.fronts.iter().filter(|(hop, _)| hop.to == service);
-            fronts.for_each(|(_, front)| front.set_upstream(at));
+        for (_, front) in held.fronts.iter().filter(|(hop, _)| hop.to == service) {
+            front.set_upstream(at);
         }
-        held.settled.insert(service.to_owned(), Settled { at, since: now() });
+        held.serving.insert(service.to_owned(), Serving { at, since: now() });
     }
 
     /// Whether a service called another one, which stands before it in the order of starts and serves, when that did not serve yet.
@@ -239,8 +236,8 @@ impl Fleet {
         let taps = self.taps.all();
         let held = self.held();
         taps.iter().any(|tap| {
-            let settled = held.settled.get(&*tap.to.service).filter(|settled| settled.at.is_some());
-            let is_early = settled.is_some_and(|settled| tap.stamps.begun < settled.since);
+            let serving = held.serving.get(&*tap.to.service);
+            let is_early = serving.is_some_and(|serving| tap.stamps.begun < serving.since);
             let caller = tap.from.as_ref().and_then(|from| place(&from.service));
             is_early && caller.is_some_and(|caller| place(&tap.to.service) < Some(caller))
         })

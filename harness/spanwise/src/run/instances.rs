@@ -8,14 +8,11 @@ use spanwise_collect::{CollectError, ListenOptions, Listener, Store};
 use spanwise_drive::Instance;
 use spanwise_front::TapLog;
 use spanwise_model::{Evidence, ProcessEvent, RunEvent, Settings, Source, TraceId, secret};
-use spanwise_scenario::{Caller, Channel, Launch, Setting};
-use tokio::sync::mpsc;
+use spanwise_scenario::{Caller, Channel, Launch};
 
 use super::deployment::Deployment;
-use super::drive::News;
 use super::fleet::{Fleet, Hop};
 use super::kept::Address;
-use super::start::{Started, start};
 use super::unlinked::{LastFound, Unlinked};
 use super::world::World;
 
@@ -35,25 +32,16 @@ pub(super) struct Asked {
 }
 
 impl Instances {
-    /// Opens the fronts through which the driver enters, and starts the services.
-    ///
-    /// A service that does not start leaves its reason in [`Instances::failure`]; the others are started all the same. An
-    /// error concerns them all.
-    pub(super) async fn start(
-        world: &Arc<World>,
-        setting: Setting,
-        entries: &[Hop],
-        news: &mpsc::Sender<News>,
-    ) -> Result<Instances, String> {
-        let Started { fleet, failures, .. } = start(world, setting, entries, news).await?;
-        Ok(Instances { fleet, failures, unlinked: LastFound::default() })
+    /// Services that were started, and why others were not.
+    pub(super) fn new(fleet: Arc<Fleet>, failures: BTreeMap<String, String>) -> Instances {
+        Instances { fleet, failures, unlinked: LastFound::default() }
     }
 
     /// Why one of these services does not serve, if one does not: of several the first in the setting's order, because callers fail
     /// where their callees do.
     pub(super) fn failure(&self, services: &[String]) -> Option<String> {
-        let wanted = self.fleet.setting().services.iter().filter(|start| services.contains(&start.name));
-        wanted.filter_map(|start| self.failures.get(&start.name).cloned()).next()
+        let mut wanted = self.fleet.setting().services.iter().filter(|start| services.contains(&start.name));
+        wanted.find_map(|start| self.failures.get(&start.name).cloned())
     }
 
     /// Services of which an instance that a request caused did not start, each with the reason.
@@ -101,7 +89,9 @@ impl Instances {
             let aside = Fleet::new(world.clone(), self.fleet.setting().clone()).await?;
             // What no schedule starts is not started for it either.
             for service in &aside.setting().services {
-                aside.settle(&service.name, self.fleet.first(&service.name).map(|first| first.addr()));
+                if let Some(first) = self.fleet.first(&service.name) {
+                    aside.serve(&service.name, first.addr());
+                }
             }
             let address = aside.launch(start, 1).await?.addr();
             return Ok(Asked { address, _held: Some(Box::new(aside)) });

@@ -20,6 +20,7 @@ use super::fleet::{Hop, chain};
 use super::instances::{Instances, from_driver};
 use super::observe::{Mark, Strays};
 use super::send::{self, Sent};
+use super::start::start;
 use super::world::World;
 use crate::record::Encoded;
 
@@ -134,7 +135,7 @@ pub(super) async fn run(
     };
     setting.services.retain(|service| is_needed(&service.name));
     let entries = lane.entries(plan);
-    let instances = match world.unless_stopped(Instances::start(world, setting, &entries, news)).await {
+    let instances = match world.unless_stopped(start(world, setting, &entries, news)).await {
         Some(Ok(instances)) => instances,
         Some(Err(reason)) => return lane.could_not_run(&reason),
         None => return lane.nothing_seen(),

@@ -37,6 +37,7 @@ impl Surroundings<'_> {
     pub(super) async fn start(&self, start: &ServiceStart) -> Result<Arc<dyn Instance>, String> {
         let ServiceStart { name, start: how, .. } = start;
         let folder = how.folder.clone();
+        // It was built before all starts; who starts one later hears here that it was not.
         if let Some(build) = build(start) {
             self.fleet.world().build(name, build, how.build_within).await?;
         }

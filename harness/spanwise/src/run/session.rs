@@ -25,6 +25,7 @@ use super::instances::{Instances, from_driver};
 use super::lane::{DescriptorsOf, descriptors_of};
 use super::observe::{LinesOfTraces, Mark};
 use super::send::{self, Sent, now};
+use super::start::start;
 use super::world::World;
 use super::{Options, RunError};
 
@@ -98,7 +99,7 @@ impl Session {
         let entries: Vec<Hop> = channels.iter().flat_map(entries).collect();
         // What becomes of each service is asked afterwards.
         let (news, _) = mpsc::channel(1);
-        let started = Instances::start(&world, stage.setting.clone(), &entries, &news).await;
+        let started = start(&world, stage.setting.clone(), &entries, &news).await;
         let instances = started.map_err(|reason| NotStarted::Services(vec![reason]))?;
         let names = stage.setting.services.iter().map(|service| std::slice::from_ref(&service.name));
         let failures: Vec<String> = names.filter_map(|name| instances.failure(name)).collect();

@@ -17,14 +17,15 @@ use tokio::sync::{MutexGuard, mpsc};
 
 use super::drive::News;
 use super::fleet::{Fleet, Hop};
+use super::instances::Instances;
 use super::launch::{build, callees};
 use super::world::World;
 
-/// The services of a lane, each of which serves or has failed.
-pub(super) struct Started {
-    pub(super) fleet: Arc<Fleet>,
+/// One start of a lane's services, of which each serves or has failed in the end.
+struct Started {
+    fleet: Arc<Fleet>,
     /// Why a service does not serve.
-    pub(super) failures: BTreeMap<String, String>,
+    failures: BTreeMap<String, String>,
     /// What there is to tell of it.
     events: Vec<RunEvent>,
     /// The services that failed by themselves and had started beside others.
@@ -34,6 +35,8 @@ pub(super) struct Started {
 /// Opens the fronts through which the driver enters, builds what is to be built, and starts the services. On Cloud Run as many
 /// instances are started as always run.
 ///
+/// A service that does not start leaves its reason in [`Instances::failure`]; the others are started all the same.
+///
 /// # Errors
 /// What concerns all of them.
 pub(super) async fn start(
@@ -41,29 +44,24 @@ pub(super) async fn start(
     setting: Setting,
     entries: &[Hop],
     news: &mpsc::Sender<News>,
-) -> Result<Started, String> {
+) -> Result<Instances, String> {
     let not_built = build_all(world, &setting, news).await;
-    let mut started = Started::new(world, setting.clone(), entries, &not_built).await?;
-    // What others of the suite have found out is asked as late as can be.
-    let line = world.turns.line().await;
-    if started.may_be_early(world) {
-        started.start(world, Some(line)).await;
-        if started.was_too_early() {
-            world.start_in_order(&setting.suite);
-            started.fleet.stop().await;
-            // Services that run already are had by one at a time.
-            drop(started);
-            started = Started::new(world, setting, entries, &not_built).await?;
-            started.start(world, None).await;
+    loop {
+        let mut started = Started::new(world, setting.clone(), entries, &not_built).await?;
+        // What others of the suite have found out is asked as late as can be.
+        let line = world.turns.line().await;
+        let is_early = started.may_be_early(world);
+        started.start(world, is_early.then_some(line)).await;
+        if !is_early || !started.was_too_early() {
+            for event in started.events {
+                tell(news, event).await;
+            }
+            return Ok(Instances::new(started.fleet, started.failures));
         }
-    } else {
-        drop(line);
-        started.start(world, None).await;
+        world.start_in_order(&setting.suite);
+        // It is dropped before the next: services that run already are had by one at a time.
+        started.fleet.stop().await;
     }
-    for event in std::mem::take(&mut started.events) {
-        tell(news, event).await;
-    }
-    Ok(started)
 }
 
 /// Builds what is to be built, one after the other, each once a run: no start is to wait for it. Gives back why what could not be built.
@@ -127,41 +125,36 @@ impl Started {
     /// after the other.
     async fn start(&mut self, world: &World, mut line: Option<MutexGuard<'_, ()>>) {
         let fleet = self.fleet.clone();
-        let is_left = |start: &&ServiceStart| !self.failures.contains_key(&start.name);
-        let mut waiting: VecDeque<_> = fleet.setting().services.iter().filter(is_left).collect();
+        let left = fleet.setting().services.iter().filter(|start| !self.failures.contains_key(&start.name));
+        let (mut waiting, at_once): (VecDeque<_>, VecDeque<_>) = left.partition(|start| takes_time(start));
+        // Nobody is to be early because of what takes no time, and calls nobody.
+        for start in at_once {
+            let begun = Instant::now();
+            let result = started(&fleet, start).await;
+            self.ended(start, result, begun.elapsed());
+        }
         let mut starting = FuturesUnordered::new();
-        // How many of them take their time: nobody is to be early because of the others.
-        let mut slow = 0;
         let mut turn = pin!(world.turns.next());
         loop {
             if waiting.is_empty() {
                 line = None;
             }
-            let is_next = starting.is_empty() || (line.is_some() && starting.len() == slow);
+            let is_next = !waiting.is_empty() && (starting.is_empty() || line.is_some());
             tokio::select! {
-                given = &mut turn, if is_next && !waiting.is_empty() => {
+                given = &mut turn, if is_next => {
                     let Some(start) = waiting.pop_front() else { continue };
                     turn.set(world.turns.next());
-                    let (fleet, is_slow, is_early) = (&fleet, takes_time(start), !starting.is_empty());
-                    slow += usize::from(is_slow);
-                    let begun = Instant::now();
+                    let (fleet, is_early, begun) = (&fleet, !starting.is_empty(), Instant::now());
                     starting.push(async move {
-                        let result = given.start(started(fleet, start)).await;
-                        (start, result, begun.elapsed(), is_slow, is_early)
+                        (start, given.start(started(fleet, start)).await, begun.elapsed(), is_early)
                     });
                 }
-                Some((start, result, took, is_slow, is_early)) = starting.next() => {
-                    slow -= usize::from(is_slow);
-                    match result {
-                        Ok(()) => self.ready(start, took),
-                        Err(reason) => {
-                            // One that did not get ready in time was not in a hurry.
-                            if is_early && took < start.start.ready_within {
-                                self.failed_early.push(start.name.clone());
-                            }
-                            self.failed(&start.name, reason);
-                        }
+                Some((start, result, took, is_early)) = starting.next() => {
+                    // One that did not get ready in time was not in a hurry.
+                    if is_early && result.is_err() && took < start.start.ready_within {
+                        self.failed_early.push(start.name.clone());
                     }
+                    self.ended(start, result, took);
                 }
                 else => break,
             }
@@ -179,8 +172,12 @@ impl Started {
         self.failed_early.iter().any(has_callees) || self.fleet.was_called_early()
     }
 
-    /// A service serves, with as many instances as always run: where it starts with its first request, with none.
-    fn ready(&mut self, start: &ServiceStart, took: Duration) {
+    /// The start of a service is over.
+    fn ended(&mut self, start: &ServiceStart, result: Result<(), String>, took: Duration) {
+        if let Err(reason) = result {
+            return self.failed(&start.name, reason);
+        }
+        // As many as always run: of a service that starts with its first request, none.
         for service in self.fleet.services().iter().filter(|one| *one.source().service == *start.name) {
             let (source, millis) = (service.source().clone(), took.as_millis() as u64);
             self.events.push(RunEvent::ServiceReady { source, millis });
@@ -189,7 +186,6 @@ impl Started {
 
     /// A service will not serve.
     fn failed(&mut self, service: &str, reason: String) {
-        self.fleet.settle(service, None);
         self.failures.insert(service.to_owned(), reason.clone());
         self.events.push(RunEvent::ServiceFailed { source: Source::new(service, 1), reason });
     }
@@ -202,12 +198,10 @@ fn takes_time(start: &ServiceStart) -> bool {
 
 /// Starts a service and waits until it is ready, on Cloud Run all its instances that always run.
 async fn started(fleet: &Arc<Fleet>, start: &ServiceStart) -> Result<(), String> {
-    let schedule = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name));
-    let at = match schedule {
-        // It says for each request where that goes.
-        Some(schedule) => schedule.warm().await.map(|()| None)?,
-        None => Some(fleet.launch(start, 1).await?.addr()),
-    };
-    fleet.settle(&start.name, at);
+    if let Some(schedule) = fleet.deployment().and_then(|deployment| deployment.schedule(&start.name)) {
+        return schedule.warm().await;
+    }
+    let service = fleet.launch(start, 1).await?;
+    fleet.serve(&start.name, service.addr());
     Ok(())
 }

@@ -86,13 +86,13 @@ mod tests {
     async fn the_next_has_its_turn_when_one_takes_too_long() {
         let turns = Turns::new(1, 2);
         let begun = Instant::now();
-        let starts = [turns.next().await.start(std::future::pending::<()>())].map(tokio::spawn);
+        let first = tokio::spawn(turns.next().await.start(std::future::pending::<()>()));
         let second = turns.next().await;
         assert_eq!(begun.elapsed(), LONGEST);
         let second = tokio::spawn(second.start(std::future::pending::<()>()));
         // However long these take, there are no more.
         assert!(timeout(LONGEST * 2, turns.next()).await.is_err());
-        starts.iter().for_each(tokio::task::JoinHandle::abort);
+        first.abort();
         turns.next().await;
         assert!(!second.is_finished());
     }
